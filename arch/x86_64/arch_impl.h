@@ -1,0 +1,179 @@
+/*
+ * arch/x86_64/arch_impl.h - the inline half of arch.h for x86-64.
+ *
+ * Per-cpu data. Every PERCPU variable lives in section .percpu, which is all zero in the image. The boot
+ * cpu uses the section itself; each other cpu gets a zeroed copy, and its GS base is the distance from
+ * the section to the copy. So %gs:variable works everywhere, from the first instruction in C, and
+ * cpu_ptr() is one add.
+ */
+#pragma once
+
+#ifndef ARCH_X86_64_ARCH_IMPL_H
+#define ARCH_X86_64_ARCH_IMPL_H
+
+/* Where things are: docs/memory.md has the map. */
+#define ARCH_IMAGE_BASE 0xffffffff80000000u
+#define ARCH_DIRECT_BASE 0xffff800000000000u
+#define ARCH_DIRECT_BYTES (UINT64_C(64) << 40)
+#define ARCH_DEVICE_BASE 0xffffc00000000000u
+#define ARCH_DEVICE_BYTES (UINT64_C(1) << 39)
+#define ARCH_STACK_BASE 0xffffd00000000000u
+#define ARCH_STACK_BYTES (UINT64_C(8) << 40)
+#define ARCH_VMAP_BASE 0xffffe00000000000u
+#define ARCH_VMAP_BYTES (UINT64_C(8) << 40)
+
+/* ---- Registers of interrupted code. entry.S builds it; offsets are asserted in trap.c. ---- */
+struct arch_frame {
+    uint8_t xmm[16][16];
+    uint32_t mxcsr;
+    uint16_t fcw, pad;
+    uint64_t cr2; /* of a page fault; else stale */
+    uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
+    uint64_t vector, error;
+    uint64_t rip, cs, rflags, rsp, ss;
+} RT_ALIGNED(16);
+#define ARCH_FRAME_BYTES sizeof(struct arch_frame)
+
+struct arch_context {
+    uintptr_t rsp;
+};
+
+/* ---- Per cpu ---- */
+#define PERCPU(type, name) RT_SECTION(".percpu") __typeof__(type) percpu_##name
+#define DECLARE_PERCPU(type, name) extern __typeof__(type) percpu_##name
+#define this_cpu(name) (*(__seg_gs __typeof__(percpu_##name) *)(uintptr_t)&percpu_##name)
+#define cpu_ptr(cpu, name)                                                                         \
+    ((__typeof__(percpu_##name) *)((char *)&percpu_##name + arch_percpu_offset[cpu]))
+#define this_cpu_ptr(name)                                                                         \
+    ((__typeof__(percpu_##name) *)((char *)&percpu_##name + this_cpu(arch_gs_base)))
+
+extern uintptr_t arch_percpu_offset[ARCH_MAX_CPUS]; /* [I] */
+DECLARE_PERCPU(uintptr_t, arch_gs_base);            /* [I] this cpu's arch_percpu_offset */
+DECLARE_PERCPU(unsigned, arch_cpu_id);              /* [I] */
+extern bool arch_relax_pauses;                      /* [I] */
+
+static inline unsigned arch_cpu_id(void)
+{
+    return this_cpu(arch_cpu_id);
+}
+
+/* ---- Interrupt flag ---- */
+#define ARCH_RFLAGS_IF 0x200u
+
+static inline irqflags_t arch_irq_save(void)
+{
+    irqflags_t flags;
+    __asm__ volatile("pushfq; popq %0; cli" : "=r"(flags)::"memory");
+    return flags;
+}
+
+static inline void arch_irq_restore(irqflags_t flags)
+{
+    if (flags & ARCH_RFLAGS_IF)
+        __asm__ volatile("sti" ::: "memory");
+    else
+        __asm__ volatile("" ::: "memory");
+}
+
+static inline void arch_irq_on(void)
+{
+    __asm__ volatile("sti" ::: "memory");
+}
+
+static inline void arch_irq_off(void)
+{
+    __asm__ volatile("cli" ::: "memory");
+}
+
+static inline bool arch_irq_enabled(void)
+{
+    irqflags_t flags;
+    __asm__ volatile("pushfq; popq %0" : "=r"(flags)::"memory");
+    return (flags & ARCH_RFLAGS_IF) != 0;
+}
+
+static inline void arch_halt_irq_off(void)
+{
+    __asm__ volatile("sti; hlt; cli" ::: "memory"); /* no interrupt fits between sti and hlt */
+}
+
+static inline void arch_cpu_relax(void)
+{
+    if (arch_relax_pauses)
+        __asm__ volatile("pause" ::: "memory");
+    else
+        __asm__ volatile("" ::: "memory");
+}
+
+static inline uint64_t arch_cycles(void)
+{
+    uint32_t lo, hi;
+    __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi)::"memory");
+    return ((uint64_t)hi << 32) | lo;
+}
+
+#define ARCH_VECTOR_RESCHED 0xf1
+static inline void arch_resched_self(void)
+{
+    __asm__ volatile("int %0" ::"i"(ARCH_VECTOR_RESCHED) : "memory");
+}
+
+/* ---- Memory ---- */
+static inline void *phys_to_virt(paddr_t pa)
+{
+    return (void *)(ARCH_DIRECT_BASE + pa);
+}
+
+static inline paddr_t virt_to_phys(const void *va)
+{
+    return (uintptr_t)va - ARCH_DIRECT_BASE;
+}
+
+/* ---- Frames ---- */
+static inline uintptr_t arch_frame_pc(const struct arch_frame *f)
+{
+    return f->rip;
+}
+
+static inline uintptr_t arch_frame_sp(const struct arch_frame *f)
+{
+    return f->rsp;
+}
+
+static inline uintptr_t arch_frame_fp(const struct arch_frame *f)
+{
+    return f->rbp;
+}
+
+static inline void arch_frame_set_pc(struct arch_frame *f, uintptr_t pc)
+{
+    f->rip = pc;
+}
+
+static inline bool arch_frame_irqs_on(const struct arch_frame *f)
+{
+    return (f->rflags & ARCH_RFLAGS_IF) != 0;
+}
+
+/*
+ * The switch itself: the compiler saves what is live (everything is clobbered), we push the frame
+ * pointer and a return address. mxcsr and the x87 control word belong to the goroutine by the ABI; they
+ * are switched only by the frame path, as nothing in this ABI changes them (docs/sched.md).
+ */
+static inline void arch_switch(struct arch_context *from, struct arch_context *to)
+{
+    __asm__ volatile("pushq %%rbp\n\t"
+                     "leaq 1f(%%rip), %%rax\n\t"
+                     "pushq %%rax\n\t"
+                     "movq %%rsp, (%0)\n\t"
+                     "movq (%1), %%rsp\n\t"
+                     "ret\n"
+                     "1:\tpopq %%rbp\n\t"
+                     : "+D"(from), "+S"(to)
+                     :
+                     : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+                       "r15", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
+                       "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "memory", "cc");
+}
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * lib/rand.h - seeded generator: every random choice of the runtime and of tests comes from here.
+ *
+ * splitmix64: one 64-bit word of state, any seed is good, and a stream for each user (a core, a test)
+ * can be split off by hashing the user's number into the seed. Not for secrets.
+ * SOURCES. Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
+ */
+#pragma once
+
+#include <stdint.h>
+
+struct rng {
+    uint64_t state;
+};
+
+static inline uint64_t rng_next(struct rng *r)
+{
+    uint64_t z = r->state += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+/* Uniform in [0, n) but for a bias below n / 2^32; n > 0. */
+static inline uint32_t rng_below(struct rng *r, uint32_t n)
+{
+    return (uint32_t)(((rng_next(r) >> 32) * n) >> 32);
+}
+
+/* An independent stream: the `which`-th child of `seed`. */
+static inline struct rng rng_split(uint64_t seed, uint64_t which)
+{
+    struct rng r = {seed ^ (which * 0xd1342543de82ef95u)};
+    r.state = rng_next(&r);
+    return r;
+}

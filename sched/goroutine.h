@@ -1,0 +1,130 @@
+/*
+ * sched/goroutine.h - the goroutine as the runtime sees it: its control block, and how to wait.
+ *
+ * HOW TO WAIT. Put yourself on some queue under that queue's lock, drop the lock, call park(). Whoever
+ * takes you off the queue (and therefore, thanks to the lock, nobody else) calls ready(), once per
+ * park(). ready() may come before park() has finished, or even begun: it then leaves a permit, and park()
+ * returns at once [park.1]. So nothing is ever waited for with a lock held, and select needs no special
+ * hook.
+ */
+#pragma once
+
+#include <arch/arch.h>
+#include <lib/list.h>
+#include <lib/preempt.h>
+
+/* Why a goroutine waits: as Go's newest headers print it. */
+#define WAIT_REASONS(X)                                                                            \
+    X(NONE, "")                                                                                    \
+    X(CHAN_RECEIVE, "chan receive")                                                                \
+    X(CHAN_SEND, "chan send")                                                                      \
+    X(CHAN_RECEIVE_NIL, "chan receive (nil chan)")                                                 \
+    X(CHAN_SEND_NIL, "chan send (nil chan)")                                                       \
+    X(SELECT, "select")                                                                            \
+    X(SELECT_NO_CASES, "select (no cases)")                                                        \
+    X(SLEEP, "sleep")                                                                              \
+    X(MUTEX_LOCK, "sync.Mutex.Lock")                                                               \
+    X(RWMUTEX_RLOCK, "sync.RWMutex.RLock")                                                         \
+    X(RWMUTEX_LOCK, "sync.RWMutex.Lock")                                                           \
+    X(WAITGROUP_WAIT, "sync.WaitGroup.Wait")                                                       \
+    X(COND_WAIT, "sync.Cond.Wait")                                                                 \
+    X(SEMACQUIRE, "semacquire")                                                                    \
+    X(IO_WAIT, "IO wait")                                                                          \
+    X(FINALIZER_WAIT, "finalizer wait")                                                            \
+    X(CLEANUP_WAIT, "cleanup wait")                                                                \
+    X(GC_WORKER_IDLE, "GC worker (idle)")                                                          \
+    X(GC_ASSIST_WAIT, "GC assist wait")                                                            \
+    X(GC_SWEEP_WAIT, "GC sweep wait")                                                              \
+    X(FORCE_GC_IDLE, "force gc (idle)")                                                            \
+    X(WAIT_FOR_GC, "wait for GC cycle")
+
+enum wait_reason {
+#define WAIT_REASON_ENUM(name, text) WAIT_##name,
+    WAIT_REASONS(WAIT_REASON_ENUM)
+#undef WAIT_REASON_ENUM
+};
+
+enum goroutine_state {
+    G_DEAD,     /* in a cache of free blocks */
+    G_RUNNABLE, /* on one run queue, or about to be put there */
+    G_RUNNING,  /* `current` of exactly one cpu */
+    G_PARKING,  /* still on its cpu, will be PARKED once its context is saved */
+    G_PARKED,   /* context saved, on no run queue; whoever calls ready() owns the next step */
+};
+
+struct defer_frame; /* lang/defer.c */
+struct panic_state; /* lang/panic.c */
+struct chan_wait;   /* lang/chan.c: the waiter record (sudog) */
+
+/*
+ * I fixed from spawn to exit   a atomic   g only the goroutine itself, or its owner while it is not RUNNING
+ * S written only while the world is stopped   s the scheduler of the cpu that switches it
+ */
+struct goroutine {
+    struct arch_context context;  /* [s] valid if !preempted */
+    uint32_t state;               /* [a] enum goroutine_state; pairs in park(), ready(), sched_switched() */
+    uint8_t permit;               /* [a] a ready() that came before the park() [park.1] */
+    uint8_t preempted;            /* [s] resume from *frame, not from context */
+    uint8_t system;               /* [I] of the runtime: not counted, ignored by deadlock detection */
+    uint8_t wait_reason;          /* [g] enum wait_reason */
+    struct goroutine *queue_next; /* link of the one run queue (or free list) it is on */
+    struct arch_frame *frame;     /* [s] where the preempting handler copies the registers */
+    uint64_t id;                  /* [I] as Go counts: main is 1 */
+    int64_t wait_since_ns;        /* [g] when it parked */
+
+    /* stack: [stack_lo, stack_hi), committed from stack_committed up (mm/stack.c) */
+    uintptr_t stack_lo, stack_hi; /* [I] */
+    uintptr_t stack_committed;    /* [a] lowered only by this goroutine's page faults */
+
+    const char *name;        /* [I] for reports; may be NULL */
+    uintptr_t entry_pc;      /* [I] function it runs, for reports */
+    uintptr_t creator_pc;    /* [I] the go statement */
+    uint64_t creator_id;     /* [I] */
+    struct list all;         /* member of the list of all goroutines */
+
+    /* lang */
+    struct defer_frame *defers; /* [g] innermost frame that defers */
+    struct panic_state *panics; /* [g] innermost panic in progress */
+    bool goexiting;             /* [g] rt_goexit() runs the deferred calls */
+    struct chan_wait *woken_by; /* [a] set by whoever completes a channel operation for it, before ready() */
+    uint32_t select_done;       /* [a] 0 -> 1 by whoever wins the right to complete its select */
+
+    /* gc */
+    uint32_t scan_state; /* [a] cycle in which its stack was last scanned (gc/roots.c) */
+    int64_t assist_credit; /* [g] bytes it may allocate before it must help marking */
+};
+
+DECLARE_PERCPU(struct goroutine *, current);
+
+/* The goroutine that runs this code. NULL only on a scheduler stack. */
+static inline struct goroutine *goroutine_current(void)
+{
+    return this_cpu(current);
+}
+
+/*
+ * Wait until somebody calls ready() on us; returns at once if that has happened already.
+ * Context: a goroutine; no spin lock held, preemption on (depth 0).
+ */
+void park(enum wait_reason why);
+
+/*
+ * Let g run; it takes the place "next" on this cpu (direct hand-off keeps pairs fast), or the end of the queue
+ * with ready_last(). Any goroutine or scheduler context, spin locks may be held; not from a handler.
+ */
+void ready(struct goroutine *g);
+void ready_last(struct goroutine *g);
+
+/*
+ * Make a goroutine that runs thunk(args copy), and make it runnable. Never NULL: out of memory panics.
+ * args     copied to the base of the new stack (scanned with it), `bytes` <= 512, alignment <= 16
+ * creator  return address of the go statement
+ */
+struct rt_go_opts;
+struct goroutine *goroutine_spawn(void (*thunk)(void *args), const void *args, size_t bytes,
+                                  const struct rt_go_opts *opts, uintptr_t entry_pc, uintptr_t creator_pc);
+
+/* End the running goroutine; its deferred calls have run. */
+RT_NORETURN void goroutine_exit(void);
+
+const char *wait_reason_text(enum wait_reason why);
