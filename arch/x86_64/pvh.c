@@ -6,11 +6,12 @@
  *
  * INVARIANTS
  * [pvh.1] Memory is read only through phys_map(), with the exact size that is then used, and each
- *         field by memcpy: no alignment is assumed, nothing is read twice.
+ *         structure is copied out before it is looked at: no alignment is assumed.
  * [pvh.2] Every loop is bounded by a constant of ours, never by a count of theirs alone.
  * [pvh.3] After pvh_parse() cmdline and every module name are strings that end in readable memory.
  *
- * SOURCES. Xen, xen/include/public/arch-x86/hvm/start_info.h (layout, versions) and docs/misc/pvh.pandoc.
+ * SOURCES. Xen, xen/include/public/arch-x86/hvm/start_info.h (layout, versions) and
+ * docs/misc/pvh.pandoc.
  */
 #include <arch/x86_64/pvh.h>
 
@@ -71,8 +72,8 @@ static void pvh_keep(struct boot_info *info, uint64_t base, uint64_t bytes)
 }
 
 /*
- * The string at paddr: its text, and its length without the NUL. "" if there is none (paddr 0), and,
- * after a complaint, if it can't be read to its end.
+ * The string at paddr: its text, and its length without the NUL. "" if there is none (paddr 0),
+ * and, after a complaint, if it can't be read to its end.
  */
 static const char *pvh_text(struct boot_info *info, const struct phys_reader *reader,
                             const char *what, uint64_t paddr, size_t *len)
@@ -84,24 +85,25 @@ static const char *pvh_text(struct boot_info *info, const struct phys_reader *re
         return "";
     /* Block by block, so that a string just before unreadable memory is still found. */
     while (seen < PVH_TEXT_MAX) {
-        size_t step = PVH_TEXT_STEP - (size_t)((paddr + seen) % PVH_TEXT_STEP);
-        const char *block = phys_map(reader, paddr + seen, step);
-        const char *end;
+        uint64_t at = paddr + seen;
+        size_t step = PVH_TEXT_STEP - (size_t)(at % PVH_TEXT_STEP);
+        const char *block = at < paddr ? NULL : phys_map(reader, at, step);
+        size_t n = 0;
 
-        if (block == NULL) {
-            /* The last readable bytes may end inside a block. */
-            step = 1;
-            block = phys_map(reader, paddr + seen, step);
+        if (block == NULL && at >= paddr) {
+            step = 1; /* the last readable bytes may end inside a block */
+            block = phys_map(reader, at, step);
         }
         if (block == NULL) {
-            boot_complain(what, "text at %#lx can't be read at %#lx; ignored", paddr, paddr + seen);
+            boot_complain(what, "text at %#lx can't be read at %#lx; ignored", paddr, at);
             return "";
         }
-        end = memchr(block, 0, step);
-        if (end != NULL) {
+        while (n < step && block[n] != 0)
+            n++;
+        if (n < step) {
             const char *text;
 
-            *len = seen + (size_t)(end - block);
+            *len = seen + n;
             text = phys_map(reader, paddr, *len + 1);
             if (text == NULL || text[*len] != 0) {
                 boot_complain(what, "text at %#lx can't be read as a whole; ignored", paddr);
@@ -200,15 +202,15 @@ bool pvh_parse(struct boot_info *info, const struct phys_reader *reader, uint64_
     }
     /* Versions only add fields at the end, so a later one is read as 1. */
     if (start.version >= 1 && !pvh_copy(&start, reader, start_paddr, sizeof(start))) {
-        boot_complain("start info", "version %u, but only %zu bytes can be read; taken as version 0",
+        boot_complain("start info",
+                      "version %u, but only %zu bytes can be read; taken as version 0",
                       start.version, PVH_V0_BYTES);
         start.version = 0;
     }
     pvh_keep(info, start_paddr, start.version >= 1 ? sizeof(start) : PVH_V0_BYTES);
 
     info->rsdp = start.rsdp_paddr;
-    info->cmdline =
-        pvh_text(info, reader, "command line", start.cmdline_paddr, &info->cmdline_len);
+    info->cmdline = pvh_text(info, reader, "command line", start.cmdline_paddr, &info->cmdline_len);
     if (start.version >= 1)
         pvh_parse_memmap(info, reader, &start);
     else
