@@ -1,0 +1,115 @@
+/*
+ * arch/x86_64/entry.S - interrupt stubs, and the way back into interrupted code.
+ *
+ * Every vector lands here on an IST stack, interrupts off [arch.1]. The stub completes the cpu's frame to
+ * a struct arch_frame (offsets asserted in trap.c) and calls
+ *     void trap_dispatch(struct arch_frame *frame);
+ * with DF clear and rsp a multiple of 16. If that returns, everything is put back.
+ * void arch_frame_resume(const struct arch_frame *frame): the second half alone, for any copy of a frame.
+ * void arch_leave_to(void *top, void (*fn)(void *), void *arg): forget this stack; fn must not return.
+ */
+#define FRAME_XMM 0
+#define FRAME_MXCSR 256
+#define FRAME_FCW 260
+#define FRAME_GPR 272 /* r15 */
+#define FRAME_VECTOR 392
+#define FRAME_RIP 408
+
+    .text
+    .macro xmm_each op
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    \op \n
+    .endr
+    .endm
+    .macro xmm_save n
+    movaps %xmm\n, FRAME_XMM + 16 * \n(%rsp)
+    .endm
+    .macro xmm_load n
+    movaps FRAME_XMM + 16 * \n(%rdi), %xmm\n
+    .endm
+
+trap_common:
+    pushq %rax
+    pushq %rcx
+    pushq %rdx
+    pushq %rbx
+    pushq %rbp
+    pushq %rsi
+    pushq %rdi
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    subq $FRAME_GPR, %rsp
+    xmm_each xmm_save
+    stmxcsr FRAME_MXCSR(%rsp)
+    fnstcw FRAME_FCW(%rsp)
+    cld
+    movq %rsp, %rdi
+    xorl %ebp, %ebp /* a handler's own backtrace ends here; reports walk the frame's */
+    call trap_dispatch
+    movq %rsp, %rdi
+
+    .globl arch_frame_resume
+arch_frame_resume:
+    xmm_each xmm_load
+    ldmxcsr FRAME_MXCSR(%rdi)
+    fldcw FRAME_FCW(%rdi)
+    leaq FRAME_GPR(%rdi), %rsp
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rdi
+    popq %rsi
+    popq %rbp
+    popq %rbx
+    popq %rdx
+    popq %rcx
+    popq %rax
+    addq $16, %rsp /* vector, error */
+    iretq
+
+    .globl arch_leave_to
+arch_leave_to:
+    movq %rdi, %rsp
+    movq %rdx, %rdi
+    xorl %ebp, %ebp
+    call *%rsi
+    ud2
+
+/* A goroutine's first instruction: arch_context_init() left the function in rbx's place on the stack. */
+    .globl context_entry
+context_entry:
+    popq %rax
+    popq %rdi
+    xorl %ebp, %ebp
+    pushq $0 /* alignment, and the end of frame-pointer chains */
+    call *%rax
+    ud2
+
+/* 256 stubs of 16 bytes. Vectors 8, 10-14, 17, 21, 29, 30 come with an error code. */
+    .align 16
+    .globl trap_stubs
+trap_stubs:
+    .set vector, 0
+    .rept 256
+    .align 16
+    .if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30
+    .else
+    pushq $0
+    .endif
+    pushq $vector
+    jmp trap_common
+    .set vector, vector + 1
+    .endr
+
+    .section .note.GNU-stack, "", @progbits
