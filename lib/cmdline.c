@@ -94,7 +94,7 @@ static const char *split_all(struct splitter *s, struct cmdline *cl)
         if (!split_word(s, &bare))
             return "a quote is not closed";
         if (s->full)
-            return "too long: its words do not fit into the buffer";
+            return "too long";
         if (!args && bare && strcmp(word, "--") == 0) {
             args = true;
             s->to = word;
@@ -130,7 +130,7 @@ const char *cmdline_split(struct cmdline *cl, const char *name, const char *text
 
     wrong = split_all(&s, cl);
     if (wrong == NULL && s.full)
-        wrong = "too long: its arguments do not fit into the buffer";
+        wrong = "too long";
     if (wrong != NULL) {
         cl->env = "";
         cl->n_env = 0;

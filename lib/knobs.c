@@ -434,9 +434,12 @@ size_t knobs_init(const char *name, const char *text, size_t len, char *why, siz
     if (wrong != NULL) {
         struct text t = text_init(why, why_bytes);
 
-        text_add_num(&t, len);
-        text_add(&t, " characters, ");
         text_add(&t, wrong);
+        text_add(&t, " (");
+        text_add_num(&t, len);
+        text_add(&t, " characters; room for ");
+        text_add_num(&t, sizeof(buf));
+        text_add(&t, ", with 8 for each argument)");
         return 1;
     }
     return knobs_parse(&knobs, &knobs_cmdline, why, why_bytes);
