@@ -2,10 +2,9 @@
  * tools/common/elf.c - see elf.h.
  *
  * INVARIANTS
- * [elf.1] No pointer into the file is made before its offset and length were compared with the file's
- *         size, without an addition that could wrap.
- * [elf.2] A name is a text within its string table: that table's last byte is NUL, or it isn't used.
- * SOURCES. System V gABI, chapters 4 and 5.
+ * [elf.1] No pointer into the file is made before its offset and length were compared with the
+ * file's size, without an addition that could wrap. [elf.2] A name is a text within its string
+ * table: that table's last byte is NUL, or it isn't used. SOURCES. System V gABI, chapters 4 and 5.
  */
 #include "tools/common/elf.h"
 
@@ -141,7 +140,8 @@ void elf_parse(struct elf *elf, const char *path, uint8_t *data, size_t size)
     uint64_t sections = elf_get(data + 40, 8), n_sections = elf_get(data + 60, 2);
     uint64_t names = elf_get(data + 62, 2);
     if (sections && n_sections == 0 && in_file(elf, sections, 64)) {
-        n_sections = elf_get(data + sections + 32, 8); /* more than 65,279: counts are in section 0 */
+        n_sections =
+            elf_get(data + sections + 32, 8); /* more than 65,279: counts are in section 0 */
         if (names == 0xffff)
             names = elf_get(data + sections + 40, 4);
     }
@@ -204,12 +204,13 @@ bool elf_is_text(const struct elf *elf, uint64_t addr)
 
 struct reader reader_of(const struct elf *elf, const struct elf_section *section)
 {
-    struct reader r = {.path = elf->path, .what = section ? section->name : "a missing section"};
+    static const uint8_t nothing[1];
+    struct reader r = {nothing, nothing, nothing, elf->path,
+                       section ? section->name : "debug data"};
 
     if (section && section->data) {
         if (section->flags & ELF_SHF_COMPRESSED)
-            util_die("%s: section %s is compressed: build with -gz=none", elf->path,
-                     section->name);
+            util_die("%s: section %s is compressed: build with -gz=none", elf->path, section->name);
         r.start = r.at = section->data;
         r.end = r.start + section->size;
     }

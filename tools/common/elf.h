@@ -2,8 +2,8 @@
  * tools/common/elf.h - reads ELF64 little-endian x86-64 files: sections, segments, symbols.
  *
  * elf_parse() checks every offset and size that the file states, once: after it returned, the
- * data of each section lies within the file and each name ends in a NUL. What is wrong ends the tool
- * with one line. Own definitions instead of <elf.h>, which not every host has.
+ * data of each section lies within the file and each name ends in a NUL. What is wrong ends the
+ * tool with one line. Own definitions instead of <elf.h>, which not every host has.
  */
 #pragma once
 
@@ -89,7 +89,8 @@ struct elf_section *elf_section(const struct elf *elf, const char *name);
 /* Symbol by name, or NULL; the first of several. */
 const struct elf_symbol *elf_symbol(const struct elf *elf, const char *name);
 
-/* The bytes that the file gives to the addresses [addr, addr + bytes), or NULL (not there, or .bss). */
+/* The bytes that the file gives to the addresses [addr, addr + bytes), or NULL (not there, or
+ * .bss). */
 uint8_t *elf_at(const struct elf *elf, uint64_t addr, uint64_t bytes);
 
 /* The allocated section that holds addr, or NULL. */
@@ -99,7 +100,8 @@ struct elf_section *elf_section_at(const struct elf *elf, uint64_t addr);
 bool elf_is_text(const struct elf *elf, uint64_t addr);
 
 /*
- * A cursor over bytes of the file. Reading past its end ends the tool with a line that quotes `what`.
+ * A cursor over bytes of the file. Reading past its end ends the tool with a line that quotes
+ * `what`.
  */
 struct reader {
     const uint8_t *start, *at, *end;
@@ -114,7 +116,8 @@ int64_t reader_sleb(struct reader *r);
 const char *reader_string(struct reader *r);
 void reader_skip(struct reader *r, uint64_t bytes);
 void reader_seek(struct reader *r, uint64_t offset); /* from start */
-struct reader reader_take(struct reader *r, uint64_t bytes); /* a cursor over the next bytes; skips them */
+struct reader reader_take(struct reader *r,
+                          uint64_t bytes); /* a cursor over the next bytes; skips them */
 static inline uint64_t reader_offset(const struct reader *r)
 {
     return (uint64_t)(r->at - r->start);

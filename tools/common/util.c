@@ -2,8 +2,8 @@
  * tools/common/util.c - see util.h.
  *
  * INVARIANTS
- * [util.1] Each block from util_alloc() is linked in `blocks`, so that a test which leaves a tool by
- *          longjmp from util_die_hook loses nothing.
+ * [util.1] Each block from util_alloc() is linked in `blocks`, so that a test which leaves a tool
+ * by longjmp from util_die_hook loses nothing.
  */
 #include "tools/common/util.h"
 

@@ -2,10 +2,10 @@
  * tools/common/util.h - what every host tool needs: failing with one line, memory that is freed at
  * the end, text that is stored once, whole files.
  *
- * A tool reads its input, says what it found and ends; it frees nothing in between. All memory comes
- * from util_alloc(), so that a test may run a tool's code thousands of times in one process and give
- * everything back by util_free_all().
- * Exit status: 0 nothing to complain about, 1 findings or bad input, 2 wrong usage.
+ * A tool reads its input, says what it found and ends; it frees nothing in between. All memory
+ * comes from util_alloc(), so that a test may run a tool's code thousands of times in one process
+ * and give everything back by util_free_all(). Exit status: 0 nothing to complain about, 1 findings
+ * or bad input, 2 wrong usage.
  */
 #pragma once
 
@@ -40,8 +40,8 @@ const char *util_intern(const char *text);
 
 /*
  * Path `file` as seen from `root`, a directory without a slash at its end: "." and ".." are taken
- * out, and a path below root loses that prefix. A relative file is meant to be below `dir`. The result
- * is interned.
+ * out, and a path below root loses that prefix. A relative file is meant to be below `dir`. The
+ * result is interned.
  */
 const char *util_path(const char *root, const char *dir, const char *file);
 
