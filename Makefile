@@ -1,0 +1,265 @@
+# Ingot: one Makefile. `make help` lists what it can do; docs/testing.md explains the checks.
+#
+# All output lies below $(O)/$(ARCH)-$(VARIANT)/ (host tools: $(O)/host/), so variants and compilers live side by
+# side. Sources are found by wildcard: a new file in a folder of RT_DIRS is part of the runtime.
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.SUFFIXES:
+.SECONDARY:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+SHELL := /bin/sh
+
+# ---- What to build: set these on the command line ----------------------------------------------------
+ARCH  ?= x86_64
+BUILD ?= release
+O     ?= build
+HOSTCC ?= cc
+
+ifeq ($(origin CC),default)
+CC := $(if $(filter Darwin,$(shell uname -s)),x86_64-elf-gcc,gcc)
+endif
+ifeq ($(origin LD),default)
+LD := ld
+endif
+
+# What is done, one line each; V=1 shows how.
+Q   := $(if $(filter 1,$(V)),,@)
+SILENT := $(findstring s,$(firstword -$(filter-out --%,$(MAKEFLAGS))))
+say = $(if $(or $(filter 1,$(V)),$(SILENT)),,@printf '  %-7s %s\n' $(1) $(2))
+
+# ---- Which compiler is it? ----------------------------------------------------------------------------
+GOALS := $(or $(MAKECMDGOALS),all)
+ifneq ($(filter-out help deps clean fmt tools check-host,$(GOALS)),)
+CC_ABOUT := $(shell $(CC) --version 2>/dev/null; $(CC) -dumpversion 2>/dev/null)
+ifeq ($(CC_ABOUT),)
+$(error $(CC) not found. Run `make deps`, or give another compiler: make CC=clang)
+endif
+CC_IS := $(if $(findstring clang,$(CC_ABOUT)),clang,gcc)
+CC_MAJOR := $(firstword $(subst ., ,$(lastword $(CC_ABOUT))))
+CC_LEAST := $(if $(filter clang,$(CC_IS)),14,12)
+ifeq ($(shell [ "$(CC_MAJOR)" -ge $(CC_LEAST) ] 2>/dev/null && echo ok),)
+$(error $(CC) is $(CC_IS) $(CC_MAJOR): too old, $(CC_IS) $(CC_LEAST) or newer is needed)
+endif
+CC_INCLUDE := $(shell $(CC) -print-file-name=include)
+endif
+
+ifeq ($(filter release debug stress,$(BUILD)),)
+$(error BUILD=$(BUILD): must be release, debug or stress)
+endif
+ifeq ($(wildcard arch/$(ARCH)),)
+$(error ARCH=$(ARCH): there is no arch/$(ARCH))
+endif
+VARIANT := $(BUILD)$(if $(filter clang,$(CC_IS)),-clang)
+OUT  := $(O)/$(ARCH)-$(VARIANT)
+HOST := $(O)/host
+
+# ---- Flags, each with its reason -----------------------------------------------------------------------
+# The ABI, shared by runtime and programs.
+ABI := -mcmodel=kernel -fno-pic -fno-pie # the image lies in the top 2 GiB
+ABI += -march=x86-64 -mno-avx            # a switch saves xmm only
+ABI += -mno-red-zone                     # a fault turned into a panic pushes onto this stack
+ABI += -fwrapv -fno-strict-aliasing -fno-delete-null-pointer-checks -fno-optimize-sibling-calls # DESIGN.md 7
+ABI += -fno-omit-frame-pointer           # reports walk frames
+ABI += -fstack-clash-protection          # a large frame must not jump the guard page
+ABI += -fstack-protector-strong -mstack-protector-guard=global
+ABI += -fcf-protection=none -fno-asynchronous-unwind-tables -fno-unwind-tables -fno-exceptions
+ABI += -ffunction-sections -fdata-sections -fno-common
+ABI += -g -fmacro-prefix-map=$(CURDIR)/=
+ABI += -nostdinc -isystem $(CC_INCLUDE)  # the compiler's own headers; never the host's
+ifeq ($(CC_IS),clang)
+ABI += --target=$(ARCH)-unknown-none-elf -Qunused-arguments
+else
+ABI += $(addprefix -U,linux __linux __linux__ __gnu_linux__ unix __unix __unix__) # this is not Linux
+endif
+
+OPT_release := -O2
+OPT_debug   := -Og -DRT_DEBUG=1
+OPT_stress  := -O2 -DRT_DEBUG=1 -DRT_STRESS=1
+
+WARN := -Wall -Wextra -Wshadow -Wundef -Wstrict-prototypes -Wmissing-prototypes
+DEPS = -MMD -MP
+
+# The runtime and the in-guest tests.
+RT_CFLAGS := -std=gnu11 -ffreestanding $(ABI) $(OPT_$(BUILD)) $(WARN) -Werror $(EXTRA)
+RT_INCLUDE := -I. -Iarch/$(ARCH) -Iinclude -Iinclude/c
+ifneq ($(TSA),)
+RT_CFLAGS += -Wthread-safety
+endif
+
+# Programs. Discarded qualifiers are errors, since they undo gc(T). No libc knowledge beyond ours (-fno-builtin),
+# but main() may end without return (include/c/ingot_program.h).
+CHECKS_debug := # compiler checks of programs in BUILD=debug: null, division, bounds
+PROGRAM_CFLAGS := -std=gnu11 -fno-builtin $(ABI) $(OPT_$(BUILD)) -Wall -Wextra \
+	-Werror=cast-qual -Werror=discarded-qualifiers -Werror=incompatible-pointer-types -Werror=int-conversion \
+	-Werror=implicit-function-declaration -Werror=return-type $(CHECKS_$(BUILD)) $(EXTRA)
+ifeq ($(CC_IS),clang)
+PROGRAM_CFLAGS := $(patsubst -Werror=discarded-qualifiers,-Werror=incompatible-pointer-types-discards-qualifiers,$(PROGRAM_CFLAGS))
+endif
+PROGRAM_INCLUDE := -Iinclude -Iinclude/c -include include/c/ingot_program.h
+
+LINKFLAGS := -nostdlib -static -no-pie -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noexecstack \
+	-Wl,-z,max-page-size=4096 -Wl,-z,norelro -Wl,--orphan-handling=error -Wl,--fatal-warnings -Wl,-T,linker.ld
+LINKFLAGS += -fuse-ld=$(if $(findstring lld,$(LD)),lld,bfd)
+ifeq ($(CC_IS),clang)
+LINKFLAGS += --target=$(ARCH)-linux-gnu -Qunused-arguments # for a bare target clang 14 calls gcc to link
+endif
+LINK = $(CC) $(LINKFLAGS)
+
+# ---- The runtime ----------------------------------------------------------------------------------------
+RT_DIRS := arch/$(ARCH) lib mm sched gc lang
+RT_SRCS := $(sort $(wildcard $(RT_DIRS:%=%/*.c) $(RT_DIRS:%=%/*.S)))
+RT_OBJS := $(RT_SRCS:%=$(OUT)/obj/%.o)
+TEST_SRCS := $(sort $(wildcard tests/*.c tests/*.S))
+TEST_OBJS := $(TEST_SRCS:%=$(OUT)/obj/%.o)
+
+RT_COMPILE = $(CC) $(RT_INCLUDE) $(RT_CFLAGS) $(DEPS)
+
+$(OUT)/obj/%.c.o: %.c $(OUT)/flags
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(RT_COMPILE) -c $< -o $@
+
+$(OUT)/obj/%.S.o: %.S $(OUT)/flags
+	$(call say,AS,$<)
+	$(Q)mkdir -p $(@D) && $(RT_COMPILE) -c $< -o $@
+
+# Changed flags rebuild everything: a stamp is rewritten only when its text differs.
+FORCE:
+.PHONY: FORCE
+stamp = @mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(1))' > $@
+
+$(OUT)/flags: FORCE
+	$(call stamp,$(RT_COMPILE) $(CC_MAJOR))
+$(OUT)/flags-program: FORCE
+	$(call stamp,$(CC) $(PROGRAM_INCLUDE) $(PROGRAM_CFLAGS) $(CC_MAJOR))
+$(OUT)/flags-link: FORCE
+	$(call stamp,$(LINK) $(RT_OBJS))
+
+-include $(wildcard $(RT_OBJS:.o=.d) $(TEST_OBJS:.o=.d))
+
+# ---- Host tools -----------------------------------------------------------------------------------------
+HOST_CFLAGS := -std=gnu11 -g -O2 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror -I. -Iinclude -DINGOT_HOST=1
+TOOLS := $(patsubst tools/%.c,%,$(wildcard tools/*.c))
+TOOL_BINS := $(TOOLS:%=$(HOST)/%)
+TOOL_COMMON := $(patsubst %,$(HOST)/obj/%.o,$(wildcard tools/common/*.c))
+tool = $(if $(filter $(1),$(TOOLS)),$(HOST)/$(1))
+
+$(HOST)/obj/%.c.o: %.c $(HOST)/flags
+	$(call say,HOSTCC,$<)
+	$(Q)mkdir -p $(@D) && $(HOSTCC) $(HOST_CFLAGS) $(DEPS) -c $< -o $@
+$(TOOL_BINS): $(HOST)/%: $(HOST)/obj/tools/%.c.o $(TOOL_COMMON)
+	$(call say,HOSTLD,$@)
+	$(Q)$(HOSTCC) -o $@ $^
+$(HOST)/flags: FORCE
+	$(call stamp,$(HOSTCC) $(HOST_CFLAGS))
+-include $(wildcard $(HOST)/obj/tools/*.d $(HOST)/obj/tools/common/*.d)
+
+tools: $(TOOL_BINS) ## build the host tools
+.PHONY: tools
+
+# ---- Images ---------------------------------------------------------------------------------------------
+# Two links: the second has the symbol table that was made from the first. Then the pointer maps are written
+# into it, and it is checked.
+SYMTAB := $(call tool,symtab)
+GCMAP := $(call tool,gcmap)
+IMAGECHECK := $(call tool,imagecheck)
+IMAGE_TOOLS := $(SYMTAB) $(GCMAP) $(IMAGECHECK)
+
+define link
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && V='$(V)' WHAT='$(WHAT)' SYMTAB='$(SYMTAB)' GCMAP='$(GCMAP)' IMAGECHECK='$(IMAGECHECK)' \
+		LINK='$(LINK) $(PROGRAM_LINK)' ASSEMBLE='$(CC) $(ABI) -c' tools/link.sh $@ $(filter %.o,$^)
+endef
+LINK_DEPS = $(RT_OBJS) linker.ld tools/link.sh $(OUT)/flags-link $(IMAGE_TOOLS)
+
+# ---- Programs -------------------------------------------------------------------------------------------
+# A program is a folder of .c and .S files, or one .c file, anywhere. Objects of /a/b/c.c lie in $(OUT)/app/a/b/, so
+# programs of one name don't meet there. $(call program,path,image) makes the rules.
+# app.mk may set: SRCS (below the folder, or absolute), CFLAGS, and defaults for MEM SMP MODULE ARGS ENV by ?=.
+PROGRAM_COMPILE = $(CC) $(PROGRAM_INCLUDE) $(PROGRAM_CFLAGS) $(PROGRAM_EXTRA) $(DEPS)
+
+$(OUT)/app/%.c.o: /%.c $(OUT)/flags-program
+	$(call say,CC,$(patsubst $(CURDIR)/%,%,$<))
+	$(Q)mkdir -p $(@D) && $(PROGRAM_COMPILE) -c $< -o $@
+$(OUT)/app/%.S.o: /%.S $(OUT)/flags-program
+	$(call say,AS,$(patsubst $(CURDIR)/%,%,$<))
+	$(Q)mkdir -p $(@D) && $(PROGRAM_COMPILE) -c $< -o $@
+
+program_name = $(basename $(notdir $(abspath $(1))))
+program_image = $(OUT)/$(call program_name,$(1)).elf
+
+define program
+ifeq ($$(wildcard $(1)),)
+$$(error APP=$(1): no such file or folder)
+endif
+program_dir := $$(abspath $(if $(filter %.c,$(1)),$(dir $(1)),$(1)))
+SRCS :=
+CFLAGS :=
+ifeq ($(filter %.c,$(1)),)
+-include $$(program_dir)/app.mk
+endif
+ifeq ($$(SRCS),)
+program_srcs := $(if $(filter %.c,$(1)),$(abspath $(1)),$$(sort $$(wildcard $$(program_dir)/*.c $$(program_dir)/*.S)))
+else
+program_srcs := $$(foreach s,$$(SRCS),$$(if $$(filter /%,$$s),$$s,$$(program_dir)/$$s))
+endif
+ifeq ($$(program_srcs),)
+$$(error APP=$(1): there is no .c or .S file in it)
+endif
+program_objs := $$(program_srcs:%=$(OUT)/app%.o)
+PROGRAM_SRCS += $$(program_srcs)
+-include $$(wildcard $$(program_objs:.o=.d))
+$$(program_objs): private PROGRAM_EXTRA := $$(CFLAGS)
+$$(program_objs): $(2).flags
+$(2).flags: private FLAGS := $$(CFLAGS) $$(program_objs)
+$(2).flags: FORCE
+	$$(call stamp,$$(FLAGS))
+$(2): private PROGRAM_LINK := $$(filter -flto%,$$(CFLAGS))
+$(2): private WHAT := $(1)
+$(2): $$(program_objs) $(2).flags $$(LINK_DEPS)
+	$$(link)
+endef
+
+# Sources that several programs share get their rules once; the last flags win.
+EXAMPLES := $(sort $(patsubst %/,%,$(filter-out examples/README.md,$(wildcard examples/*/))))
+ifneq ($(words $(APP)),$(words $(firstword $(APP))))
+$(error APP=$(APP): a path with spaces is too much for make)
+endif
+PROGRAMS := $(sort $(if $(APP),$(APP),$(EXAMPLES)))
+ifneq ($(CC_IS),)
+$(foreach p,$(PROGRAMS),$(eval $(call program,$(p),$(call program_image,$(p)))))
+endif
+IMAGES := $(foreach p,$(PROGRAMS),$(call program_image,$(p)))
+
+all: $(IMAGES) ## build $(OUT)/<app>.elf of APP=, or of every example
+objs: $(RT_OBJS) ## compile the runtime, link nothing
+.PHONY: all objs
+
+TEST_IMAGE := $(OUT)/tests.elf
+$(TEST_IMAGE): private WHAT := tests
+$(TEST_IMAGE): $(TEST_OBJS) $(LINK_DEPS)
+	$(link)
+test-image: $(TEST_IMAGE) ## build the image of all in-guest tests
+.PHONY: test-image
+
+# ---- Running --------------------------------------------------------------------------------------------
+MEM ?= 512M
+SMP ?= 2
+RUN_APP := $(or $(APP),examples/hello)
+RUN_IMAGE := $(call program_image,$(RUN_APP))
+export MACHINE MEM SMP CPU MODULE ARGS ENV ICOUNT QEMU QEMU_FLAGS
+
+run: $(RUN_IMAGE) ## boot APP= (a folder or .c file anywhere; default examples/hello) in QEMU
+	@tools/run.sh $<
+debug: $(RUN_IMAGE) ## boot APP= under gdb (tools/ingot.gdb)
+	@GDB=1 tools/run.sh $<
+.PHONY: run debug
+
+deps: ## install what is missing: QEMU, compiler, make
+	@tools/deps.sh
+clean: ## remove all output
+	$(call say,RM,$(O))
+	$(Q)rm -rf $(O)
+help: ## this list
+	@echo 'make GOAL [NAME=value ...]'; echo; echo 'Goals:'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r goal text; do printf '  %-20s %s\n' "$$goal" "$$text"; done
+.PHONY: deps clean help
