@@ -90,9 +90,8 @@ static void oddity_count(struct oddity *odd, size_t i)
 static void oddity_say(const struct oddity *odd, const struct boot_range *raw, const char *what)
 {
     if (odd->n != 0)
-        boot_complain("memory map",
-                      "%zu ranges %s; the first is entry %zu: %#lx, %#lx bytes, type %u", odd->n,
-                      what, odd->first, raw[odd->first].base, raw[odd->first].bytes,
+        boot_complain("memory map", "ranges %s: %zu, first entry %zu: %#lx, %#lx bytes, type %u",
+                      what, odd->n, odd->first, raw[odd->first].base, raw[odd->first].bytes,
                       (unsigned)raw[odd->first].type);
 }
 
