@@ -22,6 +22,7 @@ typedef uint64_t paddr_t;    /* physical address */
 typedef uint64_t irqflags_t; /* what arch_irq_save() returns */
 
 struct arch_frame; /* every register of interrupted code; ARCH_FRAME_BYTES long (arch_impl.h) */
+struct arch_context; /* what a switch saves (arch_impl.h) */
 
 #define ARCH_MAX_CPUS 256
 
@@ -51,9 +52,20 @@ static inline uint64_t arch_cycles(void);
  * DECLARE_PERCPU(type, name) is its extern. this_cpu(name) is this cpu's one, an lvalue: one
  * segment-relative access, atomic against interrupts if the machine does it in one instruction.
  * cpu_ptr(cpu, name) is a plain pointer to another cpu's. All in arch_impl.h.
+ * this_cpu_swap(name, v) and this_cpu_store_release(name, v), for 8-byte variables, are atomic against other
+ * cpus that use cpu_ptr(): the first orders both ways and returns the old value.
  * A goroutine that can be preempted may find itself on another cpu between two uses. */
 static inline unsigned arch_cpu_id(void); /* 0 = the boot cpu; dense; index of cpu_ptr() */
 unsigned arch_cpu_count(void);            /* cpus that are up (all that will ever be) */
+
+/* ---- Boot, in this order (lang/start.c) ---- */
+paddr_t arch_image_paddr(void);   /* where the image's first byte lies */
+uint64_t arch_phys_limit(void);   /* physical addresses end here, for the cpu or for the direct map */
+/* Own page tables; the direct map holds the given RAM from here on. `ram` must stay; page aligned, sorted. */
+void arch_memory_init(const struct boot_range *ram, size_t n);
+void arch_devices_init(void);     /* firmware tables, interrupt controllers, clocks; knobs are known */
+bool arch_irq_line(unsigned irq, bool on); /* let a line through to arch_on_irq(); false: no such line */
+bool arch_console_irq(unsigned *irq); /* let console input raise a line; false: it can't, poll */
 
 /* ---- Memory ------------------------------------------------------------------------------------- */
 
@@ -109,8 +121,12 @@ void arch_timer_stop(void);
 bool arch_needs_tick(void); /* single-threaded emulation: a halted or spinning cpu starves others */
 uint64_t arch_random_seed(void); /* hardware randomness or the best mix there is */
 
-/* Start every cpu; each calls arch_on_cpu_start() on its own scheduler stack. Returns how many are up. */
-unsigned arch_start_cpus(void);
+/*
+ * Start every cpu; each calls arch_on_cpu_start() on its own scheduler stack. Returns how many are up.
+ * low_page  a free page that a starting cpu can reach (memmap_take_low); 0: there is none
+ */
+unsigned arch_start_cpus(paddr_t low_page);
+uintptr_t arch_sched_stack_top(unsigned cpu); /* wired, guarded, 16 KiB */
 
 /* ---- Switching ------------------------------------------------------------------------------------
  * struct arch_context is what a goroutine that gave up its cpu by a call leaves behind: a stack pointer

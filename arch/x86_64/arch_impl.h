@@ -1,7 +1,7 @@
 /*
  * arch/x86_64/arch_impl.h - the inline half of arch.h for x86-64.
  *
- * Per-cpu data. Every PERCPU variable lives in section .percpu, which is all zero in the image. The boot
+ * Per-cpu data. Every PERCPU variable lives in section .bss.percpu, so it starts as zero. The boot
  * cpu uses the section itself; each other cpu gets a zeroed copy, and its GS base is the distance from
  * the section to the copy. So %gs:variable works everywhere, from the first instruction in C, and
  * cpu_ptr() is one add.
@@ -39,13 +39,25 @@ struct arch_context {
 };
 
 /* ---- Per cpu ---- */
-#define PERCPU(type, name) RT_SECTION(".percpu") __typeof__(type) percpu_##name
+#define PERCPU(type, name) RT_SECTION(".bss.percpu") __typeof__(type) percpu_##name
 #define DECLARE_PERCPU(type, name) extern __typeof__(type) percpu_##name
 #define this_cpu(name) (*(__seg_gs __typeof__(percpu_##name) *)(uintptr_t)&percpu_##name)
 #define cpu_ptr(cpu, name)                                                                         \
     ((__typeof__(percpu_##name) *)((char *)&percpu_##name + arch_percpu_offset[cpu]))
 #define this_cpu_ptr(name)                                                                         \
     ((__typeof__(percpu_##name) *)((char *)&percpu_##name + this_cpu(arch_gs_base)))
+#define this_cpu_swap(name, value)                                                                 \
+    ({                                                                                             \
+        uint64_t swapped_ = (uint64_t)(value);                                                     \
+        _Static_assert(sizeof(percpu_##name) == 8, "an 8-byte variable");                          \
+        __asm__ volatile("xchgq %0, %%gs:%1" : "+r"(swapped_), "+m"(percpu_##name)::"memory");     \
+        swapped_;                                                                                  \
+    })
+#define this_cpu_store_release(name, value)                                                        \
+    ({                                                                                             \
+        __asm__ volatile("" ::: "memory"); /* stores are not reordered with older accesses */      \
+        *(volatile __seg_gs __typeof__(percpu_##name) *)(uintptr_t)&percpu_##name = (value);       \
+    })
 
 extern uintptr_t arch_percpu_offset[ARCH_MAX_CPUS]; /* [I] */
 DECLARE_PERCPU(uintptr_t, arch_gs_base);            /* [I] this cpu's arch_percpu_offset */

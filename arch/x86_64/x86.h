@@ -1,0 +1,168 @@
+/*
+ * arch/x86_64/x86.h - the instructions C has no words for, and what the port's files share.
+ *
+ * SOURCES. Intel SDM volume 3 and AMD APM volume 2; section names stand by the constants.
+ */
+#pragma once
+
+#include <arch/arch.h>
+
+/* ---- Instructions ---- */
+static inline uint8_t in8(uint16_t port)
+{
+    uint8_t v;
+    __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port) : "memory");
+    return v;
+}
+
+static inline uint32_t in32(uint16_t port)
+{
+    uint32_t v;
+    __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port) : "memory");
+    return v;
+}
+
+static inline void out8(uint16_t port, uint8_t v)
+{
+    __asm__ volatile("outb %0, %1" ::"a"(v), "Nd"(port) : "memory");
+}
+
+static inline void out16(uint16_t port, uint16_t v)
+{
+    __asm__ volatile("outw %0, %1" ::"a"(v), "Nd"(port) : "memory");
+}
+
+static inline void out32(uint16_t port, uint32_t v)
+{
+    __asm__ volatile("outl %0, %1" ::"a"(v), "Nd"(port) : "memory");
+}
+
+static inline uint64_t rdmsr(uint32_t msr)
+{
+    uint32_t lo, hi;
+    __asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr) : "memory");
+    return ((uint64_t)hi << 32) | lo;
+}
+
+static inline void wrmsr(uint32_t msr, uint64_t v)
+{
+    __asm__ volatile("wrmsr" ::"c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
+}
+
+struct cpuid {
+    uint32_t a, b, c, d;
+};
+
+static inline struct cpuid cpuid(uint32_t leaf, uint32_t sub)
+{
+    struct cpuid r;
+    __asm__ volatile("cpuid" : "=a"(r.a), "=b"(r.b), "=c"(r.c), "=d"(r.d) : "a"(leaf), "c"(sub));
+    return r;
+}
+
+#define X86_CR(n)                                                                                  \
+    static inline uint64_t read_cr##n(void)                                                        \
+    {                                                                                              \
+        uint64_t v;                                                                                \
+        __asm__ volatile("movq %%cr" #n ", %0" : "=r"(v)::"memory");                               \
+        return v;                                                                                  \
+    }                                                                                              \
+    static inline void write_cr##n(uint64_t v)                                                     \
+    {                                                                                              \
+        __asm__ volatile("movq %0, %%cr" #n ::"r"(v) : "memory");                                  \
+    }
+X86_CR(0)
+X86_CR(3)
+X86_CR(4)
+static inline uint64_t read_cr2(void)
+{
+    uint64_t v;
+    __asm__ volatile("movq %%cr2, %0" : "=r"(v)::"memory");
+    return v;
+}
+
+/* ---- Model-specific registers ---- */
+#define MSR_APIC_BASE 0x1b
+#define MSR_TSC_DEADLINE 0x6e0
+#define MSR_X2APIC 0x800
+#define MSR_EFER 0xc0000080
+#define MSR_GS_BASE 0xc0000101
+
+/* ---- Vectors: below 32 the cpu's own; then interrupt lines; then ours ---- */
+#define VECTOR_DB 1
+#define VECTOR_NMI 2
+#define VECTOR_BP 3
+#define VECTOR_DF 8
+#define VECTOR_GP 13
+#define VECTOR_PF 14
+#define VECTOR_MC 18
+#define VECTOR_PIC 0x20     /* 16 vectors: the old controllers, masked; a stray one is ignored */
+#define VECTOR_IRQ 0x30     /* + line, up to IRQ_LINES */
+#define IRQ_LINES 160u
+#define VECTOR_TIMER 0xf0
+/* ARCH_VECTOR_RESCHED 0xf1 */
+#define VECTOR_WAKE 0xf2
+#define VECTOR_SPURIOUS 0xff
+
+/* ---- What the boot cpu found out; cpu.c ---- */
+struct cpu_features {
+    bool nx, smep, smap, umip, pge, gib_pages, x2apic, tsc_deadline, rdrand, rdseed, erms, tcg, icount;
+    bool fsgsbase, hypervisor;
+    unsigned phys_bits;
+    char vendor[13];
+};
+extern struct cpu_features cpu_features; /* [I] */
+
+void cpu_features_detect(void);
+void cpu_init(unsigned id);                /* this cpu's GDT, TSS, IDT, control registers, GS base */
+void cpu_stacks_make(unsigned id);         /* its IST and scheduler stacks; panics if out of memory */
+uintptr_t cpu_sched_stack_top(unsigned id);
+extern const char *const cpu_fault_names[32];
+
+/* ---- paging.c ---- */
+struct boot_image_range {
+    paddr_t lo, hi;
+};
+void paging_init(const struct boot_range *ram, size_t n, paddr_t image_paddr);
+paddr_t paging_root(void);
+paddr_t image_paddr(const void *image_address); /* where a symbol of the image lies in memory */
+void paging_map_low_page(paddr_t page);   /* identity, executable: the trampoline */
+void paging_unmap_low(void);              /* empties the low half again */
+volatile void *device_map(paddr_t pa, size_t bytes); /* uncached, for ever; NULL: no memory */
+const void *phys_map_any(void *ctx, uint64_t pa, size_t bytes); /* a phys_reader over RAM and tables */
+/* One wired stack of `pages` pages with an unmapped page below; returns its top. */
+uintptr_t wired_stack_make(size_t pages);
+
+/* ---- apic.c ---- */
+void apic_init(paddr_t lapic_paddr);  /* boot cpu: map and enable */
+void apic_init_cpu(void);             /* each cpu */
+uint32_t apic_id(void);
+void apic_eoi(void);
+void apic_send(uint32_t apic_id, uint32_t command); /* low word of the ICR */
+void apic_timer_start(uint32_t ticks);
+void apic_timer_calibrate(void);
+extern uint32_t apic_id_of_cpu[ARCH_MAX_CPUS]; /* [I] */
+#define APIC_INIT 0x4500u
+#define APIC_SIPI 0x4600u
+#define APIC_NMI 0x4400u
+#define APIC_FIXED 0x4000u
+
+/* ---- ioapic.c ---- */
+struct acpi_info;
+void ioapic_init(const struct acpi_info *acpi);
+
+/* ---- clock.c ---- */
+void clock_init(const struct acpi_info *acpi);
+uint64_t clock_cycles_of_ns(int64_t ns);
+void clock_refine(void); /* from the timer interrupt: cheap, rarely does anything */
+void clock_spin_ns(int64_t ns);
+
+/* ---- serial.c ---- */
+void serial_init(void);
+
+/* ---- smp.c ---- */
+extern struct acpi_info acpi_info; /* [I] */
+
+/* ---- trap.c ---- */
+void trap_dispatch(struct arch_frame *frame);
+extern char trap_stubs[];

@@ -1,0 +1,57 @@
+/*
+ * lib/trace.h - each cpu's ring of recent events, printed by fatal().
+ *
+ * trace(TRACE_X, a, b) costs some ten instructions and no lock: the ring belongs to its cpu. An event that
+ * is interrupted half way may mix with the interrupter's; it is a hint for a reader, not a log.
+ */
+#pragma once
+
+#include <arch/arch.h>
+
+#define TRACE_EVENTS(X)                                                                            \
+    X(NONE, "")                                                                                    \
+    X(BOOT, "boot")                                                                                \
+    X(CPU_UP, "cpu up")                                                                            \
+    X(SWITCH, "switch to goroutine %lu, state %lu")                                                \
+    X(PREEMPT, "preempt goroutine %lu at pc %#lx")                                                 \
+    X(PARK, "park goroutine %lu, reason %lu")                                                      \
+    X(READY, "ready goroutine %lu")                                                                \
+    X(SPAWN, "spawn goroutine %lu for %lu")                                                        \
+    X(EXIT, "exit of goroutine %lu")                                                               \
+    X(IDLE, "idle")                                                                                \
+    X(WAKE, "wake cpu %lu")                                                                        \
+    X(STOP, "stop the world, reason %lu")                                                          \
+    X(START, "start the world after %lu ns")                                                       \
+    X(STOPPED, "stopped at pc %#lx in goroutine %lu")                                              \
+    X(FAULT, "fault at pc %#lx, address %#lx")                                                     \
+    X(STACK_GROW, "stack of goroutine %lu grows to %#lx")                                          \
+    X(GC_PHASE, "collector: cycle %lu, phase %lu")                                                 \
+    X(USER, "user %#lx %#lx")
+
+enum trace_event {
+#define TRACE_ENUM(name, text) TRACE_##name,
+    TRACE_EVENTS(TRACE_ENUM)
+#undef TRACE_ENUM
+};
+
+#define TRACE_RING 64u /* events a cpu keeps; a power of two */
+
+struct trace_record {
+    uint64_t cycles, a, b;
+    uint64_t event;
+};
+
+DECLARE_PERCPU(struct trace_record, trace_ring)[TRACE_RING];
+DECLARE_PERCPU(uint32_t, trace_next);
+
+static inline void trace(enum trace_event event, uint64_t a, uint64_t b)
+{
+    uint32_t i = this_cpu(trace_next)++ % TRACE_RING;
+    this_cpu(trace_ring)[i].cycles = arch_cycles();
+    this_cpu(trace_ring)[i].event = event;
+    this_cpu(trace_ring)[i].a = a;
+    this_cpu(trace_ring)[i].b = b;
+}
+
+/* Print the newest `max` events of a cpu, newest first. In a report only. */
+void trace_print(unsigned cpu, unsigned max);
