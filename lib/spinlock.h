@@ -27,6 +27,7 @@ void spin_lock_slow(struct spinlock *l); /* waits; the bounded wait names the lo
 void spin_debug_acquire(struct spinlock *l); /* before taking: rank order */
 void spin_debug_acquired(struct spinlock *l);
 void spin_debug_release(struct spinlock *l);
+unsigned spin_debug_held(void); /* how many this cpu holds */
 #else
 #define spin_debug_acquire(l) ((void)0)
 #define spin_debug_acquired(l) ((void)0)
