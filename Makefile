@@ -68,7 +68,9 @@ ABI += -g -fmacro-prefix-map=$(CURDIR)/=
 ABI += -nostdinc -isystem $(CC_INCLUDE)  # the compiler's own headers; never the host's
 ifeq ($(CC_IS),clang)
 ABI += --target=$(ARCH)-unknown-none-elf -Qunused-arguments
+ABI += -fblocks                          # rt/call.h
 else
+ABI += -Werror=trampolines               # rt/call.h: a nested function must capture nothing
 ABI += $(addprefix -U,linux __linux __linux__ __gnu_linux__ unix __unix __unix__) # this is not Linux
 endif
 

@@ -1,12 +1,15 @@
 /*
  * tests/test.h - the in-guest test harness.
  *
- * TEST(suite, name) { ... } registers a case through a section of pointers (compilers pad structs there).
- * The body gets `struct test *t`. EXPECT_* notes a failure and goes on; REQUIRE_* ends the case. A case that
- * needs more than the smallest machine says so: TEST_OPTS(suite, name, .need_mib = 64) { ... }.
- * The runner (tests/runner.c) runs each case in order, on a goroutine of its own, prints KTAP and the last
- * line `N passed, N failed`, and leaves with status 0 only if all that was selected passed.
- * Randomness: rng_next(&t->rng); seeded from seed= and the case's name, so that one failing case replays.
+ * TEST(suite, name) { ... } registers a case through a section of pointers (compilers pad structs
+ * there). The body gets `struct test *t`. EXPECT_* notes a failure and goes on; REQUIRE_* ends the
+ * case. A case that needs more than the smallest machine says so: TEST_OPTS(suite, name, .need_mib
+ * = 64) { ... }. The runner (tests/runner.c) runs each case in order, on a goroutine of its own,
+ * prints KTAP and the last line `N passed, N failed`, and leaves with status 0 only if all that was
+ * selected passed. TEST_DIES(suite, name, status, says) { ... } is a case that must end the whole
+ * run: with that exit status, after printing what each line of `says` (extended regular
+ * expressions, in this order) matches. It gets a boot of its own from tools/testrun.c. Randomness:
+ * rng_next(&t->rng); seeded from seed= and the case's name, so that one failing case replays.
  */
 #pragma once
 
@@ -29,23 +32,29 @@ struct test_case {
     unsigned timeout_s; /* the watchdog names it after that; 0: 30 */
     bool stress;        /* only under `make stress` */
     bool icount_only;   /* measures instructions: only where the clock counts them (ICOUNT=1) */
+    const char *dies_says; /* TEST_DIES: what it prints, and ... */
+    int dies_status;       /* ... how it ends */
 };
 
 #define TEST_OPTS(suite_, name_, ...)                                                              \
     static void test_##suite_##_##name_(struct test *t);                                           \
-    static const struct test_case test_case_##suite_##_##name_ = {                                 \
-        .suite = #suite_, .name = #name_, .file = __FILE__, .fn = test_##suite_##_##name_,         \
-        __VA_ARGS__};                                                                              \
+    static const struct test_case test_case_##suite_##_##name_ = {.suite = #suite_,                \
+                                                                  .name = #name_,                  \
+                                                                  .file = __FILE__,                \
+                                                                  .fn = test_##suite_##_##name_,   \
+                                                                  __VA_ARGS__};                    \
     static const struct test_case *const test_ptr_##suite_##_##name_ RT_SECTION("rt_tests")        \
         RT_USED = &test_case_##suite_##_##name_;                                                   \
     static void test_##suite_##_##name_(RT_UNUSED struct test *t)
 #define TEST(suite, name) TEST_OPTS(suite, name, .stress = false)
+#define TEST_DIES(suite, name, status, says)                                                       \
+    TEST_OPTS(suite, name, .dies_status = (status), .dies_says = (says))
 
 /* Notes a failure of the running case with file and line; returns nothing, never stops. */
 void test_fail(struct test *t, const char *file, int line, const char *fmt, ...) RT_PRINTF(4, 5);
 /* Ends the running case (it counts as skipped, with the reason, not as passed). */
 RT_NORETURN void test_skip(struct test *t, const char *why);
-RT_NORETURN void test_abort(struct test *t);      /* after a failure: leaves the case */
+RT_NORETURN void test_abort(struct test *t); /* after a failure: leaves the case */
 void test_note(struct test *t, const char *fmt, ...) RT_PRINTF(2, 3); /* a `# ...` line */
 void test_shuffle(struct test *t, void *array, size_t n, size_t elem_bytes);
 
@@ -66,8 +75,8 @@ void test_shuffle(struct test *t, void *array, size_t n, size_t elem_bytes);
         __typeof__((a) + 0) test_a_ = (a);                                                         \
         __typeof__((b) + 0) test_b_ = (b);                                                         \
         if (!(test_a_ op test_b_))                                                                 \
-            test_fail((t), __FILE__, __LINE__, "expected %s %s %s: %lld and %lld (%#llx, %#llx)", #a, \
-                      #op, #b, (long long)test_a_, (long long)test_b_,                             \
+            test_fail((t), __FILE__, __LINE__, "expected %s %s %s: %lld and %lld (%#llx, %#llx)",  \
+                      #a, #op, #b, (long long)test_a_, (long long)test_b_,                         \
                       (unsigned long long)test_a_, (unsigned long long)test_b_);                   \
     } while (0)
 #define EXPECT_EQ(t, a, b) TEST_COMPARE(t, a, ==, b)
