@@ -52,8 +52,9 @@ enum goroutine_state {
     G_PARKED,   /* context saved, on no run queue; whoever calls ready() owns the next step */
 };
 
-struct defer_frame; /* lang/defer.c */
-struct panic_state; /* lang/panic.c */
+struct rt_defer_frame; /* rt/defer.h */
+struct defer_chunk;    /* lang/defer.c */
+struct panic_state;    /* lang/panic.c */
 struct chan_wait;   /* lang/chan.c: the waiter record (sudog) */
 
 /*
@@ -62,6 +63,7 @@ struct chan_wait;   /* lang/chan.c: the waiter record (sudog) */
  */
 struct goroutine {
     struct arch_context context;  /* [s] valid if !preempted */
+    struct rt_defer_frame *defers; /* [g] innermost frame that defers; its offset is known to rt/defer.h */
     uint32_t state;               /* [a] enum goroutine_state; pairs in park(), ready(), sched_switched() */
     uint8_t permit;               /* [a] a ready() that came before the park() [park.1] */
     uint8_t preempted;            /* [s] resume from *frame, not from context */
@@ -83,9 +85,8 @@ struct goroutine {
     struct list all;         /* member of the list of all goroutines */
 
     /* lang */
-    struct defer_frame *defers; /* [g] innermost frame that defers */
-    struct panic_state *panics; /* [g] innermost panic in progress */
-    bool goexiting;             /* [g] rt_goexit() runs the deferred calls */
+    struct panic_state *panics; /* [g] innermost panic, or rt_goexit(), in progress */
+    struct defer_chunk *defer_chunks; /* [g] newest page of deferred calls that their frames had no room for */
     struct chan_wait *woken_by; /* [a] set by whoever completes a channel operation for it, before ready() */
     uint32_t select_done;       /* [a] 0 -> 1 by whoever wins the right to complete its select */
 
