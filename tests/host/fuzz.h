@@ -9,7 +9,8 @@
  * [fuzz.1] phys_map() gives a copy of exactly the bytes asked for, in a block of their own, so the
  * address sanitizer stops a read of even one byte beyond them. The blocks live until phys_reset().
  *
- * Under -DLIBFUZZER there is no main: the program defines LLVMFuzzerTestOneInput instead.
+ * Under -DLIBFUZZER there is no main: the program defines LLVMFuzzerTestOneInput instead. Build it with
+ * clang and -fsanitize=address,undefined,fuzzer.
  */
 #pragma once
 
@@ -158,7 +159,7 @@ void boot_complain(const char *what, const char *why, ...)
 
 /* ---- Physical memory ---- */
 
-#define PHYS_BYTES_MAX (256u << 10)
+#define PHYS_BYTES_MAX (1u << 20)
 #define PHYS_BLOCKS_MAX 100000
 
 static struct {
