@@ -86,6 +86,9 @@ static inline paddr_t virt_to_phys(const void *direct_map_address);
  */
 RT_MUST_USE bool arch_map_prepare(uintptr_t va, size_t bytes);
 
+/* Is the table for va there? Any context. */
+bool arch_map_prepared(uintptr_t va);
+
 /* Map one prepared page. Any context, also the page fault handler. va must not be mapped. */
 void arch_map_page(uintptr_t va, paddr_t pa, enum arch_prot prot);
 
@@ -177,8 +180,8 @@ RT_NORETURN void arch_on_boot(const struct boot_info *info);
 /* sched: an additional cpu is up, on its own scheduler stack, interrupts off. */
 RT_NORETURN void arch_on_cpu_start(void);
 
-/* mm: a page fault at va outside the image, in goroutine code. True: mapped, retry. [arch.2] */
-bool arch_on_stack_fault(uintptr_t va, uintptr_t sp);
+/* sched: a fault on an unmapped page of the stack window. True: mapped, retry. May not return (arch_leave_to). */
+bool arch_on_stack_fault(struct arch_frame *frame, uintptr_t va);
 
 /* sched: timer of this cpu, or somebody's ARCH_IPI_RESCHED. May not return (arch_leave_to). */
 void arch_on_timer(struct arch_frame *frame);

@@ -29,3 +29,6 @@ enum lock_rank {
 #undef LOCK_RANK_ENUM
         RANK_COUNT
 };
+
+/* For reports. */
+const char *lock_rank_name(unsigned rank);

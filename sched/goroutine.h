@@ -1,6 +1,10 @@
 /*
  * sched/goroutine.h - the goroutine as the runtime sees it: its control block, and how to wait.
  *
+ * THE BLOCK lies at the top of the goroutine's stack, above the saved frame: one page holds all that a
+ * parked goroutine needs. Blocks are never given back, only used again [goroutine.1]: a walk over
+ * goroutine_all() needs no lock, and a dead one is an entry with state G_DEAD.
+ *
  * HOW TO WAIT. Put yourself on some queue under that queue's lock, drop the lock, call park(). Whoever
  * takes you off the queue (and therefore, thanks to the lock, nobody else) calls ready(), once per
  * park(). ready() may come before park() has finished, or even begun: it then leaves a permit, and park()
@@ -44,12 +48,12 @@ enum wait_reason {
 #undef WAIT_REASON_ENUM
 };
 
+/* For reports and for the collector; the truth about waiting is `tokens`. */
 enum goroutine_state {
     G_DEAD,     /* in a cache of free blocks */
     G_RUNNABLE, /* on one run queue, or about to be put there */
     G_RUNNING,  /* `current` of exactly one cpu */
-    G_PARKING,  /* still on its cpu, will be PARKED once its context is saved */
-    G_PARKED,   /* context saved, on no run queue; whoever calls ready() owns the next step */
+    G_WAITING,  /* in park() */
 };
 
 struct rt_defer_frame; /* rt/defer.h */
@@ -64,25 +68,26 @@ struct chan_wait;   /* lang/chan.c: the waiter record (sudog) */
 struct goroutine {
     struct arch_context context;  /* [s] valid if !preempted */
     struct rt_defer_frame *defers; /* [g] innermost frame that defers; its offset is known to rt/defer.h */
-    uint32_t state;               /* [a] enum goroutine_state; pairs in park(), ready(), sched_switched() */
-    uint8_t permit;               /* [a] a ready() that came before the park() [park.1] */
-    uint8_t preempted;            /* [s] resume from *frame, not from context */
-    uint8_t system;               /* [I] of the runtime: not counted, ignored by deadlock detection */
-    uint8_t wait_reason;          /* [g] enum wait_reason */
+    int32_t tokens;  /* [a] -1: parked; 0; 1: a ready() that came before the park() [park.1] */
+    uint8_t state;       /* [s] enum goroutine_state */
+    uint8_t preempted;   /* [s] resume from *frame, not from context */
+    uint8_t system;      /* [I] of the runtime: not counted, ignored by deadlock detection */
+    uint8_t wait_reason; /* [g] enum wait_reason */
     struct goroutine *queue_next; /* link of the one run queue (or free list) it is on */
     struct arch_frame *frame;     /* [s] where the preempting handler copies the registers */
     uint64_t id;                  /* [I] as Go counts: main is 1 */
-    int64_t wait_since_ns;        /* [g] when it parked */
+    uint64_t wait_since;          /* [g] cycle counter when it parked */
 
     /* stack: [stack_lo, stack_hi), committed from stack_committed up (mm/stack.c) */
     uintptr_t stack_lo, stack_hi; /* [I] */
-    uintptr_t stack_committed;    /* [a] lowered only by this goroutine's page faults */
+    uintptr_t stack_committed;    /* [g] lowered only by this goroutine's page faults */
+    bool reserve_open;            /* [g] the page above the guard is mapped: an overflow is being handled */
 
     const char *name;        /* [I] for reports; may be NULL */
     uintptr_t entry_pc;      /* [I] function it runs, for reports */
     uintptr_t creator_pc;    /* [I] the go statement */
     uint64_t creator_id;     /* [I] */
-    struct list all;         /* member of the list of all goroutines */
+    struct goroutine *all_next; /* [I] once linked: every block ever made, newest first (goroutine_all) */
 
     /* lang */
     struct panic_state *panics; /* [g] innermost panic, or rt_goexit(), in progress */
@@ -96,6 +101,12 @@ struct goroutine {
 };
 
 DECLARE_PERCPU(struct goroutine *, current);
+
+/* The newest block; follow all_next. Any context; sees every block that was linked before the call. */
+struct goroutine *goroutine_all(void);
+
+/* How many there are: born and not yet gone, without those of the runtime. */
+size_t goroutine_count(void);
 
 /* The goroutine that runs this code. NULL only on a scheduler stack. */
 static inline struct goroutine *goroutine_current(void)
@@ -124,6 +135,13 @@ void ready_last(struct goroutine *g);
 struct rt_go_opts;
 struct goroutine *goroutine_spawn(void (*thunk)(void *args), const void *args, size_t bytes,
                                   const struct rt_go_opts *opts, uintptr_t entry_pc, uintptr_t creator_pc);
+
+/*
+ * Map g's reserve page, so that a few KiB below its limit can be used to report or recover from an overflow; it is
+ * taken back when the stack has been left (goroutine_close_reserve). False: it is open already, or no page is left.
+ * Any context, also a fault handler; g is the running goroutine.
+ */
+bool stack_open_reserve(struct goroutine *g);
 
 /* End the running goroutine; its deferred calls have run. */
 RT_NORETURN void goroutine_exit(void);

@@ -138,7 +138,7 @@ no_long_mode:
     movw $0x3f8, %dx
     outb %al, %dx
     jmp 1b
-4:  movl $1, %eax
+4:  movl $2, %eax /* status 1 (tools/run.sh, STATUS) */
     movw $0xf4, %dx
     outl %eax, %dx /* QEMU's exit device, if there is one */
 5:  hlt

@@ -10,6 +10,7 @@
 #include <lib/assert.h>
 #include <lib/console.h>
 #include <lib/knobs.h>
+#include <lib/preempt.h>
 #include <lib/print.h>
 #include <lib/string.h>
 #include "acpi.h"
@@ -68,7 +69,7 @@ void boot_complain(const char *what, const char *why, ...)
 }
 
 /* The canary changes under its feet: it must not check its own frame. */
-__attribute__((optimize("no-stack-protector"), noreturn)) static void boot_go(uint32_t start_info)
+__attribute__((no_stack_protector, noreturn)) static void boot_go(uint32_t start_info)
 {
     pvh_parse(&boot_info, &reader, start_info);
     arch_on_boot(&boot_info);

@@ -85,8 +85,8 @@ static bool reference_choose(const struct acpi_info *acpi)
             return true;
         }
     }
-    if (acpi->pm_timer_port != 0) {
-        pm_port = (uint16_t)acpi->pm_timer_port;
+    if (acpi->pm_timer.address != 0 && acpi->pm_timer.space == ACPI_PORT) {
+        pm_port = (uint16_t)acpi->pm_timer.address;
         reference = (struct reference){read_pm, NS_PER_TICK(3579545),
                                        acpi->pm_timer_32bit ? 0xffffffff : 0xffffff};
         return true;

@@ -13,6 +13,7 @@
 #include <arch/arch.h>
 #include <lib/assert.h>
 #include <lib/bits.h>
+#include <lib/preempt.h>
 #include "x86.h"
 
 #define GDT_CODE 8

@@ -77,7 +77,7 @@ static uint32_t wiring(unsigned irq, uint32_t *flags)
 {
     *flags = irq < 16 ? 0 : ENTRY_LEVEL | ENTRY_LOW; /* ISA: edge, high; PCI: level, low */
     for (size_t i = 0; i < tables->n_overrides; i++) {
-        if (tables->overrides[i].isa_irq != irq)
+        if (tables->overrides[i].irq != irq)
             continue;
         unsigned polarity = tables->overrides[i].flags & 3, trigger = tables->overrides[i].flags >> 2 & 3;
         *flags = (polarity == 3 ? ENTRY_LOW : 0) | (trigger == 3 ? ENTRY_LEVEL : 0);

@@ -203,6 +203,11 @@ bool arch_map_prepare(uintptr_t va, size_t bytes)
     return ok;
 }
 
+bool arch_map_prepared(uintptr_t va)
+{
+    return entry_at(va, 1, false) != NULL;
+}
+
 void arch_map_page(uintptr_t va, paddr_t pa, enum arch_prot prot)
 {
     pte_t *entry = entry_at(va, 1, false);

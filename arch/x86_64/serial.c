@@ -93,16 +93,38 @@ bool arch_console_irq(unsigned *irq)
     return true;
 }
 
+static void register_write(const struct acpi_reg *r, uint8_t v)
+{
+    if (r->address == 0)
+        return;
+    if (r->space == ACPI_PORT) {
+        out8((uint16_t)r->address, v);
+        return;
+    }
+    volatile uint8_t *at = device_map(r->address, 1);
+    if (at != NULL)
+        *at = v;
+}
+
 static void exit_by_acpi(void)
 {
-    if (acpi_info.pm1a_cnt != 0 && acpi_info.s5_known)
-        out16(acpi_info.pm1a_cnt, (uint16_t)(acpi_info.s5_type_a << 10 | 1 << 13));
+    const struct acpi_info *a = &acpi_info;
+
+    if (!a->has_s5)
+        return;
+    if (a->hw_reduced) {
+        register_write(&a->sleep_control, (uint8_t)(a->s5_typ_a << 2 | 0x20));
+        return;
+    }
+    if (a->pm1a_cnt.address != 0)
+        out16((uint16_t)a->pm1a_cnt.address, (uint16_t)(a->s5_typ_a << 10 | 1 << 13));
+    if (a->pm1b_cnt.address != 0)
+        out16((uint16_t)a->pm1b_cnt.address, (uint16_t)(a->s5_typ_b << 10 | 1 << 13));
 }
 
 static void reset(void)
 {
-    if (acpi_info.reset_known)
-        out8((uint16_t)acpi_info.reset_address, acpi_info.reset_value);
+    register_write(&acpi_info.reset, acpi_info.reset_value);
     out8(0xcf9, 0x06); /* the chipset's own reset register */
     for (int i = 0; i < 100 && (in8(0x64) & 2); i++)
         ;

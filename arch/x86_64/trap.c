@@ -38,10 +38,9 @@ static void page_fault(struct arch_frame *f)
     if (this_cpu(in_page_fault))
         fatal_frame(f, "page fault at %#lx inside the page fault handler", (unsigned long)f->cr2);
     this_cpu(in_page_fault) = true;
-    bool settled = !(f->error & PF_PRESENT) && in_stack_window(f->cr2) &&
-                   arch_on_stack_fault(f->cr2, f->rsp);
-    this_cpu(in_page_fault) = false;
-    if (settled)
+    bool maybe_stack = !(f->error & PF_PRESENT) && in_stack_window(f->cr2);
+    this_cpu(in_page_fault) = false; /* what follows may not return */
+    if (maybe_stack && arch_on_stack_fault(f, f->cr2))
         return;
     if (arch_on_fault(f, (f->error & PF_PRESENT) ? ARCH_FAULT_PROTECTION : ARCH_FAULT_ACCESS, f->cr2))
         return;

@@ -1,0 +1,34 @@
+/*
+ * sched/runq.h - runnable goroutines: a ring for each cpu, and one queue for all.
+ *
+ * The owner puts at the tail and takes at the head; thieves take half from the head. `next` is the goroutine that was
+ * readied last: it runs first, so that a pair that talks stays hot on one cpu.
+ */
+#pragma once
+
+#include <lib/atomic.h>
+#include <sched/goroutine.h>
+
+#define RUNQ_SIZE 256u /* a power of two */
+
+struct runq {
+    uint32_t head;          /* [a] thieves and the owner advance it by CAS [runq.2] */
+    uint32_t tail;          /* [a] only the owner writes it */
+    struct goroutine *next; /* [a] the owner stores; the owner and thieves take it by swap [runq.3] */
+    struct goroutine *ring[RUNQ_SIZE]; /* [a] */
+};
+
+DECLARE_PERCPU(struct runq, runq);
+
+/* All with preemption off. */
+void runq_put(struct goroutine *g);      /* at the tail; half of a full ring goes to the global queue */
+struct goroutine *runq_get(void);        /* the oldest of the ring, without `next` */
+bool runq_empty(const struct runq *q);   /* ring and next; a hint unless it is one's own */
+unsigned runq_length(const struct runq *q);
+/* Move half of another cpu's ring to ours and return one of them; else its `next` if `take_next`. NULL: nothing. */
+struct goroutine *runq_steal(unsigned victim, bool take_next);
+
+void globq_put(struct goroutine *g);
+void globq_put_chain(struct goroutine *first, struct goroutine *last, unsigned n);
+struct goroutine *globq_get(void);       /* one for us, and a fair share of the others into our ring */
+unsigned globq_length(void);             /* [a] any context */
