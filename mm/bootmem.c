@@ -39,7 +39,7 @@ uint64_t bootmem_alloc(struct bootmem *b, uint64_t bytes, uint64_t align, uint64
         uint64_t end = range.end < limit ? range.end : limit;
 
         if (base == 0)
-            base = align; /* 0 means none; also where align_up() wrapped, and then base >= end */
+            base = align; /* 0 means none, or that align_up() wrapped */
         if (base < range.base || base >= end || end - base < bytes)
             continue;
         memmap_remove(&b->left, base, base + bytes);

@@ -87,10 +87,10 @@ static const char *pvh_text(struct boot_info *info, const struct phys_reader *re
     while (seen < PVH_TEXT_MAX) {
         uint64_t at = paddr + seen;
         size_t step = PVH_TEXT_STEP - (size_t)(at % PVH_TEXT_STEP);
-        const char *block = at < paddr ? NULL : phys_map(reader, at, step);
+        const char *block = phys_map(reader, at, step);
         size_t n = 0;
 
-        if (block == NULL && at >= paddr) {
+        if (block == NULL) {
             step = 1; /* the last readable bytes may end inside a block */
             block = phys_map(reader, at, step);
         }
@@ -104,6 +104,7 @@ static const char *pvh_text(struct boot_info *info, const struct phys_reader *re
             const char *text;
 
             *len = seen + n;
+            /* This also refuses a text that goes round the end of the address space. */
             text = phys_map(reader, paddr, *len + 1);
             if (text == NULL || text[*len] != 0) {
                 boot_complain(what, "text at %#lx can't be read as a whole; ignored", paddr);

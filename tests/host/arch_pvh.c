@@ -168,6 +168,12 @@ static void test_bad(void)
     CHECK(parse() && info.n_modules == 1 && complaints == 0, "an empty file is a file");
 }
 
+/* Physical memory of which only short pieces can be seen at once. */
+static const void *map_short(void *ctx, uint64_t paddr, size_t bytes)
+{
+    return bytes > 300 ? NULL : phys_reader_map(ctx, paddr, bytes);
+}
+
 static void test_cmdline(void)
 {
     static char longest[10001];
@@ -177,6 +183,11 @@ static void test_cmdline(void)
     build(1, 0, 1, longest);
     CHECK(parse() && complaints == 0 && info.cmdline_len == 10000, "%zu", info.cmdline_len);
     CHECK(strcmp(info.cmdline, longest) == 0, "text");
+
+    build(1, 0, 1, longest + 9000);
+    CHECK(pvh_parse(&info, &(struct phys_reader){map_short, NULL}, START), "short views");
+    CHECK_COMPLAINTS(1, "can't be read as a whole");
+    check_info();
 
     /* The NUL is the very last readable byte; then there is none. */
     for (unsigned n = 0; n < 600; n++) {

@@ -108,6 +108,7 @@ static void test_split(void)
     EXPECT_WORDS("a=\"\\\"\\\\\\n\" b=\\n '--'=1", "a=\"\\\\n", "b=\\n", "--=1");
     EXPECT_WORDS("-- '' \"\" a''b", "--", "", "", "ab");
     EXPECT_WORDS("-- it\"'\"s", "--", "it's");
+    CHECK(split("'--' -- x") == NULL && cl.n_env == 1 && cl.argc == 2, "a quoted -- is a word");
     CHECK(split("a='b") != NULL && strstr(split("a='b"), "quote") != NULL, "open quote");
     CHECK(split("a=\"b\\\"") != NULL && cl.argc == 1, "open quote");
     CHECK(cmdline_split(&cl, "prog", "a=1 b=2", 3, buf, sizeof(buf)) == NULL && cl.n_env == 1,
@@ -116,7 +117,7 @@ static void test_split(void)
           "NUL");
 
     fuzz_group("cmdline: the last of several values is found");
-    split("A=1 AB=2 A=3 =4 -- A=5");
+    split("A=1 A=3 AB=2 =4 -- A=5");
     CHECK(strcmp(cmdline_getenv(&cl, "A"), "3") == 0, "A");
     CHECK(strcmp(cmdline_getenv(&cl, "AB"), "2") == 0, "AB");
     CHECK(cmdline_getenv(&cl, "B") == NULL && cmdline_getenv(&cl, "") == NULL, "absent");

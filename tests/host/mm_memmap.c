@@ -368,6 +368,9 @@ static void test_bootmem(void)
     CHECK(IS_FATAL(bootmem_alloc(&b, 0, 4096, UINT64_MAX)), "no bytes");
     CHECK(IS_FATAL(bootmem_alloc(&b, 1, 4096 * 3, UINT64_MAX)), "align");
     CHECK(bootmem_alloc(&b, UINT64_MAX - 4096, 1ull << 63, UINT64_MAX) == 0, "absurd");
+    /* Rounding up goes round the end of the address space: refused, not taken from elsewhere. */
+    b.left = (struct memmap){1, {{0xc000000000000000, 0xc000000000001000}}};
+    CHECK(bootmem_alloc(&b, 1, 1ull << 63, UINT64_MAX) == 0, "aligned round the end");
     map.ranges[0].end = map.ranges[1].base;
     CHECK(IS_FATAL(bootmem_init(&b, &map, arena_virt)), "a broken map");
     free(arena);
