@@ -1,8 +1,8 @@
 /*
  * arch/bulk.h - the few single instructions that lib/string.c and lib/math.c want from a machine.
  *
- * A port defines them inline in arch_bulk.h, without any other header of ours, so that host tests can
- * use them too.
+ * A port defines them inline in arch_bulk.h, without any other header of ours, so that host tests
+ * can use them too.
  */
 #pragma once
 

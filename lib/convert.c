@@ -168,7 +168,8 @@ static uint64_t convert_decimal(struct decimal *d)
     return double_bits(decimal_integer(d), exponent - shift);
 }
 
-/* An exponent after its letter: the value, at most a million, and *s past it; unmoved if there is none. */
+/* An exponent after its letter: the value, at most a million, and *s past it; unmoved if there is
+ * none. */
 static USER_FAULT_TEXT long read_exponent(const char **s, char letter)
 {
     const char *p = *s;
@@ -188,7 +189,8 @@ static USER_FAULT_TEXT long read_exponent(const char **s, char letter)
     return negative ? -value : value;
 }
 
-/* Digits with at most one point among them. Returns their end; *point is where the point is or would be. */
+/* Digits with at most one point among them. Returns their end; *point is where the point is or
+ * would be. */
 static USER_FAULT_TEXT const char *skip_digits(const char *s, unsigned base, const char **point)
 {
     *point = NULL;
@@ -294,8 +296,8 @@ USER_FAULT_TEXT double strtod(const char *restrict text, char **restrict end)
     } else if (matches(s, "nan") == 3) {
         s = skip_nan(s);
         bits = INFINITY_BITS | 1ull << (FRACTION_BITS - 1);
-    } else if (is_hex_prefix(s) || (s[0] == '0' && (s[1] | 0x20) == 'x' && s[2] == '.' &&
-                                    digit_value(s[3]) < 16)) {
+    } else if (is_hex_prefix(s) ||
+               (s[0] == '0' && (s[1] | 0x20) == 'x' && s[2] == '.' && digit_value(s[3]) < 16)) {
         bits = read_hex(s + 2, &s);
     } else if (digit_value(s[*s == '.']) <= 9) {
         bits = read_decimal(s, &s);

@@ -1,25 +1,27 @@
 /*
  * lib/decimal.c - exact decimal form of a double.
  *
- * WHAT. Printing sets an integer and scales it by a power of two, then rounds and reads digits. Reading
- * a number collects digits, scales by powers of two until 53 bits stand before the point, then rounds.
- * Both are a few passes over at most 96 base-10^9 groups, usually over two to six.
+ * WHAT. Printing sets an integer and scales it by a power of two, then rounds and reads digits.
+ * Reading a number collects digits, scales by powers of two until 53 bits stand before the point,
+ * then rounds. Both are a few passes over at most 96 base-10^9 groups, usually over two to six.
  *
  * INVARIANTS
  * [decimal.1] group[0] and group[n-1] are not 0, unless n is 0.
- * [decimal.2] Losing digits keeps order: let h be the halfway point that decides, seen through the scaling
- *             that is still to come. h has at most 767 digits, so it is a multiple of the last place that
- *             96 groups hold; cutting a number there leaves it at, above or below h as it was, and
- *             `lost` tells "at" from "just above".
+ * [decimal.2] Losing digits keeps order: let h be the halfway point that decides, seen through the
+ * scaling that is still to come. h has at most 767 digits, so it is a multiple of the last place
+ * that 96 groups hold; cutting a number there leaves it at, above or below h as it was, and `lost`
+ * tells "at" from "just above".
  *
- * REJECTED. Ryu and Grisu tables: 10 KiB, and neither gives arbitrary precision. Binary bignums: exact
- * too, but need a division by 10^9 for integers, a multiplication for fractions, and serve reading badly.
- * SOURCES. Steele & White, PLDI 1990; Clinger, PLDI 1990 (why exactness needs the long digits).
+ * REJECTED. Ryu and Grisu tables: 10 KiB, and neither gives arbitrary precision. Binary bignums:
+ * exact too, but need a division by 10^9 for integers, a multiplication for fractions, and serve
+ * reading badly. SOURCES. Steele & White, PLDI 1990; Clinger, PLDI 1990 (why exactness needs the
+ * long digits).
  */
 #include <lib/decimal.h>
 
 #define BASE 1000000000u
-/* Bits a pass: g * 2^STEP + carry stays in 64 bits, and 2^STEP divides BASE^3, so a division ends. */
+/* Bits a pass: g * 2^STEP + carry stays in 64 bits, and 2^STEP divides BASE^3, so a division ends.
+ */
 #define STEP 27
 
 const uint32_t decimal_pow10[9] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
@@ -170,7 +172,8 @@ void decimal_round(struct decimal *d, long lowest)
         after++;
     }
     bool odd = d->group[cut] / unit % 2 != 0;
-    bool more = after < d->n || d->lost; /* [decimal.1]: a group that is there is followed by digits */
+    bool more =
+        after < d->n || d->lost; /* [decimal.1]: a group that is there is followed by digits */
     bool up = below > half || (below == half && (more || odd));
 
     d->n = (int)cut + 1;

@@ -2,7 +2,8 @@
  * lib/decimal.h - exact decimal form of a double: what printing and reading numbers have in common.
  *
  * A struct decimal is a number >= 0 in base 10^9, with room for every digit that a double can have
- * (767 significant ones) and for the halfway point between any two doubles. It lives on its user's stack.
+ * (767 significant ones) and for the halfway point between any two doubles. It lives on its user's
+ * stack.
  */
 #pragma once
 
@@ -22,14 +23,14 @@ struct decimal {
 void decimal_set(struct decimal *d, uint64_t m);
 
 /*
- * Add digit * 10^exponent. The first call for a zeroed *d is with the leading digit, which is not 0;
- * later ones with falling exponents. Digits for which there is no room set `lost`.
+ * Add digit * 10^exponent. The first call for a zeroed *d is with the leading digit, which is not
+ * 0; later ones with falling exponents. Digits for which there is no room set `lost`.
  */
 void decimal_add_digit(struct decimal *d, long exponent, unsigned digit);
 
 /*
- * *d *= 2^k. Exact for m * 2^k of any double. Else digits may be lost at the end, and yet the number
- * stays on its side of every halfway point between doubles [decimal.2].
+ * *d *= 2^k. Exact for m * 2^k of any double. Else digits may be lost at the end, and yet the
+ * number stays on its side of every halfway point between doubles [decimal.2].
  */
 void decimal_scale(struct decimal *d, int k);
 
@@ -48,7 +49,8 @@ uint64_t decimal_integer(const struct decimal *d);
 /* The nine digits that count 10^(9 * index) and up, as a number. */
 uint32_t decimal_group(const struct decimal *d, long index);
 
-/* floor(exponent / 9), and what is left: the group that a power of ten falls into, and its place there. */
+/* floor(exponent / 9), and what is left: the group that a power of ten falls into, and its place
+ * there. */
 static inline long decimal_group_of(long exponent)
 {
     return (exponent >= 0 ? exponent : exponent - 8) / 9;

@@ -1,20 +1,21 @@
 /*
  * lib/math.c - the usual functions of a double.
  *
- * WHAT. Rounding, scaling and remainders work on the bits and are exact. exp, sin, cos and atan are short
- * Taylor series after a reduction of the argument. log and pow carry their result as the sum of two doubles,
- * because pow multiplies the logarithm's error by up to 1000. The arguments of sin, cos and tan are
- * reduced in 192-bit integers, which is right for every double and cheaper than floating point where
- * that is emulated.
+ * WHAT. Rounding, scaling and remainders work on the bits and are exact. exp, sin, cos and atan are
+ * short Taylor series after a reduction of the argument. log and pow carry their result as the sum
+ * of two doubles, because pow multiplies the logarithm's error by up to 1000. The arguments of sin,
+ * cos and tan are reduced in 192-bit integers, which is right for every double and cheaper than
+ * floating point where that is emulated.
  *
  * INVARIANTS
- * [math.1] Rounding is to nearest and nothing is fused or reordered: the exact sums and products below
- *          rely on it (the baseline machine has no fused instructions). No function looks at, or promises, the exception flags.
- * [math.2] Each function lies in a section of its own, so an image holds those that it calls.
+ * [math.1] Rounding is to nearest and nothing is fused or reordered: the exact sums and products
+ * below rely on it (the baseline machine has no fused instructions). No function looks at, or
+ * promises, the exception flags. [math.2] Each function lies in a section of its own, so an image
+ * holds those that it calls.
  *
- * SOURCES. Dekker, Numerische Mathematik 18, 1971 (exact sums and products of doubles). Payne & Hanek,
- * ACM SIGNUM Newsletter 18(1), 1983 (reduction by a window of 2/pi). Muller, Elementary Functions, 3rd
- * ed., 2016 (error analysis). C11 annex F (special values).
+ * SOURCES. Dekker, Numerische Mathematik 18, 1971 (exact sums and products of doubles). Payne &
+ * Hanek, ACM SIGNUM Newsletter 18(1), 1983 (reduction by a window of 2/pi). Muller, Elementary
+ * Functions, 3rd ed., 2016 (error analysis). C11 annex F (special values).
  */
 #include <rt/cstring.h>
 #include <arch/bulk.h>
@@ -64,7 +65,8 @@ static inline double power_of_two(int n)
     return from_bits((uint64_t)(n + BIAS) << FRACTION_BITS);
 }
 
-/* ---- Signs, rounding, scaling -------------------------------------------------------------------- */
+/* ---- Signs, rounding, scaling
+ * -------------------------------------------------------------------- */
 
 double fabs(double x)
 {
@@ -151,7 +153,8 @@ double frexp(double x, int *exponent)
 
 double scalbn(double x, int n)
 {
-    /* at most two steps upwards; downwards the last step alone may round, so stay normal until it */
+    /* at most two steps upwards; downwards the last step alone may round, so stay normal until it
+     */
     for (int i = 0; i < 2 && n > 1023; i++, n -= 1023)
         x *= 0x1p1023;
     for (int i = 0; i < 2 && n < -1022; i++, n += 969)
@@ -210,7 +213,8 @@ double fmax(double x, double y)
     return x > y || (x == y && !(bits_of(x) & SIGN_BIT)) ? x : y;
 }
 
-/* ---- Sums of two doubles ------------------------------------------------------------------------- */
+/* ---- Sums of two doubles
+ * ------------------------------------------------------------------------- */
 
 /* hi + lo, where |lo| is at most half a unit in the last place of hi. */
 struct pair {
@@ -285,11 +289,12 @@ double hypot(double x, double y)
     return scale * arch_sqrt(total.hi + (total.lo + b.lo + s.lo));
 }
 
-/* ---- Exponential and logarithm ------------------------------------------------------------------- */
+/* ---- Exponential and logarithm
+ * ------------------------------------------------------------------- */
 
 /*
- * e^(x.hi + x.lo), |x.hi| < 800. k powers of 2 go; of the rest r, |r| <= 0.35, the series to r^13 has
- * an error below 2^-57.
+ * e^(x.hi + x.lo), |x.hi| < 800. k powers of 2 go; of the rest r, |r| <= 0.35, the series to r^13
+ * has an error below 2^-57.
  */
 static double exp_pair(struct pair x)
 {
@@ -302,7 +307,8 @@ static double exp_pair(struct pair x)
 
     for (size_t i = 0; i < sizeof(inverse_factorial) / sizeof(*inverse_factorial); i++)
         series = series * r.hi + inverse_factorial[i];
-    /* 1 + r + r^2 * series, small parts first; e^lo is 1 + lo, times what is there already: 1 + r.hi */
+    /* 1 + r + r^2 * series, small parts first; e^lo is 1 + lo, times what is there already: 1 +
+     * r.hi */
     struct pair one = sum_ordered(1, r.hi);
     double value = one.hi + (one.lo + (r.hi * r.hi * series + (r.lo + r.lo * r.hi)));
 
@@ -321,8 +327,8 @@ double exp(double x)
 }
 
 /*
- * ln x, x positive and finite, with an error below 2^-63 of the result. With x = m * 2^k, m near 1, and
- * s = (m - 1) / (m + 1), |s| < 0.172: ln m = 2 (s + s^3/3 + s^5/5 + ...).
+ * ln x, x positive and finite, with an error below 2^-63 of the result. With x = m * 2^k, m near 1,
+ * and s = (m - 1) / (m + 1), |s| < 0.172: ln m = 2 (s + s^3/3 + s^5/5 + ...).
  */
 static struct pair log_pair(double x)
 {
@@ -412,15 +418,17 @@ double pow(double x, double y)
     return negate ? -result : result;
 }
 
-/* ---- Sine, cosine, tangent ----------------------------------------------------------------------- */
+/* ---- Sine, cosine, tangent
+ * ----------------------------------------------------------------------- */
 
 /*
- * |x| less the nearest multiple q of pi/2; the result is in [-pi/4, pi/4], as a pair; *quadrant is q mod 4.
+ * |x| less the nearest multiple q of pi/2; the result is in [-pi/4, pi/4], as a pair; *quadrant is
+ * q mod 4.
  *
- * x = m * 2^e, m an integer. x * 2/pi is wanted mod 4, so the bits of 2/pi that count 2^2/m or more don't
- * matter, nor do those far below. 192 bits between them, times m, mod 2^192, are a fixed-point number: two bits
- * of quadrant, 190 of fraction. No double is nearer to a multiple of pi/2 than 2^-61 or so, thus 128
- * good bits remain.
+ * x = m * 2^e, m an integer. x * 2/pi is wanted mod 4, so the bits of 2/pi that count 2^2/m or more
+ * don't matter, nor do those far below. 192 bits between them, times m, mod 2^192, are a
+ * fixed-point number: two bits of quadrant, 190 of fraction. No double is nearer to a multiple of
+ * pi/2 than 2^-61 or so, thus 128 good bits remain.
  */
 static struct pair reduce(double x, unsigned *quadrant)
 {
@@ -487,9 +495,9 @@ static struct pair reduce(double x, unsigned *quadrant)
 /* The series, to r^17 and r^16; |r| <= pi/4 leaves an error below 2^-58. */
 static double sin_series(struct pair r)
 {
-    static const double terms[] = {1 / 355687428096000.0, -1 / 1307674368000.0, 1 / 6227020800.0,
-                                   -1 / 39916800.0,       1 / 362880.0,         -1 / 5040.0,
-                                   1 / 120.0,             -1 / 6.0};
+    static const double terms[] = {
+        1 / 355687428096000.0, -1 / 1307674368000.0, 1 / 6227020800.0, -1 / 39916800.0,
+        1 / 362880.0,          -1 / 5040.0,          1 / 120.0,        -1 / 6.0};
     double z = r.hi * r.hi, series = 0;
 
     for (size_t i = 0; i < sizeof(terms) / sizeof(*terms); i++)
@@ -499,9 +507,9 @@ static double sin_series(struct pair r)
 
 static double cos_series(struct pair r)
 {
-    static const double terms[] = {1 / 20922789888000.0, -1 / 87178291200.0, 1 / 479001600.0,
-                                   -1 / 3628800.0,       1 / 40320.0,        -1 / 720.0,
-                                   1 / 24.0};
+    static const double terms[] = {
+        1 / 20922789888000.0, -1 / 87178291200.0, 1 / 479001600.0, -1 / 3628800.0,
+        1 / 40320.0,          -1 / 720.0,         1 / 24.0};
     double z = r.hi * r.hi, series = 0;
 
     for (size_t i = 0; i < sizeof(terms) / sizeof(*terms); i++)
@@ -551,7 +559,8 @@ double tan(double x)
     return bits_of(x) & SIGN_BIT ? -value : value;
 }
 
-/* ---- Their inverses ------------------------------------------------------------------------------ */
+/* ---- Their inverses
+ * ------------------------------------------------------------------------------ */
 
 /*
  * atan(y / x), 0 <= y <= x, x positive and neither tiny nor huge. With c = i/8 near y/x:
@@ -559,16 +568,15 @@ double tan(double x)
  */
 static struct pair atan_ratio(double y, double x)
 {
-    static const struct pair atan_eighths[9] = {
-        {0, 0},
-        {0x1.fd5ba9aac2f6ep-4, -0x1.cd37686760c17p-59},
-        {0x1.f5b75f92c80ddp-3, 0x1.8ab6e3cf7afbdp-57},
-        {0x1.6f61941e4def1p-2, -0x1.c63aae6f6e918p-56},
-        {0x1.dac670561bb4fp-2, 0x1.a2b7f222f65e2p-56},
-        {0x1.1e00babdefeb4p-1, -0x1.928df287a668fp-58},
-        {0x1.4978fa3269ee1p-1, 0x1.2419a87f2a458p-56},
-        {0x1.700a7c5784634p-1, -0x1.8c34d25aadef6p-56},
-        {0x1.921fb54442d18p-1, 0x1.1a62633145c07p-55}};
+    static const struct pair atan_eighths[9] = {{0, 0},
+                                                {0x1.fd5ba9aac2f6ep-4, -0x1.cd37686760c17p-59},
+                                                {0x1.f5b75f92c80ddp-3, 0x1.8ab6e3cf7afbdp-57},
+                                                {0x1.6f61941e4def1p-2, -0x1.c63aae6f6e918p-56},
+                                                {0x1.dac670561bb4fp-2, 0x1.a2b7f222f65e2p-56},
+                                                {0x1.1e00babdefeb4p-1, -0x1.928df287a668fp-58},
+                                                {0x1.4978fa3269ee1p-1, 0x1.2419a87f2a458p-56},
+                                                {0x1.700a7c5784634p-1, -0x1.8c34d25aadef6p-56},
+                                                {0x1.921fb54442d18p-1, 0x1.1a62633145c07p-55}};
     double ratio = y / x, t = ratio, series = 0;
     int i = ratio < 0.125 ? 0 : (int)(8 * ratio + 0.5);
 
@@ -600,7 +608,8 @@ double atan2(double y, double x)
             return copysign(small / big, y); /* may be subnormal */
         angle = (struct pair){small / big, 0};
     } else {
-        int shift = -biased_exponent(big) + BIAS; /* big to about 1; 2^-70 of that is far from the edge */
+        int shift =
+            -biased_exponent(big) + BIAS; /* big to about 1; 2^-70 of that is far from the edge */
 
         angle = atan_ratio(scalbn(small, shift), scalbn(big, shift));
     }

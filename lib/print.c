@@ -1,14 +1,15 @@
 /*
  * lib/print.c - formatted output.
  *
- * WHAT. print_format() cuts a format into text and conversions and hands pieces to a sink. A conversion
- * is first measured, so that its padding is known, then sent: sign and prefix, zeros, body. No buffer
- * grows with width or precision. Above it: text into memory, and text onto the console.
+ * WHAT. print_format() cuts a format into text and conversions and hands pieces to a sink. A
+ * conversion is first measured, so that its padding is known, then sent: sign and prefix, zeros,
+ * body. No buffer grows with width or precision. Above it: text into memory, and text onto the
+ * console.
  *
  * INVARIANTS
  * [print.1] No state but the caller's, no lock, no allocation: any context may format.
- * [print.2] While the console is held nothing is read that was not read before: a wild pointer of the
- *           program faults in strnlen() or memcpy(), whose faults are the program's, and before
+ * [print.2] While the console is held nothing is read that was not read before: a wild pointer of
+ * the program faults in strnlen() or memcpy(), whose faults are the program's, and before
  *           console_begin(). So long texts are formatted twice, short ones (a stack buffer's) once.
  *
  * REJECTED. Sending each piece to the console as it comes: lines of two cores would mix, or a fault
@@ -74,8 +75,8 @@ static size_t put_field_start(struct out *out, const struct spec *spec, const ch
     return 0;
 }
 
-static void put_field(struct out *out, const struct spec *spec, const char *prefix, const char *body,
-                      size_t n)
+static void put_field(struct out *out, const struct spec *spec, const char *prefix,
+                      const char *body, size_t n)
 {
     size_t after = put_field_start(out, spec, prefix, n);
 
@@ -264,7 +265,8 @@ static void format_hex_double(struct out *out, const struct spec *spec, uint64_t
     *p++ = upper ? 'X' : 'x';
     *p = 0;
 
-    /* the leading digit always counts 2^52; 13 digits follow it, of which the first n_digits are shown */
+    /* the leading digit always counts 2^52; 13 digits follow it, of which the first n_digits are
+     * shown */
     digits[0] = (char)('0' + (mantissa >> FRACTION_BITS));
     char *first = digits_before(digits + 15, mantissa & FRACTION_MASK, 16, upper);
     while (first > digits + 2)
@@ -281,7 +283,8 @@ static void format_hex_double(struct out *out, const struct spec *spec, uint64_t
 }
 
 /* %f %e %g of a finite double. Apart from format_double(), for its 400 bytes of stack. */
-static RT_NOINLINE void format_decimal_double(struct out *out, const struct spec *spec, uint64_t bits)
+static RT_NOINLINE void format_decimal_double(struct out *out, const struct spec *spec,
+                                              uint64_t bits)
 {
     bool upper = spec->conversion < 'a';
     char style = (char)(spec->conversion | 0x20);
@@ -409,7 +412,9 @@ static uint64_t next_unsigned(struct args *args, enum length length)
     if (length == LEN_LONG || length == LEN_LONG_LONG)
         return va_arg(args->ap, uint64_t);
     unsigned value = va_arg(args->ap, unsigned);
-    return length == LEN_CHAR ? (unsigned char)value : length == LEN_SHORT ? (unsigned short)value : value;
+    return length == LEN_CHAR    ? (unsigned char)value
+           : length == LEN_SHORT ? (unsigned short)value
+                                 : value;
 }
 
 static int64_t next_signed(struct args *args, enum length length)
@@ -604,7 +609,8 @@ static void console_sink_put(struct print_sink *sink, const char *s, size_t n)
 int rt_vprintf(const char *fmt, va_list ap)
 {
     char chunk[CONSOLE_CHUNK];
-    int n = rt_vsnprintf(chunk, sizeof(chunk), fmt, ap); /* reads all that there is to read [print.2] */
+    int n =
+        rt_vsnprintf(chunk, sizeof(chunk), fmt, ap); /* reads all that there is to read [print.2] */
 
     if (n >= 0 && (size_t)n < sizeof(chunk)) {
         console_write(chunk, (size_t)n);
@@ -628,7 +634,8 @@ int rt_printf(const char *fmt, ...)
     return n;
 }
 
-/* Read a byte of every page, so that a wild pointer faults here, with the console free [print.2]. */
+/* Read a byte of every page, so that a wild pointer faults here, with the console free [print.2].
+ */
 static void touch(const char *bytes, size_t n)
 {
     char c;

@@ -1,24 +1,26 @@
 /*
  * lib/sort.c - sorting and searching in arrays.
  *
- * WHAT. Quicksort by the median of three, insertion sort for short runs, heapsort for a run that
- * partitions badly: O(n log n) comparisons on any input (introsort).
+ * WHAT. Quicksort by a median of three or nine, insertion sort for short runs, heapsort for a run
+ * that partitions badly: O(n log n) comparisons on any input (introsort).
  *
  * INVARIANTS
- * [sort.1] The larger part of a partition is sorted by the loop, the smaller by recursion: at most log2(n)
- *          frames.
- * [sort.2] The array is a permutation of its input at each call of `compare`, which may leave by a panic.
- * [sort.3] A `compare` that contradicts itself gives some order, but no access outside the array.
+ * [sort.1] The larger part of a partition is sorted by the loop, the smaller by recursion: at most
+ * log2(n) frames. [sort.2] The array is a permutation of its input at each call of `compare`, which
+ * may leave by a panic. [sort.3] A `compare` that contradicts itself gives some order, but no
+ * access outside the array.
  *
- * SOURCES. Musser, Software Practice and Experience 27(8), 1997 (introsort). Hoare, Computer J. 5, 1962.
+ * SOURCES. Musser, Software Practice and Experience 27(8), 1997 (introsort). Hoare, Computer J. 5,
+ * 1962.
  */
 #include <rt/cstring.h>
 #include <lib/bits.h>
 #include <stdbool.h>
 
 #define SHORT_RUN 12
+#define LONG_RUN 128
 
-typedef uint64_t __attribute__((may_alias)) word;
+typedef uint64_t __attribute__((may_alias)) any_word;
 
 struct sorter {
     size_t size; /* of an element, bytes */
@@ -30,9 +32,9 @@ static void swap(const struct sorter *s, char *a, char *b)
 {
     if (s->words) {
         for (size_t i = 0; i < s->size; i += 8) {
-            word t = *(word *)(a + i);
-            *(word *)(a + i) = *(word *)(b + i);
-            *(word *)(b + i) = t;
+            any_word t = *(any_word *)(a + i);
+            *(any_word *)(a + i) = *(any_word *)(b + i);
+            *(any_word *)(b + i) = t;
         }
         return;
     }
@@ -80,18 +82,35 @@ static void heap_sort(const struct sorter *s, char *base, size_t n)
     }
 }
 
-/* Median of first, middle and last to the front. */
+/* Put three elements in order among themselves. */
+static void order(const struct sorter *s, char *a, char *b, char *c)
+{
+    if (less(s, b, a))
+        swap(s, a, b);
+    if (less(s, c, b)) {
+        swap(s, b, c);
+        if (less(s, b, a))
+            swap(s, a, b);
+    }
+}
+
+/*
+ * To the front: the median of three elements, or in a long run of three such medians. They are at
+ * the quarters, not at the ends, where a partition leaves what it moved out of the way.
+ */
 static void choose_pivot(const struct sorter *s, char *base, size_t n)
 {
-    char *mid = base + n / 2 * s->size, *last = base + (n - 1) * s->size;
+    char *low = base + n / 4 * s->size, *mid = base + n / 2 * s->size;
+    char *high = mid + n / 4 * s->size;
 
-    if (less(s, mid, base))
-        swap(s, mid, base);
-    if (less(s, last, mid)) {
-        swap(s, last, mid);
-        if (less(s, mid, base))
-            swap(s, mid, base);
+    if (n >= LONG_RUN) {
+        size_t step = n / 8 * s->size;
+
+        order(s, low - step, low, low + step);
+        order(s, mid - step, mid, mid + step);
+        order(s, high - step, high, high + step);
     }
+    order(s, low, mid, high);
     swap(s, base, mid);
 }
 

@@ -1,16 +1,16 @@
 /*
  * lib/string.c - memory and string functions, among them those that compilers call unasked.
  *
- * WHAT. Copies and fills up to 16 bytes are two overlapping accesses; longer ones 8-byte words, the last
- * one overlapping; long ones the machine's string instructions where those are good: bytes on machines
- * with ERMS, words for fills everywhere. No vector registers: emulators are slow at them.
+ * WHAT. Copies and fills up to 16 bytes are two overlapping accesses; longer ones 8-byte words, the
+ * last one overlapping; long ones the machine's string instructions where those are good: bytes on
+ * machines with ERMS, words for fills everywhere. No vector registers: emulators are slow at them.
  *
  * INVARIANTS
- * [string.1] No loop here may be recognised by a compiler as the very function it implements. KEEP_LOOP
- *            hides the pointer's next value, which stops that and costs no instruction.
- * [string.2] Everything is in USER_FAULT_TEXT, helpers are inlined into it, so that a fault on a bad
- *            pointer is the program's.
- * [string.3] A copy reads its last word before it writes anything: overlapping areas come out right.
+ * [string.1] No loop here may be recognised by a compiler as the very function it implements.
+ * KEEP_LOOP hides the pointer's next value, which stops that and costs no instruction. [string.2]
+ * Everything is in USER_FAULT_TEXT, helpers are inlined into it, so that a fault on a bad pointer
+ * is the program's. [string.3] A copy reads its last word before it writes anything: overlapping
+ * areas come out right.
  */
 #include <lib/string.h>
 #include <arch/bulk.h>
@@ -18,7 +18,7 @@
 bool string_use_erms;
 
 #define KEEP_LOOP(pointer) __asm__ volatile("" : "+r"(pointer))
-#define LONG_RUN 512 /* bytes from which a string instruction's start-up cost pays */
+#define LONG_COPY 512 /* bytes from which a string instruction's start-up cost pays */
 
 /* Any bytes, at any address, of any type. */
 typedef uint64_t __attribute__((may_alias, aligned(1))) any64;
@@ -84,7 +84,7 @@ USER_FAULT_TEXT void *memcpy(void *restrict dst, const void *restrict src, size_
 {
     if (n <= 16)
         copy_short(dst, src, n);
-    else if (n >= LONG_RUN && string_use_erms)
+    else if (n >= LONG_COPY && string_use_erms)
         arch_copy_bytes(dst, src, n);
     else
         copy_up(dst, src, n);
@@ -99,7 +99,7 @@ USER_FAULT_TEXT void *memmove(void *dst, const void *src, size_t n)
         copy_short(dst, src, n);
     else if (distance < n)
         copy_down(dst, src, n);
-    else if (n >= LONG_RUN && string_use_erms && 0 - distance >= 64)
+    else if (n >= LONG_COPY && string_use_erms && 0 - distance >= 64)
         arch_copy_bytes(dst, src, n);
     else
         copy_up(dst, src, n);
@@ -122,12 +122,12 @@ USER_FAULT_TEXT void *memset(void *dst, int byte, size_t n)
         }
         return dst;
     }
-    if (n >= LONG_RUN && string_use_erms) {
+    if (n >= LONG_COPY && string_use_erms) {
         arch_fill_bytes(d, (unsigned char)byte, n);
         return dst;
     }
     *(any64 *)(d + n - 8) = word;
-    if (n >= LONG_RUN) {
+    if (n >= LONG_COPY) {
         size_t skip = 8 - ((uintptr_t)d & 7); /* to a multiple of 8 */
 
         *(any64 *)d = word;
@@ -179,7 +179,8 @@ __attribute__((no_sanitize("address"))) USER_FAULT_TEXT size_t strlen(const char
     for (;; p += 8) {
         KEEP_LOOP(p);
         uint64_t word = *(const any64 *)p;
-        uint64_t zeros = (word - ones) & ~word & highs; /* its lowest bit marks the first zero byte */
+        uint64_t zeros =
+            (word - ones) & ~word & highs; /* its lowest bit marks the first zero byte */
         if (zeros != 0)
             return (size_t)(p - s) + (size_t)__builtin_ctzll(zeros) / 8;
     }

@@ -1,5 +1,6 @@
 /*
- * assert.h - the C header. A failed assertion is a fatal error of the program; no defer runs, nothing recovers.
+ * assert.h - the C header. A failed assertion is a fatal error of the program; no defer runs,
+ * nothing recovers.
  *
  * May be included again after NDEBUG has changed, as C wants.
  */
@@ -16,7 +17,7 @@ RT_NORETURN void rt_fatal(const char *fmt, ...) RT_PRINTF(1, 2);
 #define assert(condition) ((void)0)
 #else
 #define assert(condition)                                                                          \
-    (RT_LIKELY(condition) ? (void)0                                                                \
-                          : rt_fatal("%s:%d: %s: assertion failed: %s", __FILE__, __LINE__,        \
-                                     __func__, #condition))
+    (RT_LIKELY(condition)                                                                          \
+         ? (void)0                                                                                 \
+         : rt_fatal("%s:%d: %s: assertion failed: %s", __FILE__, __LINE__, __func__, #condition))
 #endif

@@ -1,8 +1,10 @@
 /*
- * stdio.h - as much of the C header as there is without files: output to the console, and into memory.
+ * stdio.h - as much of the C header as there is without files: output to the console, and into
+ * memory.
  *
- * stdout and stderr are both the console, unbuffered. The names are other names of rt_ functions, bound
- * by the linker, so that `printf` stays an ordinary function and no macro gets in anybody's way.
+ * stdout and stderr are both the console, unbuffered. The names are other names of rt_ functions,
+ * bound by the linker, so that `printf` stays an ordinary function and no macro gets in anybody's
+ * way.
  */
 #pragma once
 
@@ -34,8 +36,8 @@ vsprintf(char *restrict buf, const char *restrict fmt, va_list ap)
     return rt_vsnprintf(buf, INT_MAX, fmt, ap);
 }
 
-__attribute__((__format__(__printf__, 2, 3))) static inline int sprintf(char *restrict buf,
-                                                                        const char *restrict fmt, ...)
+__attribute__((__format__(__printf__, 2, 3))) static inline int
+sprintf(char *restrict buf, const char *restrict fmt, ...)
 {
     va_list ap;
 
@@ -52,8 +54,8 @@ vfprintf(FILE *stream, const char *restrict fmt, va_list ap)
     return rt_vprintf(fmt, ap);
 }
 
-__attribute__((__format__(__printf__, 2, 3))) static inline int fprintf(FILE *stream,
-                                                                        const char *restrict fmt, ...)
+__attribute__((__format__(__printf__, 2, 3))) static inline int
+fprintf(FILE *stream, const char *restrict fmt, ...)
 {
     va_list ap;
 

@@ -1,17 +1,19 @@
 /*
  * rt/cstring.h - the parts of the C library that are there, under their own names.
  *
- * What C11 says holds, with these differences: there is no errno (a number out of range gives the nearest
- * one, as C says), one locale ("C"), no wide characters, and rounding is always to nearest. Nothing
- * here allocates or parks; all may run on several cores at once. A bad pointer is the calling program's
- * fault: a panic it can recover from. memcpy() and its kin are not for memory with gc() fields: gc_copy().
+ * What C11 says holds, with these differences: there is no errno (a number out of range gives the
+ * nearest one, as C says), one locale ("C"), no wide characters, and rounding is always to nearest.
+ * Nothing here allocates or parks; all may run on several cores at once. A bad pointer is the
+ * calling program's fault: a panic it can recover from. memcpy() and its kin are not for memory
+ * with gc() fields: gc_copy().
  */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- Memory and strings -------------------------------------------------------------------------- */
+/* ---- Memory and strings
+ * -------------------------------------------------------------------------- */
 
 void *memcpy(void *restrict dst, const void *restrict src, size_t n);
 void *memmove(void *dst, const void *src, size_t n);
@@ -25,7 +27,8 @@ int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
 char *strrchr(const char *s, int c);
-char *strstr(const char *s, const char *part); /* time in the worst case: strlen(s) * strlen(part) */
+char *strstr(const char *s,
+             const char *part); /* time in the worst case: strlen(s) * strlen(part) */
 size_t strspn(const char *s, const char *set);
 size_t strcspn(const char *s, const char *set);
 char *strpbrk(const char *s, const char *set);
@@ -36,7 +39,8 @@ char *strncpy(char *restrict dst, const char *restrict src, size_t n);
 char *strcat(char *restrict dst, const char *restrict src);
 char *strncat(char *restrict dst, const char *restrict src, size_t n);
 
-/* ---- Numbers from text --------------------------------------------------------------------------- */
+/* ---- Numbers from text
+ * --------------------------------------------------------------------------- */
 
 long strtol(const char *restrict s, char **restrict end, int base);
 unsigned long strtoul(const char *restrict s, char **restrict end, int base);
@@ -52,9 +56,10 @@ int abs(int n);
 long labs(long n);
 long long llabs(long long n);
 
-/* ---- Sorting and searching -----------------------------------------------------------------------
- * qsort: O(n log n) comparisons whatever the input, in place, not stable. Elements move by plain copies,
- * so they may not be collected references in memory that another goroutine can reach. */
+/* ---- Sorting and searching
+ * ----------------------------------------------------------------------- qsort: O(n log n)
+ * comparisons whatever the input, in place, not stable. Elements move by plain copies, so they may
+ * not be collected references in memory that another goroutine can reach. */
 
 void qsort(void *base, size_t n, size_t elem_bytes, int (*compare)(const void *, const void *));
 void *bsearch(const void *key, const void *base, size_t n, size_t elem_bytes,
@@ -64,9 +69,10 @@ void *bsearch(const void *key, const void *base, size_t n, size_t elem_bytes,
 int rand(void); /* 0 to 2^31 - 1 */
 void srand(unsigned seed);
 
-/* ---- Mathematics ---------------------------------------------------------------------------------
- * sqrt, fmod, the rounding functions, ldexp and frexp are exact or correctly rounded; the others are
- * within 1 ulp, tan and pow within 2. */
+/* ---- Mathematics
+ * --------------------------------------------------------------------------------- sqrt, fmod, the
+ * rounding functions, ldexp, frexp and modf are exact or correctly rounded; exp, the logarithms,
+ * pow, sin, cos and hypot are within 1 unit in the last place, the others within 2. */
 
 double fabs(double x);
 double copysign(double x, double sign);
