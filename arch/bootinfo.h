@@ -41,11 +41,13 @@ struct boot_module {
 };
 
 struct boot_info {
-    /* Memory as the firmware described it: raw, in its order. n_ranges 0 means that there was no map. */
+    /* Memory as the firmware described it: raw, in its order. n_ranges 0 means that there was no
+     * map. */
     size_t n_ranges;
     struct boot_range ranges[BOOT_RANGES_MAX];
 
-    /* The command line; cmdline[cmdline_len] is NUL. Never NULL once filled in: "" if there is none. */
+    /* The command line; cmdline[cmdline_len] is NUL. Never NULL once filled in: "" if there is
+     * none. */
     const char *cmdline;
     size_t cmdline_len;
 
@@ -66,8 +68,9 @@ struct boot_info {
  * The only way to boot data: physical memory that may or may not be there.
  *
  * map(ctx, paddr, bytes) gives a readable view of exactly [paddr, paddr + bytes), or NULL if any
- * byte of it can't be read or the range wraps. bytes is at least 1. A view needs no alignment and
- * stays valid for as long as anybody uses what was parsed from it (strings are not copied).
+ * byte of it can't be read. bytes is at least 1, and paddr + bytes does not wrap (phys_map() sees
+ * to it). A view needs no alignment and stays valid for as long as anybody uses what was parsed
+ * from it (strings are not copied).
  */
 struct phys_reader {
     const void *(*map)(void *ctx, uint64_t paddr, size_t bytes);
@@ -76,8 +79,8 @@ struct phys_reader {
 
 static inline const void *phys_map(const struct phys_reader *reader, uint64_t paddr, size_t bytes)
 {
-    if (bytes == 0 || paddr + (bytes - 1) < paddr)
-        return NULL;
+    if (bytes == 0 || paddr + bytes < paddr)
+        return NULL; /* readers may add the two */
     return reader->map(reader->ctx, paddr, bytes);
 }
 
