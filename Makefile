@@ -29,7 +29,7 @@ say = $(if $(or $(filter 1,$(V)),$(SILENT)),,@printf '  %-7s %s\n' $(1) $(2))
 
 # ---- Which compiler is it? ----------------------------------------------------------------------------
 GOALS := $(or $(MAKECMDGOALS),all)
-ifneq ($(filter-out help deps clean fmt tools check-host,$(GOALS)),)
+ifneq ($(filter-out help deps clean fmt tools host-tests check-host,$(GOALS)),)
 CC_ABOUT := $(shell $(CC) --version 2>/dev/null; $(CC) -dumpversion 2>/dev/null)
 ifeq ($(CC_ABOUT),)
 $(error $(CC) not found. Run `make deps`, or give another compiler: make CC=clang)
@@ -255,6 +255,78 @@ run: $(RUN_IMAGE) ## boot APP= (a folder or .c file anywhere; default examples/h
 debug: $(RUN_IMAGE) ## boot APP= under gdb (tools/ingot.gdb)
 	@GDB=1 tools/run.sh $<
 .PHONY: run debug
+
+# ---- Tests (docs/testing.md) ----------------------------------------------------------------------------
+# T=PATTERNS runs only the in-guest cases that match; else everything there is. BUILD= CC= SMP= MEM= SEED= narrow it.
+given = $(filter command environment,$(firstword $(origin $(1))))
+comma := ,
+TEST_BUILDS := $(if $(call given,BUILD),$(BUILD),release debug)
+TEST_SMP := $(if $(call given,SMP),$(SMP),1$(comma)2$(comma)4)
+TEST_MEM := $(if $(call given,MEM),$(MEM))
+test_out = $(O)/$(ARCH)-$(1)$(if $(filter clang,$(CC_IS)),-clang)
+
+EXACT_SRCS := $(patsubst %.expect,%.c,$(sort $(wildcard tests/exact/*.expect)))
+EXACT_IMAGES := $(EXACT_SRCS:tests/exact/%.c=$(OUT)/exact/%.elf)
+EXACT_EXAMPLES := $(patsubst %/expect,%,$(sort $(wildcard examples/*/expect)))
+ifneq ($(filter test-parts $(OUT)/exact/%,$(GOALS)),)
+$(foreach p,$(EXACT_SRCS),$(eval $(call program,$(p),$(OUT)/exact/$(call program_name,$(p)).elf)))
+endif
+test-parts: $(TEST_IMAGE) $(EXACT_IMAGES) $(foreach e,$(EXACT_EXAMPLES),$(call program_image,$(e)))
+
+HOST_TESTS := $(patsubst tests/host/%.c,%,$(sort $(wildcard tests/host/*.c)))
+HOST_TEST_BINS := $(HOST_TESTS:%=$(HOST)/test/%)
+HOST_SAN ?= -fsanitize=address,undefined -fno-sanitize-recover=all
+HOST_TEST_COMPILE = $(HOSTCC) -std=gnu11 -g -O1 $(HOST_SAN) -I. -Iinclude -DINGOT_HOST -MMD -MP
+$(HOST)/test/%: tests/host/%.c $(HOST)/flags-test
+	$(call say,HOSTCC,$<)
+	$(Q)mkdir -p $(@D) && $(HOST_TEST_COMPILE) -MF $@.d -MT $@ $< -o $@ -lm
+$(HOST)/flags-test: FORCE
+	$(call stamp,$(HOST_TEST_COMPILE))
+-include $(wildcard $(HOST)/test/*.d)
+host-tests: $(HOST_TEST_BINS)
+
+# Programs that must not compile: with each compiler that is there, in both dialects.
+COMPILE_FAIL := $(sort $(wildcard tests/compile_fail/*.c))
+print-compile:
+	@echo $(CC) $(PROGRAM_INCLUDE) $(PROGRAM_CFLAGS) -O1 -S -o /dev/null
+compilers = $(shell for cc in gcc clang; do command -v $$cc >/dev/null && echo $$cc; done)
+compiler_options = $(foreach cc,$(compilers),$(foreach std,gnu11 gnu2x, \
+	-c '$(cc)-$(std)=$(shell $(MAKE) -s --no-print-directory CC=$(cc) BUILD=$(BUILD) print-compile) -std=$(std)'))
+
+TESTRUN = $(HOST)/testrun -l $(O)/log $(if $(SEED),-r $(SEED)) $(if $(filter 1,$(V)),-v) $(if $(JOBS),-j $(JOBS)) \
+	-s $(TEST_SMP) $(if $(TEST_MEM),-m $(TEST_MEM)) $(if $(T),-t '$(T)')
+WORK_HOST = $(foreach t,$(HOST_TESTS),'cmd:host $(t)=$(HOST)/test/$(t)')
+WORK_FAIL = $(if $(COMPILE_FAIL),$(compiler_options) $(COMPILE_FAIL:%='fail:%'))
+WORK_GUEST = $(foreach b,$(TEST_BUILDS),'guest:$(b)=$(call test_out,$(b))/tests.elf')
+FIRST = $(call test_out,$(firstword $(TEST_BUILDS)))
+WORK_ONCE = 'matrix:machines=$(FIRST)/tests.elf' 'same:replay=$(FIRST)/tests.elf' \
+	'cmd:page tables=env CPU=max $(HOST)/tlbaudit $(FIRST)/tests.elf' \
+	'cmd:page tables, old cpu=env CPU=qemu64 MACHINE=q35 SMP=1 $(HOST)/tlbaudit $(FIRST)/tests.elf'
+WORK_EXACT = $(foreach b,$(TEST_BUILDS),$(foreach e,$(EXACT_SRCS), \
+	'exact:$(call test_out,$(b))/exact/$(basename $(notdir $(e))).elf=$(e:.c=.expect)')) \
+	$(foreach e,$(EXACT_EXAMPLES),'exact:$(FIRST)/$(notdir $(e)).elf=$(e)/expect')
+
+test: $(HOST)/testrun $(HOST)/tlbaudit $(if $(T),,host-tests) ## all tests; T= SMP= MEM= SEED= CC= BUILD= V=1 narrow it
+	$(Q)for b in $(TEST_BUILDS); do $(MAKE) BUILD=$$b CC='$(CC)' test-parts || exit 1; done
+	$(Q)$(TESTRUN) $(if $(T),,$(WORK_HOST) $(WORK_FAIL)) $(WORK_GUEST) $(if $(T),,$(WORK_EXACT) $(WORK_ONCE))
+stress: $(HOST)/testrun ## the long, seeded tests: BUILD=stress on 1, 2 and 4 cores
+	$(Q)$(MAKE) BUILD=stress CC='$(CC)' test-parts
+	$(Q)$(TESTRUN) -a --stress -i 300 'guest:stress=$(call test_out,stress)/tests.elf'
+check-host: $(HOST)/testrun host-tests ## the tests that run on this machine
+	$(Q)$(TESTRUN) $(WORK_HOST)
+check-compile-fail: $(HOST)/testrun ## what must not compile, with both compilers
+	$(Q)$(TESTRUN) $(WORK_FAIL)
+check-replay: $(HOST)/testrun $(TEST_IMAGE) ## the same run twice, byte for byte (instruction counting)
+	$(Q)$(TESTRUN) 'same:replay=$(TEST_IMAGE)'
+check-pages: $(HOST)/tlbaudit $(TEST_IMAGE) ## page permissions, seen from outside
+	$(Q)$(HOST)/tlbaudit $(TEST_IMAGE)
+lint: tools ## warnings as errors in both compilers, lock annotations, layers, formatting, analysers
+	$(Q)O='$(O)' MAKE='$(MAKE)' HOST='$(HOST)' ARCH='$(ARCH)' tools/lint.sh
+fmt: ## lay out all C files
+	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+size: $(RUN_IMAGE) $(HOST)/size ## where the bytes of APP= go
+	$(Q)$(HOST)/size $<
+.PHONY: test-parts host-tests print-compile test stress check-host check-compile-fail check-replay check-pages lint fmt size
 
 deps: ## install what is missing: QEMU, compiler, make
 	@tools/deps.sh

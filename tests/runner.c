@@ -6,6 +6,7 @@
  *     --stress       also the cases marked .stress
  *     --icount       the clock counts instructions: also the cases marked .icount_only
  *     --only NAME    that case and no other, also one that must end the run (TEST_DIES)
+ *     --idle         run nothing: print `idle` and stay, for tools/tlbaudit.c
  *     --list         run nothing: print the TEST_DIES cases that the patterns select, for
  * tools/testrun.c Prints KTAP version 1: the plan, `# run suite.name` before each case, and its
  * result with the time. A case that the machine is too small for is counted as skipped, with the
@@ -44,7 +45,7 @@ static struct {
     const char *patterns[PATTERNS_MAX];
     size_t n_patterns;
     const char *only;
-    bool list, stress, icount;
+    bool list, idle, stress, icount;
     uint64_t seed;
 } options;
 
@@ -111,8 +112,8 @@ static bool selected(const struct test_case *tc)
 }
 
 /*
- * RAM, rounded to the size that was asked for: the allocator owns a few MiB less than there is (firmware,
- * image, page books).
+ * RAM, rounded to the size that was asked for: the allocator owns a few MiB less than there is
+ * (firmware, image, page books).
  */
 static uint64_t ram_mib(void)
 {
@@ -321,6 +322,8 @@ static bool parse(int argc, char **argv)
         const char *arg = argv[i];
         if (strcmp(arg, "--list") == 0)
             options.list = true;
+        else if (strcmp(arg, "--idle") == 0)
+            options.idle = true;
         else if (strcmp(arg, "--stress") == 0)
             options.stress = true;
         else if (strcmp(arg, "--icount") == 0)
@@ -346,6 +349,11 @@ int main(int argc, char **argv)
 
     if (!parse(argc, argv))
         return 2;
+    if (options.idle) {
+        rt_puts("idle");
+        for (;;)
+            rt_sleep(INT64_C(1000000000));
+    }
     if (options.list) {
         for (tc = __start_rt_tests; tc < __stop_rt_tests; tc++)
             if (selected(*tc))
