@@ -3,9 +3,10 @@
  *
  * INVARIANTS
  * [symbol.1] No byte is read that was not checked to be in the table: cursor_u8() checks each byte
- * of the streams, view_open() the header's offsets, view_text() that a text ends in it. [symbol.2]
- * Every loop ends: a block's ops end with their bytes, a chain of inlines goes to strictly lower
- * offsets. [symbol.3] What a stopped core can look at is never written: the table is read-only.
+ *            of the streams, view_open() the header's offsets, view_text() that a text ends in it.
+ * [symbol.2] Every loop ends: a block's ops end with their bytes, a chain of inlines goes to
+ *            strictly lower offsets.
+ * [symbol.3] What a stopped core can look at is never written: the table is read-only.
  *
  * REJECTED. DWARF in the image: ten times the size, and a parser that must not fault. Full
  * addresses beside full lines, for binary search alone: three times the size.

@@ -55,14 +55,15 @@ bool symbol_table_ok_in(const void *table, size_t bytes);
  *   header | blocks | ops | inlines | files | text
  *
  * text     names and paths, each ends in NUL; the last byte is NUL
- * files    uint32_t offsets in text; file number n is entry n - 1, 0 is "unknown"
- * inlines  one record for each inlined call: uleb steps back to the record of the call round it (0:
- *          none), uleb name in text, uleb file number of the call, uleb line of the call
- * blocks   {uint32_t address - base, uint32_t offset in ops}, by address; the block ends where the
- * next one begins ops      a block's state at its first address: uleb name + 1 (0: no function),
- * uleb distance from the function's start, uleb inline (offset in inlines + 1, 0: none), uleb file
- * number, uleb line. Then ops that change the state; SYMTAB_ROW_MIN and above end a row: the state
- *          holds from the row's address on.
+ * files    uint32_t offsets in text; file number n is entry n - 1, and 0 is "unknown"
+ * inlines  one record for each inlined call: uleb steps back to the record of the call round it
+ *          (0: none), uleb name in text, uleb file number of the call, uleb line of the call
+ * blocks   {uint32_t address - base, uint32_t offset in ops}, by address; a block ends where the
+ *          next one begins
+ * ops      a block's state at its first address: uleb name + 1 (0: no function), uleb distance
+ *          from the function's start, uleb inline (offset in inlines + 1; 0: none), uleb file
+ *          number, uleb line. Then ops that change the state; those from SYMTAB_ROW_MIN on end a
+ *          row: the state holds from the row's address on.
  */
 struct symtab_header {
     char magic[8];

@@ -5,14 +5,16 @@
  *
  * WHAT. Each tag is one check; a finding is one line, and the status is then 1.
  * [image.1] Statically linked: no undefined symbol, dynamic section, interpreter, relocation, TLS.
- * [image.2] No helper of the compiler's library (__udivti3, __atomic_load, _Unwind_Resume ...): it
- * was not built with our flags, and may use registers or stack that we don't save. [image.3] No
- * segment and no section is writable and executable, none asks for an executable stack, and no page
- * belongs to two segments of different rights. [image.4] rt_rseq holds pairs (start, end) of code
- * addresses: start < end, both in one section, at most RANGE_MAX apart, none overlapping: a stopped
- * core is moved back to start. [image.5] The entry points of the ELF header and of the PVH note lie
- * in executable segments. [image.6] Sections of pointers (rt_tests, rt_knobs ...) are whole: a
- * multiple of 8 bytes, each pointing into the image.
+ * [image.2] No helper of the compiler's library (__udivti3, __atomic_load, _Unwind_Resume ...):
+ *           it was not built with our flags, and may use registers or stack that we don't save.
+ * [image.3] No segment and no section is writable and executable, none asks for an executable
+ *           stack, and no page belongs to two segments of different rights.
+ * [image.4] rt_rseq holds pairs (start, end) of code addresses: start < end, both in one
+ *           section, at most RANGE_MAX apart, none overlapping: a stopped core is moved back to
+ *           start.
+ * [image.5] The entry points of the ELF header and of the PVH note lie in executable segments.
+ * [image.6] Sections of pointers (rt_tests, rt_knobs ...) are whole: a multiple of 8 bytes, each
+ *           pointing into the image.
  */
 #include "tools/common/elf.h"
 #include "tools/common/util.h"

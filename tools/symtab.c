@@ -2,9 +2,9 @@
  * tools/symtab.c - makes the symbol and line table that reports in the image read by lib/symbol.c.
  *
  *     symtab [--root DIR] -o TABLE IMAGE      write the table of IMAGE as raw bytes
- *     symtab [--root DIR] -S -o FILE.S IMAGE  the same as assembler text that places it in
- * .symtab_rt symtab --verify IMAGE                   the table in IMAGE is the one that IMAGE needs
- *     symtab --lookup ADDRESS... IMAGE        print what the table in IMAGE says of addresses
+ *     symtab [--root DIR] -S -o FILE.S IMAGE  the same as assembler text, for .symtab_rt
+ *     symtab [--root DIR] --verify IMAGE      the table in IMAGE is the one that IMAGE needs
+ *     symtab --lookup HEXADDRESS IMAGE        print what the table in IMAGE says of an address
  *
  * WHAT. Functions come from .symtab, lines from .debug_line, inlined calls from .debug_info. The
  * format stands in lib/symbol.h.
@@ -23,7 +23,8 @@
  *
  * INVARIANTS
  * [symtab.1] Each address inside a function of .symtab is covered by that function; between
- * functions no more than padding is. [symtab.2] The same image gives the same table, byte for byte.
+ *            functions no more than padding is.
+ * [symtab.2] The same image gives the same table, byte for byte.
  * [symtab.3] The inlined call at an address is the deepest one whose ranges hold it.
  *
  * REJECTED. Growing a section in the finished file: the linker's symbols for the image's end would

@@ -3,8 +3,10 @@
  *
  * INVARIANTS
  * [elf.1] No pointer into the file is made before its offset and length were compared with the
- * file's size, without an addition that could wrap. [elf.2] A name is a text within its string
- * table: that table's last byte is NUL, or it isn't used. SOURCES. System V gABI, chapters 4 and 5.
+ *         file's size, without an addition that could wrap.
+ * [elf.2] A name is a text within its string table: that table's last byte is NUL, or it isn't
+ *         used.
+ * SOURCES. System V gABI, chapters 4 and 5.
  */
 #include "tools/common/elf.h"
 

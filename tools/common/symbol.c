@@ -1,4 +1,4 @@
 /*
- * tools/common/symbol.c - the image's reader of the symbol table, for tools: lib/symbol.c compiled here.
+ * tools/common/symbol.c - the image's own reader of the symbol table, lib/symbol.c, for tools.
  */
 #include <lib/symbol.c>
