@@ -55,3 +55,10 @@ static inline void trace(enum trace_event event, uint64_t a, uint64_t b)
 
 /* Print the newest `max` events of a cpu, newest first. In a report only. */
 void trace_print(unsigned cpu, unsigned max);
+
+/* The same where every instruction counts: debug and stress builds only. */
+#ifdef RT_DEBUG
+#define trace_debug(event, a, b) trace(event, a, b)
+#else
+#define trace_debug(event, a, b) ((void)0)
+#endif

@@ -104,6 +104,11 @@ bool stack_reserve_fill(void)
     return true;
 }
 
+void stack_bytes_gone(size_t bytes)
+{
+    add_relaxed(&committed_pages, -(uint64_t)(bytes / PAGE_BYTES));
+}
+
 uint64_t stack_bytes_in_use(void)
 {
     return load_relaxed(&committed_pages) * PAGE_BYTES;

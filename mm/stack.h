@@ -37,5 +37,7 @@ unsigned stack_reserve_left(void);
 /* Fill the reserve up. Preemption off, no lock held, not in a handler. False: memory is short. */
 bool stack_reserve_fill(void);
 
+void stack_bytes_gone(size_t bytes); /* pages of stacks were given back */
+
 /* Bytes of RAM behind all goroutine stacks, and of slots in use. Any context. */
 uint64_t stack_bytes_in_use(void);

@@ -136,6 +136,15 @@ struct rt_go_opts;
 struct goroutine *goroutine_spawn(void (*thunk)(void *args), const void *args, size_t bytes,
                                   const struct rt_go_opts *opts, uintptr_t entry_pc, uintptr_t creator_pc);
 
+/* The same for the runtime's own work: not counted, not waited for. */
+struct goroutine *goroutine_spawn_system(void (*fn)(void *arg), void *arg, const char *name);
+
+/* Give back what ended goroutines' deep stacks hold. A goroutine, preemption on; stops the world. */
+void goroutine_release_memory(void);
+
+/* For the collector: the scan_state that a new goroutine is born with. */
+extern uint32_t sched_birth_scan_state;
+
 /*
  * Map g's reserve page, so that a few KiB below its limit can be used to report or recover from an overflow; it is
  * taken back when the stack has been left (goroutine_close_reserve). False: it is open already, or no page is left.

@@ -202,21 +202,3 @@ bool timer_run_due(void)
     }
     return any;
 }
-
-void timer_move_all(unsigned from)
-{
-    struct timer_heap *h = cpu_ptr(from, timer_heap);
-
-    h->lock.rank = RANK_TIMER;
-    for (;;) {
-        spin_lock(&h->lock);
-        struct timer *t = h->n > 0 ? h->heap[0] : NULL;
-        if (t != NULL)
-            remove_locked(h, t);
-        spin_unlock(&h->lock);
-        if (t == NULL)
-            return;
-        if (!timer_start(t, t->when_ns, t->fn))
-            fatal("timer: no memory to move a timer off a cpu that leaves service");
-    }
-}

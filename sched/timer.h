@@ -28,7 +28,6 @@ bool timer_stop(struct timer *t);
 int64_t timer_next(void);   /* when this cpu's first is due; INT64_MAX if none */
 bool timer_run_due(void);   /* run what is due; true if anything was */
 bool timer_any(void);       /* any cpu has one */
-void timer_move_all(unsigned from); /* to this cpu: `from` is leaving service */
 
 /* The scheduler's, called when this cpu's earliest time changes: it owns the hardware timer. */
 void sched_timer_changed(void);

@@ -1,0 +1,112 @@
+/*
+ * lang/start.c - from the boot cpu's first portable line to goroutine 1.
+ *
+ * The order matters, and each step says what it needs:
+ *     command line    nothing: its knobs steer all that follows
+ *     memory map      the loader's ranges
+ *     page tables     a few pages of early memory
+ *     devices         page tables (to map firmware tables and the interrupt controllers)
+ *     page allocator  the rest of the early memory
+ *     cpus            clock, pages
+ *     scheduler, collector, main
+ * What makes a start impossible is one line on the console and exit status 1.
+ */
+#include <arch/arch.h>
+#include <gc/init.h>
+#include <lib/assert.h>
+#include <lib/console.h>
+#include <lib/knobs.h>
+#include <lib/print.h>
+#include <mm/bootmem.h>
+#include <mm/page.h>
+#include <rt/program.h>
+#include <sched/sched.h>
+
+#define STATUS_NO_START 1
+#define MAIN_STACK_BYTES (64u << 20)
+#define LEAST_BYTES (UINT64_C(1) << 20) /* usable RAM without which nothing works */
+
+extern char image_start[], image_end[];
+int main(int argc, char **argv);
+
+const struct boot_info *start_boot_info; /* [I] for rt_module() */
+static bool pages_ready;                 /* [I] */
+
+static RT_NORETURN RT_COLD void cannot_start(const char *why)
+{
+    rt_printf("boot: can't start: %s\n", why);
+    arch_exit(STATUS_NO_START);
+}
+
+void *arch_up_table_page(void)
+{
+    if (pages_ready)
+        return page_alloc_one(PAGE_ZERO);
+    uint64_t pa = bootmem_alloc(&bootmem, PAGE_BYTES, PAGE_BYTES, UINT64_MAX);
+    return pa != 0 ? phys_to_virt(pa) : NULL;
+}
+
+static void *to_virt(uint64_t pa)
+{
+    return phys_to_virt(pa);
+}
+
+/* RAM as the direct map shows it: also what is in use. */
+static void map_ram(const struct boot_info *info)
+{
+    static struct memmap map;
+    static struct boot_range ram[MEMMAP_RANGES_MAX];
+
+    memmap_build(&map, info->ranges, info->n_ranges, NULL, 0, arch_phys_limit());
+    for (size_t i = 0; i < map.n; i++)
+        ram[i] = (struct boot_range){map.ranges[i].base, map.ranges[i].end - map.ranges[i].base, BOOT_MEM_RAM};
+    arch_memory_init(ram, map.n);
+}
+
+/* RAM that may be given out; returns a page for starting cpus, or 0. */
+static paddr_t find_memory(const struct boot_info *info)
+{
+    static struct memmap map;
+    static struct boot_range keep[MEMMAP_KEEP_MAX];
+    size_t n = 0;
+
+    for (; n < info->n_keep; n++)
+        keep[n] = info->keep[n];
+    keep[n++] = (struct boot_range){arch_image_paddr(), (uint64_t)(image_end - image_start), BOOT_MEM_RESERVED};
+    if (info->n_ranges == 0)
+        cannot_start("the loader gave no memory map");
+    uint64_t bytes = memmap_build(&map, info->ranges, info->n_ranges, keep, n, arch_phys_limit());
+    paddr_t low = memmap_take_low(&map, PAGE_BYTES);
+    if (bytes < LEAST_BYTES || memmap_bytes(&map) < LEAST_BYTES)
+        cannot_start("less than 1 MiB of usable memory; give the machine more (8 MiB is enough)");
+    bootmem_init(&bootmem, &map, to_virt);
+    return low;
+}
+
+static void main_thunk(RT_UNUSED void *args)
+{
+    rt_exit(main(knobs_cmdline.argc, knobs_cmdline.argv));
+}
+
+RT_NORETURN void arch_on_boot(const struct boot_info *info)
+{
+    static char why[KNOBS_WHY_BYTES];
+
+    start_boot_info = info;
+    if (knobs_init("ingot", info->cmdline, info->cmdline_len, why, sizeof why) > 0) {
+        boot_complain("command line", "%s", why);
+        arch_exit(STATUS_NO_START);
+    }
+    paddr_t low = find_memory(info);
+    map_ram(info);
+    arch_devices_init();
+    page_init_boot(&bootmem);
+    pages_ready = true;
+    arch_start_cpus(low);
+    sched_init();
+    gc_init();
+    const struct rt_go_opts opts = {.stack_bytes = MAIN_STACK_BYTES};
+    if (goroutine_spawn(main_thunk, NULL, 0, &opts, (uintptr_t)main, 0) == NULL)
+        cannot_start("not enough memory for main's stack");
+    sched_start();
+}

@@ -1,0 +1,349 @@
+/*
+ * sched/goroutine.c - birth and death of goroutines.
+ *
+ * WHAT. A goroutine is a slot of stack space with its control block and saved frame at the top. Ended ones wait in a
+ * cache of their last cpu, so that a spawn is some forty stores and no page fault. Stacks that grew deep are trimmed to
+ * their top page, many at a time, by the reaper: unmap, make every cpu forget (one stop), give the pages back.
+ *
+ * INVARIANTS
+ * [goroutine.1] A block is linked into the list of all once, when its slot is made, and is never unlinked or freed.
+ * [goroutine.2] A block is in at most one place: running or queued, a cpu's cache, the shared lists, the trim list.
+ * [goroutine.3] A slot whose pages were unmapped is reused only after every cpu flushed [stack.3].
+ *
+ * LOCKING. pool_lock (rank GOROUTINES) guards the shared lists; a cpu's cache belongs to it, preemption off.
+ */
+#include <lib/assert.h>
+#include <lib/bits.h>
+#include <lib/spinlock.h>
+#include <lib/string.h>
+#include <lib/trace.h>
+#include <mm/page.h>
+#include <mm/stack.h>
+#include <rt/goroutine.h>
+#include <sched/internal.h>
+#include <sched/stw.h>
+
+#define CACHE_MAX 64u      /* blocks a cpu keeps */
+#define KEEP_BYTES (16u << 10)  /* a stack of up to this size is kept as it is */
+#define TRIM_BYTES (1u << 20)   /* the reaper runs when so much waits */
+#define IDS_AT_A_TIME 16u
+
+struct goroutine_cache {
+    struct goroutine *free; /* [c] */
+    uint32_t n;             /* [c] */
+    uint32_t ids_left;      /* [c] */
+    uint64_t next_id;       /* [c] */
+    uint64_t born, gone;    /* [c] of the program; read by others */
+};
+static PERCPU(struct goroutine_cache, goroutine_cache);
+
+static struct spinlock pool_lock = SPINLOCK_INIT(RANK_GOROUTINES);
+static struct goroutine *pool;      /* guarded by pool_lock: default slots */
+static struct goroutine *pool_odd;  /* guarded by pool_lock: other sizes */
+static struct goroutine *trim_list; /* guarded by pool_lock */
+static uint64_t trim_bytes;         /* guarded by pool_lock */
+static struct goroutine *all;       /* [a] newest block; pushed by CAS */
+static uint64_t last_id;            /* [a] */
+static struct goroutine *reaper;    /* [I] */
+static uint32_t reaper_called;      /* [a] */
+uint32_t sched_birth_scan_state;    /* [S] */
+
+struct goroutine *goroutine_all(void)
+{
+    return load_acquire(&all); /* partner: block_make() */
+}
+
+size_t goroutine_count(void)
+{
+    uint64_t born = 0, gone = 0;
+    for (unsigned i = 0; i < arch_cpu_count(); i++)
+        gone += load_relaxed(&cpu_ptr(i, goroutine_cache)->gone);
+    for (unsigned i = 0; i < arch_cpu_count(); i++)
+        born += load_relaxed(&cpu_ptr(i, goroutine_cache)->born);
+    return (size_t)(born - gone);
+}
+
+static size_t slot_bytes_of(const struct goroutine *g)
+{
+    return (size_t)(align_up((uintptr_t)(g + 1), ARCH_PAGE_BYTES) - g->stack_lo);
+}
+
+/* A new slot with a block at its top. NULL: no memory. */
+static RT_COLD struct goroutine *block_make(size_t stack_bytes)
+{
+    size_t slot;
+    uintptr_t top = stack_slot_alloc(stack_bytes, &slot);
+
+    if (top == 0)
+        return NULL;
+    struct goroutine *g = (struct goroutine *)(top - align_up(sizeof *g, 64));
+    g->frame = (struct arch_frame *)((uintptr_t)g - align_up(ARCH_FRAME_BYTES, 64));
+    g->stack_hi = (uintptr_t)g->frame;
+    g->stack_lo = top - slot;
+    g->stack_committed = top - ARCH_PAGE_BYTES;
+    g->state = G_DEAD;
+    do {
+        g->all_next = load_relaxed(&all);
+    } while (!cas_acq_rel(&all, g->all_next, g)); /* partner: goroutine_all() */
+    return g;
+}
+
+static struct goroutine *pop_odd_locked(size_t stack_bytes)
+{
+    for (struct goroutine **at = &pool_odd; *at != NULL; at = &(*at)->queue_next) {
+        struct goroutine *g = *at;
+        size_t room = slot_bytes_of(g);
+        if (room >= stack_bytes && room / 2 <= stack_bytes + STACK_SLOT_MIN) {
+            *at = g->queue_next;
+            return g;
+        }
+    }
+    return NULL;
+}
+
+static RT_COLD struct goroutine *block_get_slow(size_t stack_bytes, bool odd)
+{
+    struct goroutine_cache *c = this_cpu_ptr(goroutine_cache);
+    struct goroutine *g = NULL;
+
+    spin_lock(&pool_lock);
+    if (odd) {
+        g = pop_odd_locked(stack_bytes);
+    } else if (pool != NULL) {
+        g = pool;
+        pool = g->queue_next;
+        while (pool != NULL && c->n < CACHE_MAX / 2) { /* and some for next time */
+            struct goroutine *more = pool;
+            pool = more->queue_next;
+            more->queue_next = c->free;
+            c->free = more;
+            c->n++;
+        }
+    }
+    spin_unlock(&pool_lock);
+    return g != NULL ? g : block_make(stack_bytes);
+}
+
+/* Preemption off. */
+static struct goroutine *block_get(size_t stack_bytes)
+{
+    struct goroutine_cache *c = this_cpu_ptr(goroutine_cache);
+    size_t usable = STACK_SLOT_MIN - STACK_GUARD_BYTES - STACK_RESERVE_BYTES;
+    bool odd = stack_bytes > STACK_SLOT_MIN;
+    struct goroutine *g = c->free;
+
+    if (RT_UNLIKELY(g == NULL || odd))
+        return block_get_slow(odd ? stack_bytes : usable, odd);
+    c->free = g->queue_next;
+    c->n--;
+    return g;
+}
+
+static uint64_t id_next(void)
+{
+    struct goroutine_cache *c = this_cpu_ptr(goroutine_cache);
+
+    if (RT_UNLIKELY(c->ids_left == 0)) {
+        c->next_id = add_relaxed(&last_id, IDS_AT_A_TIME) + 1;
+        c->ids_left = IDS_AT_A_TIME;
+    }
+    c->ids_left--;
+    return c->next_id++;
+}
+
+/* The first code of every goroutine, on its own stack. */
+struct start {
+    void (*thunk)(void *args);
+    void *args;
+};
+
+static void goroutine_entry(void *p)
+{
+    struct start *s = p;
+
+    sched_finish_switch(); /* [sched.2] */
+    preempt_on();
+    s->thunk(s->args);
+    goroutine_exit();
+}
+
+static struct goroutine *spawn(void (*thunk)(void *args), const void *args, size_t bytes, size_t stack_bytes,
+                               bool system)
+{
+    preempt_off();
+    struct goroutine *g = block_get(stack_bytes);
+    if (g == NULL) {
+        preempt_on();
+        return NULL;
+    }
+    struct start *s = (struct start *)(g->stack_hi - sizeof *s);
+    char *copy = (char *)((uintptr_t)s - align_up(bytes, 16));
+    const uint64_t *from = args;
+    for (size_t i = 0; i < bytes / 8; i++)
+        ((uint64_t *)copy)[i] = from[i];
+    if (bytes % 8 != 0)
+        memcpy(copy + bytes / 8 * 8, (const char *)args + bytes / 8 * 8, bytes % 8);
+    *s = (struct start){thunk, copy};
+    arch_context_init(&g->context, copy, goroutine_entry, s);
+
+    g->system = system;
+    g->id = id_next();
+    g->defers = NULL;
+    g->panics = NULL;
+    g->tokens = 0;
+    g->assist_credit = 0;
+    g->name = NULL;
+    store_relaxed(&g->scan_state, sched_birth_scan_state);
+    if (!system)
+        this_cpu(goroutine_cache).born++;
+    return g; /* preemption stays off */
+}
+
+struct goroutine *goroutine_spawn(void (*thunk)(void *args), const void *args, size_t bytes,
+                                  const struct rt_go_opts *opts, uintptr_t entry_pc, uintptr_t creator_pc)
+{
+    struct goroutine *me = goroutine_current();
+    struct goroutine *g = spawn(thunk, args, bytes, opts != NULL ? opts->stack_bytes : 0, false);
+
+    if (g == NULL)
+        return NULL;
+    if (opts != NULL)
+        g->name = opts->name;
+    g->entry_pc = entry_pc;
+    g->creator_pc = creator_pc;
+    g->creator_id = me != NULL ? me->id : 0;
+    sched_enqueue(g, true);
+    preempt_on();
+    return g;
+}
+
+struct goroutine *goroutine_spawn_system(void (*fn)(void *arg), void *arg, const char *name)
+{
+    struct goroutine *g = spawn(fn, NULL, 0, 0, true);
+
+    if (g == NULL)
+        return NULL;
+    ((struct start *)(g->stack_hi - sizeof(struct start)))->args = arg;
+    g->name = name;
+    g->entry_pc = (uintptr_t)fn;
+    g->creator_pc = 0;
+    g->creator_id = 0;
+    sched_enqueue(g, false);
+    preempt_on();
+    return g;
+}
+
+static RT_COLD void free_shared(struct goroutine *g)
+{
+    uint64_t mapped = align_up((uintptr_t)(g + 1), ARCH_PAGE_BYTES) - g->stack_committed;
+    bool call = false;
+
+    spin_lock(&pool_lock);
+    if (mapped > KEEP_BYTES || g->reserve_open) {
+        g->queue_next = trim_list;
+        trim_list = g;
+        trim_bytes += mapped;
+        call = trim_bytes >= TRIM_BYTES;
+    } else if (slot_bytes_of(g) == STACK_SLOT_MIN) {
+        g->queue_next = pool;
+        pool = g;
+    } else {
+        g->queue_next = pool_odd;
+        pool_odd = g;
+    }
+    spin_unlock(&pool_lock);
+    if (call && !swap_acq_rel(&reaper_called, 1))
+        ready_last(reaper);
+}
+
+void goroutine_free(struct goroutine *g)
+{
+    struct goroutine_cache *c = this_cpu_ptr(goroutine_cache);
+
+    if (!g->system)
+        c->gone++;
+    if (RT_UNLIKELY(c->n >= CACHE_MAX || g->stack_hi - g->stack_committed > KEEP_BYTES || g->reserve_open ||
+                    g->stack_hi - g->stack_lo > STACK_SLOT_MIN)) {
+        free_shared(g);
+        return;
+    }
+    g->queue_next = c->free;
+    c->free = g;
+    c->n++;
+}
+
+/* Unmap all of g's stack but the top page; the pages go on a chain through their own first words. */
+static void *trim(struct goroutine *g, void *chain)
+{
+    uintptr_t top_page = align_down((uintptr_t)g, ARCH_PAGE_BYTES);
+
+    for (uintptr_t va = g->stack_committed; va < top_page; va += ARCH_PAGE_BYTES) {
+        void **page = phys_to_virt(arch_unmap_page(va));
+        *page = chain;
+        chain = page;
+    }
+    g->stack_committed = top_page;
+    g->reserve_open = false;
+    return chain;
+}
+
+static void trim_all(void)
+{
+    spin_lock(&pool_lock);
+    struct goroutine *list = trim_list;
+    trim_list = NULL;
+    trim_bytes = 0;
+    spin_unlock(&pool_lock);
+    if (list == NULL)
+        return;
+
+    void *chain = NULL;
+    for (struct goroutine *g = list; g != NULL; g = g->queue_next)
+        chain = trim(g, chain);
+    stw_begin(STW_FLUSH);
+    stw_flush_tlb();
+    stw_end();
+    while (chain != NULL) {
+        void **page = chain;
+        chain = *page;
+        page_free_one(page);
+        stack_bytes_gone(PAGE_BYTES);
+    }
+    while (list != NULL) { /* [goroutine.3] */
+        struct goroutine *g = list;
+        list = g->queue_next;
+        free_shared(g);
+    }
+}
+
+static void reaper_main(RT_UNUSED void *arg)
+{
+    for (;;) {
+        park(WAIT_FORCE_GC_IDLE);
+        store_release(&reaper_called, 0);
+        trim_all();
+    }
+}
+
+void goroutine_release_memory(void)
+{
+    trim_all();
+}
+
+void goroutine_start_system(void)
+{
+    reaper = goroutine_spawn_system(reaper_main, NULL, "stack reaper");
+    if (reaper == NULL)
+        fatal("sched: no memory for the first goroutines");
+}
+
+static const char *const wait_reason_texts[] = {
+#define WAIT_REASON_TEXT(name, text) [WAIT_##name] = text,
+    WAIT_REASONS(WAIT_REASON_TEXT)
+#undef WAIT_REASON_TEXT
+};
+
+const char *wait_reason_text(enum wait_reason why)
+{
+    return (size_t)why < ARRAY_LEN(wait_reason_texts) ? wait_reason_texts[why] : "?";
+}

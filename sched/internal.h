@@ -1,0 +1,72 @@
+/*
+ * sched/internal.h - what the files of sched/ share among themselves.
+ */
+#pragma once
+
+#include <lib/rand.h>
+#include <sched/runq.h>
+#include <sched/sched.h>
+
+/* What is to be done for the goroutine we came from, once its context is saved [runq.4]. */
+enum switch_action {
+    SWITCH_NOTHING,
+    SWITCH_PARK,  /* it waits: settle with ready() [park.1] */
+    SWITCH_YIELD, /* to the end of the queue */
+    SWITCH_FRONT, /* it goes on as soon as the scheduler has done what it was interrupted for */
+    SWITCH_EXIT,  /* its block and stack are free */
+};
+
+/* A cpu's place in the game of waking [idle.1]. */
+enum idle_state { CPU_BUSY, CPU_IDLE, CPU_WOKEN, CPU_CLAIMED };
+
+struct sched_cpu {
+    struct arch_context context;   /* [c] of the scheduler's loop */
+    struct goroutine *prev;        /* [c] whom we switched away from */
+    struct goroutine *stash;       /* [c] runs before any queue is looked at */
+    uint8_t action;                /* [c] enum switch_action for prev */
+    bool timer_fired;              /* [c] set by the handler */
+    bool slice_armed;              /* [c] the hardware timer also ends a slice */
+    bool refill;                   /* [c] the stack reserve is low, or tables are missing below */
+    bool skip_next;                /* [c] a slice ended: the ring before `next` */
+    bool must_leave;               /* [c] set by stw: the goroutine goes through the scheduler before it runs on */
+    bool flush;                    /* [a] set by a stop that claimed this cpu: reload CR3 before anything else */
+    uint32_t picks;                /* [c] */
+    uint32_t ring_picks;           /* [c] picks that were somebody's turn: not of `next` */
+    uint32_t slice_pick;           /* [c] ring_picks when the slice began */
+    int64_t slice_end_ns;          /* [c] */
+    uint32_t idle;                 /* [a] enum idle_state; claims and wakes by CAS */
+    uint64_t switches;             /* [c] statistics */
+    struct rng rng;                /* [c] steal order */
+};
+
+DECLARE_PERCPU(struct sched_cpu, sched_cpu);
+
+/* sched/sched.c */
+void sched_finish_switch(void);
+RT_NORETURN void sched_leave(struct arch_frame *frame, enum switch_action action);
+void sched_enqueue(struct goroutine *g, bool next); /* preemption off */
+void sched_request_self(void); /* in a handler: take a request at the next preempt_on() */
+
+/* sched/goroutine.c */
+void goroutine_free(struct goroutine *g); /* scheduler or next goroutine, preemption off */
+void goroutine_start_system(void);
+
+void sched_procs_store_stw(unsigned n);
+void sched_wake_all(void);
+unsigned sched_searching(void);
+
+/* sched/stw.c */
+bool stw_pending(void);
+void stw_stop_here(struct arch_frame *frame); /* frame: NULL on the scheduler stack */
+
+/* sched/irq.c */
+bool irq_run(void);        /* scheduler stack */
+bool irq_anybody_waits(void);
+bool irq_run_needed(void); /* any context */
+
+/* sched/stackfault.c */
+void stackfault_refill(struct goroutine *g); /* scheduler stack; g: whose stack needs tables, or NULL */
+
+/* sched/report.c */
+RT_NORETURN void report_deadlock(void);
+void schedtrace_start(void);

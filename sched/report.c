@@ -1,0 +1,46 @@
+/*
+ * sched/report.c - the scheduler's own reports: deadlock, GODEBUG=schedtrace, the end of a fatal report.
+ */
+#include <lib/assert.h>
+#include <lib/knobs.h>
+#include <lib/print.h>
+#include <sched/internal.h>
+#include <sched/timer.h>
+
+void report_deadlock(void)
+{
+    sched_fatal("all goroutines are asleep - deadlock!");
+}
+
+void fatal_up_print_more(void)
+{
+    struct goroutine *g = goroutine_current();
+
+    if (g != NULL)
+        rt_printf("goroutine %lu%s%s was running on cpu %u\n", (unsigned long)g->id, g->name != NULL ? " " : "",
+                  g->name != NULL ? g->name : "", arch_cpu_id());
+}
+
+/* ---- schedtrace: Go's line, every so many milliseconds ---- */
+static struct timer trace_timer;
+
+static void schedtrace_print(struct timer *t)
+{
+    unsigned n = sched_procs(), idle = sched_idle_cpus();
+
+    rt_printf("SCHED %ldms: gomaxprocs=%u idleprocs=%u threads=%u spinningthreads=%u needspinning=0 idlethreads=%u "
+              "runqueue=%u [",
+              (long)(arch_nanotime() / 1000000), n, idle, arch_cpu_count(), sched_searching(), idle, globq_length());
+    for (unsigned i = 0; i < n; i++)
+        rt_printf(i > 0 ? " %u" : "%u", runq_length(cpu_ptr(i, runq)));
+    rt_printf("]\n");
+    if (!timer_start(t, t->when_ns + (int64_t)knobs.schedtrace * 1000000, schedtrace_print))
+        fatal("sched: no memory for the schedtrace timer");
+}
+
+void schedtrace_start(void)
+{
+    if (knobs.schedtrace != 0 &&
+        !timer_start(&trace_timer, arch_nanotime() + (int64_t)knobs.schedtrace * 1000000, schedtrace_print))
+        fatal("sched: no memory for the schedtrace timer");
+}

@@ -1,0 +1,684 @@
+/*
+ * sched/sched.c - who runs next, on every cpu.
+ *
+ * WHAT. Switching between goroutines, preemption, idling and waking.
+ *
+ * INVARIANTS
+ * [sched.1] `current` and `state` change only with preemption off, so a stop never meets a half-made switch.
+ * [sched.2] Whoever is switched to finishes the switch: sched_finish_switch() does for the previous goroutine
+ *           what must wait until its context is saved. Preemption depth is 1 on both sides of a switch.
+ * [sched.3] While sched_scan_on, nothing runs that sched_up_before_resume() has not agreed to.
+ * [sched.4] Fairness. `next` runs out of turn, but a slice that ends without anybody's turn having come puts it behind
+ *           the ring; the global queue is looked at every 61st pick; a goroutine that is preempted goes to the end.
+ *           So nobody waits longer than a slice times the number of those ahead.
+ * [idle.1]  A cpu goes idle by: idle = CPU_IDLE and its bit in the mask, then a look at every queue. A waker
+ *           enqueues first, then looks at the mask. Both are full barriers between, so one of them sees the other:
+ *           no work is left while a cpu sleeps for good. Whoever swaps CPU_IDLE for something else (a waker: WOKEN;
+ *           a stop: CLAIMED; the cpu itself: BUSY) takes it off the mask and the count, and only a waker sends an IPI.
+ * [idle.2]  If `searching` is not 0, a cpu looks for work already, and no other is woken; one that finds work and
+ *           was the last to search wakes the next.
+ *
+ * LOCKING. Per-cpu data with preemption off. Handlers touch only flags.
+ * REJECTED. A goroutine for the scheduler's loop (an M of its own): a switch would cost two.
+ * SOURCES. golang/go runtime/proc.go for 61, 256, stealing half and searching with at most half of the cpus.
+ */
+#include <lib/assert.h>
+#include <lib/bits.h>
+#include <lib/console.h>
+#include <lib/knobs.h>
+#include <lib/rand.h>
+#include <lib/rseq.h>
+#include <lib/string.h>
+#include <lib/trace.h>
+#include <mm/stack.h>
+#include <sched/internal.h>
+#include <sched/timer.h>
+
+#define SLICE_NS INT64_C(10000000)
+#define GLOBAL_EVERY 61u
+#define SEARCH_ROUNDS 4u
+#define IDLE_POLLS 200u /* looks at one's own state before halting: a wake-up without an IPI */
+
+PERCPU(struct goroutine *, current);
+PERCPU(struct sched_cpu, sched_cpu);
+uint8_t sched_scan_on;
+
+static uint64_t idle_mask[ARCH_MAX_CPUS / 64]; /* [a] */
+static uint32_t idle_count;                    /* [a] cpus that are not CPU_BUSY or CPU_WOKEN */
+static uint32_t searching;                     /* [a] */
+static uint32_t procs = 1;                     /* [S] cpus below this number run goroutines */
+static uint64_t seed;                          /* [I] */
+static bool tick;                              /* [I] */
+static bool started;                           /* [a] by sched_start(), which the other cpus wait for */
+
+static void sched_loop(void);
+
+/* ---- Waking ---- */
+
+static void idle_leave_mask(unsigned cpu)
+{
+    and_acq_rel(&idle_mask[cpu / 64], ~(UINT64_C(1) << (cpu % 64)));
+    sub_acq_rel(&idle_count, 1);
+}
+
+static bool wake_cpu(unsigned cpu)
+{
+    if (!cas_acq_rel(&cpu_ptr(cpu, sched_cpu)->idle, CPU_IDLE, CPU_WOKEN))
+        return false;
+    idle_leave_mask(cpu);
+    trace(TRACE_WAKE, cpu, 0);
+    arch_ipi(cpu, ARCH_IPI_WAKE);
+    return true;
+}
+
+RT_COLD static void wake_one_slow(void)
+{
+    for (unsigned w = 0; w < ARCH_MAX_CPUS / 64; w++)
+        for (uint64_t m = load_relaxed(&idle_mask[w]); m != 0; m &= m - 1)
+            if (wake_cpu(w * 64 + bit_lowest(m)))
+                return;
+}
+
+/* After an enqueue that was a full barrier [idle.1]. */
+static inline void wake_if_idle(void)
+{
+    if (RT_UNLIKELY(load_relaxed(&idle_count) != 0) && load_relaxed(&searching) == 0)
+        wake_one_slow();
+}
+
+void sched_wake_one(void)
+{
+    fence_seq_cst();
+    preempt_off();
+    wake_if_idle();
+    preempt_on();
+}
+
+unsigned sched_idle_cpus(void)
+{
+    return load_relaxed(&idle_count);
+}
+
+/* ---- Slices ---- */
+
+static void timer_program(void)
+{
+    struct sched_cpu *c = this_cpu_ptr(sched_cpu);
+    int64_t when = timer_next();
+
+    if (c->slice_armed && c->slice_end_ns < when)
+        when = c->slice_end_ns;
+    if (when == INT64_MAX)
+        arch_timer_stop();
+    else
+        arch_timer_arm(when);
+}
+
+void sched_timer_changed(void)
+{
+    timer_program();
+}
+
+RT_COLD static void slice_begin(void)
+{
+    struct sched_cpu *c = this_cpu_ptr(sched_cpu);
+
+    c->slice_armed = true;
+    c->slice_pick = c->ring_picks;
+    c->slice_end_ns = arch_nanotime() + SLICE_NS;
+    timer_program();
+}
+
+/* Somebody waits on this cpu: see that its turn comes. */
+static inline void slice_need(void)
+{
+    if (RT_UNLIKELY(!this_cpu(sched_cpu).slice_armed))
+        slice_begin();
+}
+
+static bool others_wait(void)
+{
+    return !runq_empty(this_cpu_ptr(runq)) || globq_length() > 0;
+}
+
+/* The timer fired: has the running goroutine had its slice while others wait? */
+static bool slice_is_over(void)
+{
+    struct sched_cpu *c = this_cpu_ptr(sched_cpu);
+
+    if (!c->slice_armed || arch_nanotime() < c->slice_end_ns)
+        return false;
+    c->slice_armed = false;
+    if (!others_wait()) {
+        if (tick)
+            slice_begin();
+        return false;
+    }
+    bool hog = c->ring_picks == c->slice_pick;
+    slice_begin();
+    return hog && !knobs.asyncpreemptoff;
+}
+
+/* ---- Enqueueing ---- */
+
+void sched_enqueue(struct goroutine *g, bool next)
+{
+    g->state = G_RUNNABLE;
+    if (next) {
+        g = swap_acq_rel(&this_cpu_ptr(runq)->next, g); /* also the barrier of [idle.1] */
+        if (g != NULL)
+            runq_put(g);
+    } else {
+        runq_put(g);
+        fence_seq_cst();
+    }
+    slice_need();
+    wake_if_idle();
+}
+
+static inline void ready_as(struct goroutine *g, bool next)
+{
+    int32_t tokens = add_acq_rel(&g->tokens, 1); /* partner: sched_finish_switch() */
+
+    DEBUG_ASSERT(tokens == -1 || tokens == 0); /* one ready() for each park() [park.1] */
+    if (tokens != -1)
+        return; /* it is still on its way to sleep, and will find the token */
+    preempt_off();
+    trace_debug(TRACE_READY, g->id, 0);
+    sched_enqueue(g, next);
+    preempt_on();
+}
+
+void ready(struct goroutine *g)
+{
+    ready_as(g, true);
+}
+
+void ready_last(struct goroutine *g)
+{
+    ready_as(g, false);
+}
+
+/* ---- Picking ---- */
+
+static struct goroutine *pick_local(void)
+{
+    struct sched_cpu *c = this_cpu_ptr(sched_cpu);
+    struct runq *q = this_cpu_ptr(runq);
+    struct goroutine *g;
+
+    if (RT_UNLIKELY(++c->picks % GLOBAL_EVERY == 0) && (g = globq_get()) != NULL) {
+        c->ring_picks++;
+        return g;
+    }
+    if (load_relaxed(&q->next) != NULL && RT_LIKELY(!c->skip_next)) {
+        g = swap_acq_rel(&q->next, NULL);
+        if (g != NULL)
+            return g;
+    }
+    g = runq_get();
+    if (g != NULL) {
+        c->ring_picks++;
+        if (RT_UNLIKELY(c->skip_next)) { /* [sched.4] */
+            c->skip_next = false;
+            struct goroutine *late = swap_acq_rel(&q->next, NULL);
+            if (late != NULL)
+                runq_put(late);
+        }
+        return g;
+    }
+    c->skip_next = false;
+    return load_relaxed(&q->next) != NULL ? swap_acq_rel(&q->next, NULL) : NULL;
+}
+
+static struct goroutine *steal(bool take_next)
+{
+    unsigned n = arch_cpu_count(), self = arch_cpu_id();
+    unsigned start = rng_below(&this_cpu_ptr(sched_cpu)->rng, n);
+
+    for (unsigned i = 0; i < n; i++) {
+        unsigned victim = start + i < n ? start + i : start + i - n;
+        if (victim == self)
+            continue;
+        struct goroutine *g = runq_steal(victim, take_next);
+        if (g != NULL)
+            return g;
+    }
+    return NULL;
+}
+
+/* Look everywhere; up to half of the busy cpus at a time. */
+static struct goroutine *search(void)
+{
+    struct goroutine *g = NULL;
+    unsigned busy = procs - (load_relaxed(&idle_count) < procs ? load_relaxed(&idle_count) : procs);
+
+    if (procs == 1 || 2 * load_relaxed(&searching) >= busy + 1)
+        return NULL;
+    add_acq_rel(&searching, 1);
+    for (unsigned round = 0; g == NULL && round < SEARCH_ROUNDS; round++) {
+        for (unsigned i = 0; i < 50; i++) /* a `next` that runs soon anyway is left alone for a while */
+            arch_cpu_relax();
+        if (stw_pending())
+            break;
+        g = globq_get();
+        if (g == NULL)
+            g = steal(round == SEARCH_ROUNDS - 1);
+    }
+    bool last = sub_acq_rel(&searching, 1) == 1;
+    if (g != NULL && last)
+        wake_if_idle(); /* [idle.2] */
+    return g;
+}
+
+static bool any_queue_has_work(void)
+{
+    if (globq_length() > 0)
+        return true;
+    for (unsigned i = 0; i < arch_cpu_count(); i++)
+        if (!runq_empty(cpu_ptr(i, runq)))
+            return true;
+    return false;
+}
+
+bool sched_has_work(void)
+{
+    return others_wait() || !(this_cpu(preempt) & PREEMPT_QUIET) || this_cpu(sched_cpu).timer_fired;
+}
+
+/* ---- Switching ---- */
+
+void sched_finish_switch(void)
+{
+    struct sched_cpu *c = this_cpu_ptr(sched_cpu);
+    struct goroutine *prev = c->prev;
+
+    switch (c->action) {
+    case SWITCH_PARK:
+        c->action = SWITCH_NOTHING;
+        if (add_acq_rel(&prev->tokens, -1) == 1) /* readied on the way; partner: ready_as() */
+            sched_enqueue(prev, true);
+        return;
+    case SWITCH_YIELD:
+        c->action = SWITCH_NOTHING;
+        sched_enqueue(prev, false);
+        return;
+    case SWITCH_FRONT:
+        c->action = SWITCH_NOTHING;
+        c->stash = prev;
+        return;
+    case SWITCH_EXIT:
+        c->action = SWITCH_NOTHING;
+        goroutine_free(prev);
+        return;
+    default:
+        return;
+    }
+}
+
+/* Leave the running goroutine by a call. Preemption off; comes back when it is resumed, still off. */
+static inline void switch_away(struct goroutine *g, enum switch_action action)
+{
+    struct sched_cpu *c = this_cpu_ptr(sched_cpu);
+    struct goroutine *next;
+
+    DEBUG_ASSERT(preempt_depth() == 1);
+    c->prev = g;
+    c->action = (uint8_t)action;
+    c->switches++;
+    next = RT_LIKELY(arch_cpu_id() < procs) ? pick_local() : NULL;
+    if (RT_LIKELY(next != NULL && !next->preempted && !sched_scan_on)) {
+        next->state = G_RUNNING;
+        this_cpu(current) = next;
+        arch_switch(&g->context, &next->context);
+    } else {
+        c->stash = next;
+        this_cpu(current) = NULL;
+        arch_switch(&g->context, &c->context);
+    }
+    sched_finish_switch(); /* another cpu, perhaps */
+}
+
+void park(enum wait_reason why)
+{
+    preempt_off();
+    struct goroutine *g = goroutine_current();
+    if (load_acquire(&g->tokens) == 1) { /* readied already [park.1]; partner: ready_as() */
+        store_relaxed(&g->tokens, 0);
+        preempt_on();
+        return;
+    }
+    g->wait_reason = (uint8_t)why;
+    g->wait_since = arch_cycles();
+    g->state = G_WAITING;
+    switch_away(g, SWITCH_PARK);
+    preempt_on();
+}
+
+void sched_yield(void)
+{
+    preempt_off();
+    struct runq *q = this_cpu_ptr(runq);
+    if (load_relaxed(&q->head) == load_relaxed(&q->tail) && load_relaxed(&q->next) == NULL && globq_length() == 0) {
+        preempt_on(); /* nobody else */
+        return;
+    }
+    switch_away(goroutine_current(), SWITCH_YIELD);
+    preempt_on();
+}
+
+void goroutine_exit(void)
+{
+    preempt_off();
+    struct goroutine *g = goroutine_current();
+    g->state = G_DEAD;
+    switch_away(g, SWITCH_EXIT);
+    __builtin_unreachable();
+}
+
+/* ---- Preemption ---- */
+
+static void sched_enter(RT_UNUSED void *arg)
+{
+    arch_irq_on();
+    sched_loop();
+}
+
+/* From a handler, preemption depth 0: the interrupted goroutine leaves its cpu with all its registers. */
+void sched_leave(struct arch_frame *frame, enum switch_action action)
+{
+    struct sched_cpu *c = this_cpu_ptr(sched_cpu);
+    struct goroutine *g = this_cpu(current);
+
+    rseq_fixup(frame);
+    trace(TRACE_PREEMPT, g->id, arch_frame_pc(frame));
+    memcpy(g->frame, frame, ARCH_FRAME_BYTES);
+    g->preempted = 1;
+    g->state = G_RUNNABLE;
+    c->prev = g;
+    c->action = (uint8_t)action;
+    c->switches++;
+    this_cpu(preempt) = PREEMPT_QUIET + 1;
+    this_cpu(current) = NULL;
+    arch_leave_to((void *)arch_sched_stack_top(arch_cpu_id()), sched_enter, NULL);
+}
+
+void sched_request_self(void)
+{
+    this_cpu(preempt) &= ~PREEMPT_QUIET;
+}
+
+/* In a handler: see to everything that may be asked of this cpu. Returns if the goroutine may go on. */
+static void take_requests(struct arch_frame *frame)
+{
+    struct sched_cpu *c = this_cpu_ptr(sched_cpu);
+
+    if (preempt_depth() != 0) {
+        sched_request_self();
+        return;
+    }
+    if (stw_pending())
+        stw_stop_here(frame);
+    if (c->must_leave) {
+        c->must_leave = false;
+        sched_leave(frame, SWITCH_FRONT);
+    }
+    if (c->timer_fired && slice_is_over()) {
+        c->skip_next = true;
+        sched_leave(frame, SWITCH_YIELD);
+    }
+    if (c->timer_fired || c->refill || irq_run_needed())
+        sched_leave(frame, SWITCH_FRONT);
+}
+
+void arch_on_timer(struct arch_frame *frame)
+{
+    this_cpu(sched_cpu).timer_fired = true;
+    take_requests(frame);
+}
+
+void arch_on_resched(struct arch_frame *frame)
+{
+    take_requests(frame);
+}
+
+void preempt_take_request(void)
+{
+    if (!arch_irq_enabled()) { /* nobody may stop us here; the next interrupt does it */
+        this_cpu(preempt) |= PREEMPT_QUIET;
+        arch_ipi(arch_cpu_id(), ARCH_IPI_RESCHED);
+        return;
+    }
+    this_cpu(preempt) |= PREEMPT_QUIET;
+    arch_resched_self();
+}
+
+/* ---- The loop, on the scheduler's stack: preemption depth 1, interrupts on ---- */
+
+static void housekeeping(void)
+{
+    struct sched_cpu *c = this_cpu_ptr(sched_cpu);
+
+    if (RT_UNLIKELY(!(this_cpu(preempt) & PREEMPT_QUIET))) {
+        __asm__ volatile("" ::: "memory");
+        irqflags_t flags = arch_irq_save();
+        this_cpu(preempt) |= PREEMPT_QUIET;
+        arch_irq_restore(flags);
+        c->must_leave = false;
+    }
+    if (stw_pending())
+        stw_stop_here(NULL);
+    if (c->refill) {
+        c->refill = false;
+        stackfault_refill(c->stash);
+    }
+    irq_run();
+    if (c->timer_fired) {
+        c->timer_fired = false;
+        timer_run_due();
+        if (c->slice_armed && arch_nanotime() >= c->slice_end_ns && !others_wait())
+            c->slice_armed = false;
+        if (tick && !c->slice_armed)
+            slice_begin();
+        timer_program();
+    }
+}
+
+/* Run g; returns when the loop is entered again, or at once if g may not run yet. */
+static void dispatch(struct goroutine *g)
+{
+    struct sched_cpu *c = this_cpu_ptr(sched_cpu);
+
+    if (sched_scan_on && !sched_up_before_resume(g)) { /* [sched.3] */
+        sched_enqueue(g, false);
+        return;
+    }
+    c->picks++;
+    g->state = G_RUNNING;
+    trace_debug(TRACE_SWITCH, g->id, g->preempted);
+    if (!g->preempted) {
+        this_cpu(current) = g;
+        arch_switch(&c->context, &g->context);
+        return;
+    }
+    arch_irq_off();
+    if (!(this_cpu(preempt) & PREEMPT_QUIET)) { /* a request came in between: see to it first */
+        arch_irq_on();
+        c->stash = g;
+        return;
+    }
+    g->preempted = 0;
+    this_cpu(current) = g;
+    arch_context_init(&c->context, (void *)arch_sched_stack_top(arch_cpu_id()), sched_enter, NULL);
+    this_cpu(preempt) = PREEMPT_QUIET;
+    arch_frame_resume(g->frame);
+}
+
+/* Off the idle mask by our own doing, or after somebody woke us or holds us. */
+static void idle_end(void)
+{
+    struct sched_cpu *c = this_cpu_ptr(sched_cpu);
+
+    for (;;) {
+        uint32_t s = load_acquire(&c->idle); /* partner: stw_end(), wake_cpu() */
+        if (s == CPU_CLAIMED) {
+            arch_cpu_relax(); /* stopped */
+            continue;
+        }
+        if (cas_acq_rel(&c->idle, s, CPU_BUSY)) {
+            if (s == CPU_IDLE)
+                idle_leave_mask(arch_cpu_id());
+            break;
+        }
+    }
+    if (load_acquire(&c->flush)) {
+        store_relaxed(&c->flush, false);
+        arch_tlb_flush_local();
+    }
+}
+
+static bool nothing_can_ever_run(void)
+{
+    return load_seq_cst(&idle_count) == arch_cpu_count() && !timer_any() && !irq_anybody_waits() &&
+           !any_queue_has_work() && load_seq_cst(&idle_count) == arch_cpu_count() && goroutine_count() > 0;
+}
+
+static void idle(void)
+{
+    struct sched_cpu *c = this_cpu_ptr(sched_cpu);
+    unsigned self = arch_cpu_id();
+    bool in_service = self < procs;
+
+    trace_debug(TRACE_IDLE, 0, 0);
+    add_acq_rel(&idle_count, 1);
+    store_seq_cst(&c->idle, CPU_IDLE);
+    if (in_service)
+        or_acq_rel(&idle_mask[self / 64], UINT64_C(1) << (self % 64));
+    fence_seq_cst(); /* [idle.1] */
+    if ((in_service && any_queue_has_work()) || stw_pending()) {
+        idle_end();
+        return;
+    }
+    if (nothing_can_ever_run())
+        report_deadlock();
+    for (unsigned i = 0; i < IDLE_POLLS && load_relaxed(&c->idle) == CPU_IDLE; i++)
+        arch_cpu_relax();
+    arch_irq_off();
+    timer_program();
+    while (load_acquire(&c->idle) == CPU_IDLE && !c->timer_fired && !irq_run_needed() &&
+           (this_cpu(preempt) & PREEMPT_QUIET))
+        arch_halt_irq_off();
+    arch_irq_on();
+    idle_end();
+}
+
+static void sched_loop(void)
+{
+    struct sched_cpu *c = this_cpu_ptr(sched_cpu);
+
+    for (;;) {
+        sched_finish_switch();
+        housekeeping();
+        struct goroutine *g = c->stash;
+        c->stash = NULL;
+        if (arch_cpu_id() >= procs) { /* out of service: hand over what we have */
+            for (; g != NULL; g = pick_local()) {
+                globq_put(g);
+                fence_seq_cst();
+                wake_if_idle();
+            }
+            idle();
+            continue;
+        }
+        if (g == NULL)
+            g = pick_local();
+        if (g == NULL)
+            g = globq_get();
+        if (g == NULL)
+            g = search();
+        if (g != NULL)
+            dispatch(g);
+        else if (!sched_up_idle_work())
+            idle();
+    }
+}
+
+/* ---- Start, and odds and ends ---- */
+
+static void sched_cpu_init(void)
+{
+    struct sched_cpu *c = this_cpu_ptr(sched_cpu);
+
+    c->rng = rng_split(seed, 1 + arch_cpu_id());
+    arch_context_init(&c->context, (void *)arch_sched_stack_top(arch_cpu_id()), sched_enter, NULL);
+    if (!stack_reserve_fill())
+        fatal("sched: too little memory for cpu %u", arch_cpu_id());
+    if (tick)
+        slice_begin();
+}
+
+void sched_init(void)
+{
+    seed = knobs.seed != 0 ? knobs.seed : arch_random_seed();
+}
+
+void sched_start(void)
+{
+    unsigned n = arch_cpu_count();
+
+    tick = arch_needs_tick();
+    procs = knobs.gomaxprocs != 0 && knobs.gomaxprocs < n ? (unsigned)knobs.gomaxprocs : n;
+    store_release(&started, true);
+    sched_cpu_init();
+    schedtrace_start();
+    goroutine_start_system();
+    arch_leave_to((void *)arch_sched_stack_top(0), sched_enter, NULL);
+}
+
+void arch_on_cpu_start(void)
+{
+    while (!load_acquire(&started))
+        arch_cpu_relax();
+    sched_cpu_init();
+    sched_enter(NULL);
+    __builtin_unreachable();
+}
+
+void sched_procs_store_stw(unsigned n)
+{
+    procs = n;
+}
+
+void sched_wake_all(void)
+{
+    for (unsigned i = 0; i < arch_cpu_count(); i++)
+        wake_cpu(i);
+}
+
+unsigned sched_searching(void)
+{
+    return load_relaxed(&searching);
+}
+
+unsigned sched_procs(void)
+{
+    return procs;
+}
+
+uint64_t sched_seed(void)
+{
+    return seed;
+}
+
+struct goroutine *sched_running_on(unsigned cpu)
+{
+    return *cpu_ptr(cpu, current);
+}
+
+bool console_up_wait(void)
+{
+    if (goroutine_current() == NULL || preempt_depth() != 0 || !arch_irq_enabled())
+        return false;
+    sched_yield();
+    return true;
+}

@@ -1,0 +1,68 @@
+/*
+ * sched/sched.h - the scheduler, as other folders see it; and what it asks of those above.
+ *
+ * A cpu is the worker: it runs one goroutine, or its scheduler on a stack of its own. A goroutine that waits or
+ * yields switches straight to the next one; only when there is none, or the next one was preempted, does the
+ * scheduler's loop run. sched/goroutine.h has park() and ready().
+ */
+#pragma once
+
+#include <sched/goroutine.h>
+
+/* Bring up: boot cpu, after mm; then never returns: runs what was spawned. */
+void sched_init(void);
+RT_NORETURN void sched_start(void);
+
+/* Let others that are runnable run; the caller goes to the end of this cpu's queue. */
+void sched_yield(void);
+
+/* Is there anything else to run on this cpu, or a request for it? For long work that can be broken off. */
+bool sched_has_work(void);
+
+/* Cpus that run goroutines now (GOMAXPROCS); the second form sets it, 1 to arch_cpu_count(), and returns the old. */
+unsigned sched_procs(void);
+unsigned sched_set_procs(unsigned n);
+
+/* Cpus that are idle now. A hint. */
+unsigned sched_idle_cpus(void);
+
+/* Wake an idle cpu if there is one, to look for work (marking, say). */
+void sched_wake_one(void);
+
+/* What this run's random choices grow from: seed= or the machine's randomness. */
+uint64_t sched_seed(void);
+
+/* For reports, after the other cpus were stopped: what cpu i was running; NULL: its scheduler. */
+struct goroutine *sched_running_on(unsigned cpu);
+
+/* ---- Interrupt lines (sched/irq.c) ---- */
+
+/*
+ * Call fn(arg, n) on a scheduler stack, preemption off, after line `irq` fired n times since the last call. fn may
+ * ready() and try operations that do not wait; it must not allocate. The line is let through at once.
+ * False: no such line, or somebody has it.
+ */
+RT_MUST_USE bool irq_attach(unsigned irq, void (*fn)(void *arg, uint64_t n), void *arg);
+void irq_waiters_add(int n); /* goroutines that an interrupt can wake: no deadlock while there are any */
+
+/* ---- Upwards ---- */
+
+/* gc: set while a goroutine may have to be scanned before it runs. */
+extern uint8_t sched_scan_on; /* [S] */
+/*
+ * gc: g is about to run on this cpu. Called on the scheduler stack, preemption off, only while sched_scan_on. False: a
+ * worker is just scanning it; pick another. Must be short (one stack) and take no lock above rank GC_POOL.
+ */
+bool sched_up_before_resume(struct goroutine *g);
+
+/* gc, mm: something useful for an idle cpu, at most some 100 us; breaks off when sched_has_work(). True: did some. */
+bool sched_up_idle_work(void);
+
+/* lang: print every goroutine (deadlock, rt_print_goroutines) or only the running one, for reports. */
+void sched_up_print_goroutines(bool all);
+
+/* lang: misuse of a sync object: a panic of the running goroutine with Go's text. */
+RT_NORETURN void sched_panic(const char *text);
+
+/* lang: "fatal error: text", with stacks, exit status 2. Any context. */
+RT_NORETURN void sched_fatal(const char *text);

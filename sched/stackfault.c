@@ -1,0 +1,87 @@
+/*
+ * sched/stackfault.c - stacks that grow under the feet of whoever runs on them.
+ *
+ * WHAT. A goroutine that steps on an unmapped page of its own stack, near its stack pointer, gets it, and every page
+ * between it and the mapped part. The handler takes pages from this cpu's reserve: no lock, so a runtime section may
+ * grow its stack too, even with a spin lock held.
+ *
+ * INVARIANTS
+ * [stackfault.1] The mapped part of a stack is one piece: [stack_committed, slot's top).
+ * [stackfault.2] Before the reserve or the tables below run out, the goroutine goes through its scheduler, which fills
+ *                them up: the handler asks for that when half of the reserve is left. Code with preemption off needs
+ *                less than half of the reserve at a time.
+ */
+#include <lib/assert.h>
+#include <lib/bits.h>
+#include <lib/trace.h>
+#include <mm/stack.h>
+#include <sched/internal.h>
+
+#define NEAR_BYTES (2 * ARCH_PAGE_BYTES) /* compilers may leave a page below the pointer untouched */
+
+static uintptr_t stack_lowest(const struct goroutine *g)
+{
+    return g->stack_lo + STACK_GUARD_BYTES + STACK_RESERVE_BYTES;
+}
+
+static bool tables_below(const struct goroutine *g, uintptr_t page)
+{
+    uintptr_t ahead = page - STACK_TABLES_AHEAD;
+    return ahead <= g->stack_lo || ahead > page || arch_map_prepared(ahead);
+}
+
+bool arch_on_stack_fault(struct arch_frame *frame, uintptr_t va)
+{
+    struct goroutine *g = goroutine_current();
+    uintptr_t page = align_down(va, ARCH_PAGE_BYTES), sp = arch_frame_sp(frame);
+
+    if (g == NULL || page < stack_lowest(g) || page >= g->stack_committed)
+        return false;
+    if (va + NEAR_BYTES < sp || sp < g->stack_lo || sp > g->stack_hi)
+        return false;
+    while (g->stack_committed > page) {
+        uintptr_t next = g->stack_committed - ARCH_PAGE_BYTES;
+        void *ram = arch_map_prepared(next) ? stack_reserve_take() : NULL;
+        if (ram == NULL) {
+            if (preempt_depth() != 0)
+                fatal_frame(frame, "stack: no page in reserve for goroutine %lu inside a runtime section",
+                            (unsigned long)g->id);
+            this_cpu(sched_cpu).refill = true;
+            sched_leave(frame, SWITCH_FRONT); /* the fault happens again, with a full reserve */
+        }
+        arch_map_page(next, virt_to_phys(ram), ARCH_WRITE);
+        g->stack_committed = next;
+    }
+    trace(TRACE_STACK_GROW, g->id, page);
+    if (stack_reserve_left() < STACK_RESERVE_PAGES / 2 || !tables_below(g, page)) {
+        this_cpu(sched_cpu).refill = true;
+        if (preempt_depth() == 0 && arch_frame_irqs_on(frame))
+            sched_leave(frame, SWITCH_FRONT);
+        sched_request_self();
+    }
+    return true;
+}
+
+void stackfault_refill(struct goroutine *g)
+{
+    if (g != NULL && !tables_below(g, g->stack_committed) &&
+        !arch_map_prepare(g->stack_committed - STACK_TABLES_AHEAD, STACK_TABLES_AHEAD))
+        fatal("stack: no memory for the tables of goroutine %lu's stack", (unsigned long)g->id);
+    if (!stack_reserve_fill() && stack_reserve_left() < STACK_RESERVE_PAGES / 2)
+        fatal("stack: no memory left for stacks to grow");
+}
+
+bool stack_open_reserve(struct goroutine *g)
+{
+    uintptr_t page = g->stack_lo + STACK_GUARD_BYTES;
+
+    if (g->reserve_open || g->stack_committed != stack_lowest(g))
+        return false;
+    void *ram = stack_reserve_take();
+    if (ram == NULL)
+        return false;
+    g->reserve_open = true;
+    arch_map_page(page, virt_to_phys(ram), ARCH_WRITE);
+    g->stack_committed = page;
+    return true;
+}

@@ -1,0 +1,228 @@
+/*
+ * sched/stw.c - stopping the world in place.
+ *
+ * WHAT. The stopper makes `epoch` odd and tells every other cpu: an idle one by claiming its idle state, so that
+ * it need not even wake up; any other by an IPI, which keeps it in the handler, on its interrupt frame, until
+ * `epoch` moves on. A cpu inside a runtime section only notes the request, and preempt_on() takes it.
+ *
+ * INVARIANTS
+ * [stw.1] One stop at a time: `world` belongs to the stopper from begin to end.
+ * [stw.2] When stw_begin() returns, every other cpu is claimed, or spins in stw_stop_here() having said `stopped`; its
+ *         goroutine is between two instructions, outside every restartable range and runtime section.
+ * [stw.3] A claimed cpu that wakes up (a timer, a line) runs handlers, which touch flags only, and then waits in
+ *         idle_end() for its release: it looks at nothing else.
+ * [stw.4] A stop reaches a cpu that was just going idle: it had not been claimable yet, so it got the IPI, and it
+ *         looks for requests with interrupts off before it halts.
+ *
+ * ORDERING. epoch is stored seq_cst by begin: before the stopper looks at idle states; pairs with idle()'s fence.
+ * `stopped` is released by the cpu and acquired by the stopper, which then reads its frame and its goroutine's memory.
+ * REJECTED. Polls in programs: they cost every loop, and foreign loops have none. Waiting cpus that halt: 20 us to
+ * wake each.
+ */
+#include <lib/assert.h>
+#include <lib/bits.h>
+#include <lib/rseq.h>
+#include <lib/trace.h>
+#include <sched/internal.h>
+#include <sched/stw.h>
+
+#define ANSWER_NS INT64_C(10000000000) /* a cpu that takes longer is reported by name */
+
+struct stop {
+    uint32_t stopped;               /* [a] the epoch for which this cpu stands still */
+    const struct arch_frame *frame; /* [c] then read by the stopper */
+    bool claimed;                   /* [S] the stopper's note */
+};
+static PERCPU(struct stop, stop);
+
+static uint32_t epoch; /* [a] odd: stopping or stopped */
+static uint32_t world; /* [a] 1: somebody stops the world [stw.1] */
+static bool flush;     /* [S] */
+
+static struct stw_record history[STW_HISTORY]; /* [S] ring */
+static uint64_t n_stops;                       /* [S] */
+static uint64_t to_stop_histogram[STW_BUCKETS], total_histogram[STW_BUCKETS]; /* [S] */
+
+static const char *const reason_texts[] = {
+#define STW_REASON_TEXT(name, text) [STW_##name] = text,
+    STW_REASONS(STW_REASON_TEXT)
+#undef STW_REASON_TEXT
+};
+_Static_assert(sizeof reason_texts / sizeof reason_texts[0] == STW_REASON_COUNT, "a text for each reason");
+
+const char *stw_reason_text(enum stw_reason why)
+{
+    return why < STW_REASON_COUNT ? reason_texts[why] : "?";
+}
+
+bool stw_pending(void)
+{
+    return (load_relaxed(&epoch) & 1) != 0 && load_relaxed(&this_cpu_ptr(stop)->stopped) != load_relaxed(&epoch);
+}
+
+/* Interrupts off (a handler), or on the scheduler's stack. */
+void stw_stop_here(struct arch_frame *frame)
+{
+    struct stop *s = this_cpu_ptr(stop);
+    uint32_t e = load_acquire(&epoch);
+
+    if (!(e & 1))
+        return;
+    if (frame != NULL)
+        rseq_fixup(frame); /* [stw.2] */
+    s->frame = frame;
+    trace(TRACE_STOPPED, frame != NULL ? arch_frame_pc(frame) : 0, 0);
+    store_release(&s->stopped, e); /* partner: wait_for() */
+    while (load_acquire(&epoch) == e)
+        arch_cpu_relax();
+    if (load_acquire(&this_cpu_ptr(sched_cpu)->flush)) {
+        store_relaxed(&this_cpu_ptr(sched_cpu)->flush, false);
+        arch_tlb_flush_local();
+    }
+}
+
+static void wait_for(unsigned cpu, uint32_t e, struct stw_record *r)
+{
+    struct stop *s = cpu_ptr(cpu, stop);
+    int64_t start = 0;
+
+    if (load_acquire(&s->stopped) == e)
+        return;
+    for (uint32_t spins = 1; load_acquire(&s->stopped) != e; spins++) {
+        arch_cpu_relax();
+        if (spins % (1u << 18) != 0)
+            continue;
+        if (start == 0)
+            start = arch_nanotime();
+        if (arch_nanotime() - start > ANSWER_NS)
+            fatal("stw: cpu %u does not stop for \"%s\" after 10 s", cpu, stw_reason_text(r->why));
+    }
+    r->slowest_cpu = cpu;
+    r->slowest_pc = s->frame != NULL ? arch_frame_pc(s->frame) : 0;
+    struct goroutine *g = *cpu_ptr(cpu, current);
+    r->slowest_goroutine = g != NULL ? g->id : 0;
+}
+
+static struct stw_record *record_now(void)
+{
+    return &history[n_stops % STW_HISTORY];
+}
+
+void stw_begin(enum stw_reason why)
+{
+    while (!cas_acq_rel(&world, 0, 1))
+        sched_yield();
+    preempt_off();
+
+    unsigned self = arch_cpu_id(), n = arch_cpu_count();
+    struct stw_record *r = record_now();
+    uint32_t e = epoch + 1;
+    *r = (struct stw_record){.why = why, .at_ns = arch_nanotime()};
+    trace(TRACE_STOP, why, 0);
+    flush = false;
+    store_seq_cst(&epoch, e);
+    for (unsigned i = 0; i < n; i++) {
+        if (i == self)
+            continue;
+        struct stop *s = cpu_ptr(i, stop);
+        s->claimed = cas_acq_rel(&cpu_ptr(i, sched_cpu)->idle, CPU_IDLE, CPU_CLAIMED);
+        if (!s->claimed)
+            arch_ipi(i, ARCH_IPI_RESCHED);
+    }
+    for (unsigned i = 0; i < n; i++)
+        if (i != self && !cpu_ptr(i, stop)->claimed)
+            wait_for(i, e, r);
+    r->to_stop_ns = arch_nanotime() - r->at_ns;
+}
+
+static unsigned bucket(int64_t ns)
+{
+    unsigned b = ns <= 0 ? 0 : bit_highest((uint64_t)ns) + 1;
+    return b < STW_BUCKETS ? b : STW_BUCKETS - 1;
+}
+
+void stw_end(void)
+{
+    unsigned self = arch_cpu_id(), n = arch_cpu_count();
+    struct stw_record *r = record_now();
+
+    if (flush)
+        arch_tlb_flush_local();
+    for (unsigned i = 0; flush && i < n; i++)
+        if (i != self)
+            store_release(&cpu_ptr(i, sched_cpu)->flush, true); /* partner: stw_stop_here(), idle_end() */
+    r->total_ns = arch_nanotime() - r->at_ns;
+    to_stop_histogram[bucket(r->to_stop_ns)]++;
+    total_histogram[bucket(r->total_ns)]++;
+    n_stops++;
+    trace(TRACE_START, (uint64_t)r->total_ns, 0);
+    for (unsigned i = 0; i < n; i++)
+        if (i != self && cpu_ptr(i, stop)->claimed)
+            store_release(&cpu_ptr(i, sched_cpu)->idle, CPU_IDLE); /* partner: idle_end() */
+    store_release(&epoch, epoch + 1);
+    store_release(&world, 0);
+    bool leave = this_cpu(sched_cpu).must_leave;
+    if (leave)
+        sched_request_self(); /* preempt_on() goes through the handler, and that through the scheduler */
+    preempt_on();
+}
+
+struct goroutine *stw_running(unsigned cpu)
+{
+    return cpu_ptr(cpu, stop)->claimed && cpu != arch_cpu_id() ? NULL : *cpu_ptr(cpu, current);
+}
+
+const struct arch_frame *stw_frame(unsigned cpu)
+{
+    return cpu == arch_cpu_id() || cpu_ptr(cpu, stop)->claimed ? NULL : cpu_ptr(cpu, stop)->frame;
+}
+
+void stw_deschedule(unsigned cpu)
+{
+    cpu_ptr(cpu, sched_cpu)->must_leave = true;
+}
+
+void stw_flush_tlb(void)
+{
+    flush = true;
+}
+
+size_t stw_recent(struct stw_record *out, size_t max)
+{
+    preempt_off();
+    uint64_t n = n_stops;
+    size_t i = 0;
+    for (; i < max && i < n && i < STW_HISTORY - 1; i++)
+        out[i] = history[(n - 1 - i) % STW_HISTORY];
+    preempt_on();
+    return i;
+}
+
+uint64_t stw_histogram(uint64_t to_stop[STW_BUCKETS], uint64_t total[STW_BUCKETS])
+{
+    preempt_off();
+    for (unsigned i = 0; i < STW_BUCKETS; i++) {
+        to_stop[i] = load_relaxed(&to_stop_histogram[i]);
+        total[i] = load_relaxed(&total_histogram[i]);
+    }
+    uint64_t n = n_stops;
+    preempt_on();
+    return n;
+}
+
+unsigned sched_set_procs(unsigned n)
+{
+    unsigned old = sched_procs();
+
+    if (n == 0 || n == old)
+        return old;
+    if (n > arch_cpu_count())
+        n = arch_cpu_count();
+    stw_begin(STW_GOMAXPROCS);
+    sched_procs_store_stw(n);
+    for (unsigned i = 0; i < arch_cpu_count(); i++)
+        stw_deschedule(i);
+    stw_end();
+    sched_wake_all();
+    return old;
+}
