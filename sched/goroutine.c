@@ -188,7 +188,7 @@ static struct goroutine *spawn(void (*thunk)(void *args), const void *args, size
 
     g->system = system;
     g->id = id_next();
-    g->defers = NULL;
+    g->defer_frames = NULL;
     g->panics = NULL;
     g->tokens = 0;
     g->assist_credit = 0;

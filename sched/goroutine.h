@@ -67,7 +67,7 @@ struct chan_wait;   /* lang/chan.c: the waiter record (sudog) */
  */
 struct goroutine {
     struct arch_context context;  /* [s] valid if !preempted */
-    struct rt_defer_frame *defers; /* [g] innermost frame that defers; its offset is known to rt/defer.h */
+    struct rt_defer_frame *defer_frames; /* [g] innermost frame that defers; its offset is known to rt/defer.h */
     int32_t tokens;  /* [a] -1: parked; 0; 1: a ready() that came before the park() [park.1] */
     uint8_t state;       /* [s] enum goroutine_state */
     uint8_t preempted;   /* [s] resume from *frame, not from context */
