@@ -1,41 +1,44 @@
 /*
  * mm/page.c - the page allocator: one bit a page, and a radix tree of summaries over the bits.
  *
- * WHAT. RAM is cut into chunks of 512 pages (2 MiB, aligned). A chunk has three bits a page: free, known to be
- * zero, and RAM (ours at all). Above them a tree with 8 children a node tells of each stretch the free
- * pages at its start, the longest free run, and the free pages at its end; so the lowest run of any length is
- * found by walking down, O(log RAM), and any change is carried up until a summary stays the same.
+ * WHAT. RAM is cut into chunks of 512 pages (2 MiB, aligned). A chunk has three bits a page: free,
+ * known to be zero, and RAM (ours at all). Above them a tree with 8 children a node tells of each
+ * stretch the free pages at its start, the longest free run, and the free pages at its end; so the
+ * lowest run of any length is found by walking down, O(log RAM), and any change is carried up until
+ * a summary stays the same.
  *
- * HOLES. Chunks have dense numbers: only where there is RAM is there a chunk, whether at 1 MiB or at 4 TiB. A
- * segment is a stretch of chunks whose addresses follow each other; address to chunk is a binary search among the
- * segments (2 or 3 on usual machines). Pages have dense numbers too, chunk * 512 + index. Between two segments lies a
- * fence, a chunk without RAM, so that no run crosses from one to the other. Alignment up to a chunk is
- * the same in numbers and addresses; beyond it, page_align_up() goes by the address.
+ * HOLES. Chunks have dense numbers: only where there is RAM is there a chunk, whether at 1 MiB or
+ * at 4 TiB. A segment is a stretch of chunks whose addresses follow each other; address to chunk is
+ * a binary search among the segments (2 or 3 on usual machines). Pages have dense numbers too,
+ * chunk * 512 + index. Between two segments lies a fence, a chunk without RAM, so that no run
+ * crosses from one to the other. Alignment up to a chunk is the same in numbers and addresses;
+ * beyond it, page_align_up() goes by the address.
  *
  * INVARIANTS
- * [page.1] A page that is ours is in exactly one state: free in the bitmap; free in the cache of the cpu that
- *          claimed its block; taken by page_zero_idle() (counted in n_zeroing); used. Its bit is set in
- *          the bitmap in the first case only.
- * [page.2] A claimed block (claim != 0) has no bit in the bitmap, and is all RAM [pcache.2] [pcache.3].
- * [page.3] Whenever the lock is free, each summary is that of what lies below it.
- * [page.4] The zero bit of a free page says that every byte is 0. It is cleared when a page is freed, not
- *          when it is allocated: so whoever got a run may read its bits without the lock until
- *          it frees it (others change the words, never these bits).
- * [page.5] The lowest run that fits is taken, except that an aligned request stops looking low after
- *          ALIGN_TRIES chunks that have long enough runs in the wrong places, if a longer run fits for certain.
+ * [page.1] A page that is ours is in exactly one state: free in the bitmap; free in the cache of
+ * the cpu that claimed its block; taken by page_zero_idle() (counted in n_zeroing); used. Its bit
+ * is set in the bitmap in the first case only. [page.2] A claimed block (claim != 0) has no bit in
+ * the bitmap, and is all RAM [pcache.2] [pcache.3]. [page.3] Whenever the lock is free, each
+ * summary is that of what lies below it. [page.4] The zero bit of a free page says that every byte
+ * is 0. It is cleared when a page is freed, not when it is allocated: so whoever got a run may read
+ * its bits without the lock until it frees it (others change the words, never these bits). [page.5]
+ * The lowest run that fits is taken, except that an aligned request stops looking low after
+ *          ALIGN_TRIES chunks that have long enough runs in the wrong places, if a longer run fits
+ * for certain.
  *
- * LOCKING. page_lock, rank PAGE, guards everything here [p]; segments are fixed after init [I]. The caches have
- * tokens inside it (mm/pcache.h). Time under the lock: O(log RAM) for short runs; a run of n pages costs some
- * 20 instructions for every 64 pages on top, a drain some hundred for each cpu.
- * ORDERING. Contents of a page go from who freed it to who gets it, and from page_zero_idle(), by the lock
- * or the token.
+ * LOCKING. page_lock, rank PAGE, guards everything here [p]; segments are fixed after init [I]. The
+ * caches have tokens inside it (mm/pcache.h). Time under the lock: O(log RAM) for short runs; a run
+ * of n pages costs some 20 instructions for every 64 pages on top, a drain some hundred for each
+ * cpu. ORDERING. Contents of a page go from who freed it to who gets it, and from page_zero_idle(),
+ * by the lock or the token.
  *
- * REJECTED. Buddy lists: spans of 3, 5, 10 pages would waste up to half. Size-sorted trees of runs (best fit): as
- * fast, but the books live in free pages or need allocating, and low-first packing is lost. A table by address: 64
- * TiB of direct map would need 256 MiB of it. Zeroing ahead under the lock: 0.8 us for each page that all others
- * wait; zeroing out of sight of the allocator: the last free page would be refused.
- * SOURCES. Go, src/runtime/mpagealloc.go, mpallocbits.go, mpagecache.go (the tree, the page cache; proposal
- * 35112). Here: dense chunks for holes, known-zero bits, alignment, frees into the cache.
+ * REJECTED. Buddy lists: spans of 3, 5, 10 pages would waste up to half. Size-sorted trees of runs
+ * (best fit): as fast, but the books live in free pages or need allocating, and low-first packing
+ * is lost. A table by address: 64 TiB of direct map would need 256 MiB of it. Zeroing ahead under
+ * the lock: 0.8 us for each page that all others wait; zeroing out of sight of the allocator: the
+ * last free page would be refused. SOURCES. Go, src/runtime/mpagealloc.go, mpallocbits.go,
+ * mpagecache.go (the tree, the page cache; proposal 35112). Here: dense chunks for holes,
+ * known-zero bits, alignment, frees into the cache.
  */
 #include <mm/page.h>
 
@@ -55,10 +58,12 @@
 #define POISON 0xdfdfdfdfdfdfdfdfu
 
 struct chunk {
-    uint64_t free[CHUNK_WORDS];  /* [p] [page.1] */
-    uint64_t zero[CHUNK_WORDS];  /* [p] to write; owners of pages read their bits: relaxed [page.4] */
-    uint64_t ram[CHUNK_WORDS];   /* [p] */
-    uint16_t claim[CHUNK_WORDS]; /* [p] cpu + 1 whose cache has the block's free pages, or 0 [page.2] */
+    uint64_t free[CHUNK_WORDS]; /* [p] [page.1] */
+    uint64_t
+        zero[CHUNK_WORDS];     /* [p] to write; owners of pages read their bits: relaxed [page.4] */
+    uint64_t ram[CHUNK_WORDS]; /* [p] */
+    uint16_t
+        claim[CHUNK_WORDS]; /* [p] cpu + 1 whose cache has the block's free pages, or 0 [page.2] */
 };
 
 /* Of a stretch of pages: free ones at its start, longest free run, free ones at its end. */
@@ -67,24 +72,25 @@ struct summary {
 };
 
 struct segment {
-    uint64_t first_frame; /* [I] physical page number of its first page, a multiple of CHUNK_PAGES */
-    uint64_t first_page;  /* [I] dense number of the same */
-    uint64_t n_pages;     /* [I] a multiple of CHUNK_PAGES */
+    uint64_t
+        first_frame;     /* [I] physical page number of its first page, a multiple of CHUNK_PAGES */
+    uint64_t first_page; /* [I] dense number of the same */
+    uint64_t n_pages;    /* [I] a multiple of CHUNK_PAGES */
 };
 
 static struct {
-    struct segment *segments; /* [I] sorted, by address and by number alike */
-    size_t n_segments;        /* [I] */
-    struct chunk *chunks;     /* [I] the array */
-    uint64_t n_chunks;        /* [I] fences included */
+    struct segment *segments;           /* [I] sorted, by address and by number alike */
+    size_t n_segments;                  /* [I] */
+    struct chunk *chunks;               /* [I] the array */
+    uint64_t n_chunks;                  /* [I] fences included */
     struct summary *levels[LEVELS_MAX]; /* [I] [0] has one for each chunk, the last has the root */
-    unsigned n_levels;        /* [I] */
+    unsigned n_levels;                  /* [I] */
 
-    uint64_t n_total;    /* [p] pages that are ours */
-    uint64_t n_free;     /* [p] bits set in the bitmap */
-    uint64_t n_zeroing;  /* [p] taken by page_zero_idle() */
-    uint64_t fail_at;    /* [p] page_fail_at(): requests until the failure; 0: not armed */
-    uint64_t n_changes;  /* [a] written [p]; the idle scan compares it without the lock */
+    uint64_t n_total;   /* [p] pages that are ours */
+    uint64_t n_free;    /* [p] bits set in the bitmap */
+    uint64_t n_zeroing; /* [p] taken by page_zero_idle() */
+    uint64_t fail_at;   /* [p] page_fail_at(): requests until the failure; 0: not armed */
+    uint64_t n_changes; /* [a] written [p]; the idle scan compares it without the lock */
     uint64_t n_failures, n_zeroed_ahead; /* [p] */
 
     /* the scan of page_zero_idle() */
@@ -96,7 +102,8 @@ static struct {
 
 struct spinlock page_lock = SPINLOCK_INIT(RANK_PAGE);
 
-/* ---- Numbers and addresses ------------------------------------------------------------------------ */
+/* ---- Numbers and addresses
+ * ------------------------------------------------------------------------ */
 
 /* The last segment that begins at or below, by address or by number; NULL if there is none. */
 static const struct segment *segment_search(uint64_t key, bool by_frame)
@@ -144,7 +151,8 @@ static uintptr_t page_address(uint64_t page)
     return (uintptr_t)phys_to_virt((s->first_frame + (page - s->first_page)) << PAGE_SHIFT);
 }
 
-/* The first page at or after `page` whose address is a multiple of `align` pages; UINT64_MAX: none. */
+/* The first page at or after `page` whose address is a multiple of `align` pages; UINT64_MAX: none.
+ */
 static uint64_t page_align_up(uint64_t page, uint64_t align)
 {
     if (align <= CHUNK_PAGES)
@@ -176,7 +184,8 @@ static unsigned piece_pages(uint64_t page, uint64_t end)
     return (unsigned)(end - page < rest ? end - page : rest);
 }
 
-/* ---- Summaries [page.3] ---------------------------------------------------------------------------- */
+/* ---- Summaries [page.3]
+ * ---------------------------------------------------------------------------- */
 
 static struct summary summary_of_chunk(const struct chunk *c)
 {
@@ -258,7 +267,8 @@ static void summaries_update_locked(uint64_t first, uint64_t last) REQUIRES(&pag
     store_relaxed(&heap.n_changes, heap.n_changes + 1);
 }
 
-/* ---- Searching [page.5] ---------------------------------------------------------------------------- */
+/* ---- Searching [page.5]
+ * ---------------------------------------------------------------------------- */
 
 struct hunt {
     uint64_t n, align;
@@ -294,8 +304,7 @@ static bool hunt_chunk(struct hunt *h, uint64_t i)
         if (~word == 0)
             continue;
         if (h->n < 64 && h->align <= 64) {
-            uint64_t starts =
-                word_runs(word, (unsigned)h->n) & word_multiples((unsigned)h->align);
+            uint64_t starts = word_runs(word, (unsigned)h->n) & word_multiples((unsigned)h->align);
 
             if (starts != 0) {
                 h->found = page + bit_lowest(starts);
@@ -361,7 +370,8 @@ static bool page_find_locked(uint64_t n, uint64_t align, uint64_t *at) REQUIRES(
     return true;
 }
 
-/* ---- Taking and giving bits ------------------------------------------------------------------------- */
+/* ---- Taking and giving bits
+ * ------------------------------------------------------------------------- */
 
 static void pages_take_locked(uint64_t page, uint64_t n) REQUIRES(&page_lock)
 {
@@ -383,8 +393,11 @@ RT_NORETURN RT_COLD static void free_fatal(const char *what, uintptr_t address)
     fatal("page: %s 0x%lx", what, (unsigned long)address);
 }
 
-/* Free the pages of one block that `mask` selects, unless something is wrong with one of them. */
-static void block_free_locked(uint64_t block, uint64_t mask) REQUIRES(&page_lock)
+/*
+ * Free the pages of one block that `mask` selects, known to be zero or not, where free pages of
+ * that block are now [page.2]; unless something is wrong with one of them.
+ */
+static void block_free_locked(uint64_t block, uint64_t mask, bool zero) REQUIRES(&page_lock)
 {
     struct chunk *c = chunk_of(block);
     unsigned w = word_of(block), claim = c->claim[w];
@@ -392,13 +405,13 @@ static void block_free_locked(uint64_t block, uint64_t mask) REQUIRES(&page_lock
 
     if (wrong != 0)
         free_fatal("free of reserved page", page_address(block + bit_lowest(wrong)));
-    wrong = claim != 0 ? pcache_insert_locked(claim - 1, mask) : c->free[w] & mask;
+    wrong = claim != 0 ? pcache_insert_locked(claim - 1, mask, zero) : c->free[w] & mask;
     if (wrong != 0)
         free_fatal("double free of", page_address(block + bit_lowest(wrong)));
     if (claim != 0)
         return;
     c->free[w] |= mask;
-    store_relaxed(&c->zero[w], c->zero[w] & ~mask);
+    store_relaxed(&c->zero[w], zero ? c->zero[w] | mask : c->zero[w] & ~mask);
     heap.n_free += bits_count(mask);
 }
 
@@ -429,13 +442,14 @@ void page_free_locked(uintptr_t run, size_t n_pages)
     for (uint64_t p = page, end = page + n_pages; p < end;) {
         unsigned len = piece_pages(p, end);
 
-        block_free_locked(align_down(p, 64), word_mask(p % 64, len));
+        block_free_locked(align_down(p, 64), word_mask(p % 64, len), false);
         p += len;
     }
     summaries_update_locked(page, page + n_pages - 1);
 }
 
-/* ---- For mm/pcache.c --------------------------------------------------------------------------------- */
+/* ---- For mm/pcache.c
+ * --------------------------------------------------------------------------------- */
 
 uintptr_t page_first_free_locked(void)
 {
@@ -484,7 +498,8 @@ void page_unclaim_locked(uintptr_t block, uint64_t free, uint64_t zero)
     ASSERT(c->claim[w] != 0 && c->free[w] == 0);
     c->claim[w] = 0;
     c->free[w] = free;
-    store_relaxed(&c->zero[w], (c->zero[w] & ~free) | (zero & free)); /* others' bits stay [page.4] */
+    store_relaxed(&c->zero[w],
+                  (c->zero[w] & ~free) | (zero & free)); /* others' bits stay [page.4] */
     heap.n_free += bits_count(free);
     summaries_update_locked(page, page);
 }
@@ -516,7 +531,8 @@ bool page_wait_zeroing_locked(void)
     return true;
 }
 
-/* ---- Contents ------------------------------------------------------------------------------------------ */
+/* ---- Contents
+ * ------------------------------------------------------------------------------------------ */
 
 void page_clear(void *page)
 {
@@ -551,19 +567,24 @@ void page_debug_alloc(void *run, size_t n_pages, unsigned flags)
             continue; /* never freed so far, or known to be zero */
         for (size_t k = 0; k < PAGE_BYTES / 8; k += 37)
             if (word[k] != expected)
-                fatal("page: free page 0x%lx was written to: 0x%lx at offset %lu", (unsigned long)word,
-                      (unsigned long)word[k], (unsigned long)(k * 8));
+                fatal("page: free page 0x%lx was written to: 0x%lx at offset %lu",
+                      (unsigned long)word, (unsigned long)word[k], (unsigned long)(k * 8));
     }
 }
 
 void page_debug_free(void *run, size_t n_pages)
 {
-    (void)free_number((uintptr_t)run, n_pages); /* before anything is overwritten */
+    uint64_t page = free_number((uintptr_t)run, n_pages); /* before anything is overwritten */
+
+    for (uint64_t p = page; p < page + n_pages; p++)
+        if ((load_relaxed(&chunk_of(p)->ram[word_of(p)]) >> (p % 64) & 1) == 0)
+            free_fatal("free of reserved page", page_address(p));
     memset(run, POISON & 0xff, n_pages * PAGE_BYTES);
 }
 #endif
 
-/* ---- Runs --------------------------------------------------------------------------------------------- */
+/* ---- Runs
+ * --------------------------------------------------------------------------------------------- */
 
 void *page_alloc(size_t n_pages, size_t align_pages, unsigned flags)
 {
@@ -631,7 +652,8 @@ void page_fail_at(uint64_t k)
     spin_unlock(&page_lock);
 }
 
-/* ---- Zeroing ahead ------------------------------------------------------------------------------------- */
+/* ---- Zeroing ahead
+ * ------------------------------------------------------------------------------------- */
 
 /* Find a block with free pages that are not known to be zero; go on where the last call stopped. */
 static uint64_t zero_scan_locked(uint64_t *block) REQUIRES(&page_lock)
@@ -661,24 +683,22 @@ static uint64_t zero_scan_locked(uint64_t *block) REQUIRES(&page_lock)
     return 0;
 }
 
-/* Set or clear bits of a block without telling the scan of a change; all stay ours [page.1]. */
+/*
+ * Take pages of a block out of the bitmap for zeroing, or put them back, zeroed. Meanwhile the
+ * block may have been claimed. Not a change that the scan should hear of.
+ */
 static void zero_move_locked(uint64_t block, uint64_t mask, bool take) REQUIRES(&page_lock)
 {
-    struct chunk *c = chunk_of(block);
-    unsigned w = word_of(block), n = bits_count(mask);
+    unsigned n = bits_count(mask);
 
     if (take) {
-        c->free[w] &= ~mask;
+        chunk_of(block)->free[word_of(block)] &= ~mask;
         heap.n_free -= n;
         heap.n_zeroing += n;
     } else {
-        if (c->free[w] & mask)
-            free_fatal("double free of", page_address(block + bit_lowest(c->free[w] & mask)));
+        block_free_locked(block, mask, true);
         heap.n_zeroing -= n;
         heap.n_zeroed_ahead += n;
-        c->free[w] |= mask;
-        store_relaxed(&c->zero[w], c->zero[w] | mask);
-        heap.n_free += n;
     }
     summaries_update_locked(block, block);
     store_relaxed(&heap.n_changes, heap.n_changes - 1);
@@ -720,7 +740,9 @@ bool page_zero_idle(void)
     return true;
 }
 
-/* ---- Start ----------------------------------------------------------------------------------------------- */
+/* ---- Start
+ * -----------------------------------------------------------------------------------------------
+ */
 
 #define CHUNK_BYTES ((uint64_t)CHUNK_PAGES * PAGE_BYTES)
 
@@ -734,8 +756,8 @@ struct layout {
 };
 
 /*
- * Cut the ranges into segments. A gap of up to one chunk costs as much as the fence that it saves, so the
- * segment goes on through it. segments may be NULL: only count.
+ * Cut the ranges into segments. A gap of up to one chunk costs as much as the fence that it saves,
+ * so the segment goes on through it. segments may be NULL: only count.
  */
 static void layout_segments(struct layout *l, const struct mem_range *ranges, size_t n,
                             struct segment *segments)
@@ -865,7 +887,8 @@ size_t page_give(paddr_t base, uint64_t bytes)
     spin_lock(&page_lock);
     for (size_t i = 0; i < heap.n_segments; i++) {
         const struct segment *s = &heap.segments[i];
-        uint64_t lo = base / PAGE_BYTES, hi = lo + bytes / PAGE_BYTES; /* the part in this segment */
+        uint64_t lo = base / PAGE_BYTES,
+                 hi = lo + bytes / PAGE_BYTES; /* the part in this segment */
 
         lo = lo > s->first_frame ? lo : s->first_frame;
         hi = hi < s->first_frame + s->n_pages ? hi : s->first_frame + s->n_pages;
@@ -878,7 +901,9 @@ size_t page_give(paddr_t base, uint64_t bytes)
     return given;
 }
 
-/* ---- Looking ----------------------------------------------------------------------------------------------- */
+/* ---- Looking
+ * -----------------------------------------------------------------------------------------------
+ */
 
 uint64_t page_largest_free_run(void)
 {

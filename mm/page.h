@@ -1,18 +1,19 @@
 /*
  * mm/page.h - the page allocator: runs of 4 KiB pages of RAM.
  *
- * Pages are named by their address in the direct map. A run has any length and any power of two as its
- * alignment, and an owner may give back any part of it. First fit by address: runs are placed low, so the
- * high end of memory stays whole. One page comes from this cpu's cache in some twenty instructions and
- * without the lock (mm/pcache.h); everything else takes the lock (rank PAGE) for O(log RAM) steps.
+ * Pages are named by their address in the direct map. A run has any length and any power of two as
+ * its alignment, and an owner may give back any part of it. First fit by address: runs are placed
+ * low, so the high end of memory stays whole. One page comes from this cpu's cache in some twenty
+ * instructions and without the lock (mm/pcache.h); everything else takes the lock (rank PAGE) for
+ * O(log RAM) steps.
  *
- * Context: goroutines, schedulers, boot; spin locks of lower rank may be held. Never an interrupt handler
- * [arch.2]. Nothing here waits for memory or calls upwards: out of memory is NULL, and what to do about
- * it is the collector's business.
+ * Context: goroutines, schedulers, boot; spin locks of lower rank may be held. Never an interrupt
+ * handler [arch.2]. Nothing here waits for memory or calls upwards: out of memory is NULL, and what
+ * to do about it is the collector's business.
  *
  * Wrong frees end in fatal(), in every build: "page: double free of 0x...", "page: misaligned free
- * of ...", "page: wild free of ..." (no RAM there), "page: free of reserved page ..." (RAM, but never handed
- * out: the image, page tables, firmware), "page: free of no pages at ...".
+ * of ...", "page: wild free of ..." (no RAM there), "page: free of reserved page ..." (RAM, but
+ * never handed out: the image, page tables, firmware), "page: free of no pages at ...".
  */
 #pragma once
 
@@ -31,35 +32,35 @@ enum page_flags {
 struct bootmem;
 
 /*
- * Take over all that bootmem has left; the allocator's own books are bootmem's last allocation. Once,
- * on the boot cpu, when the direct map is up and bootmem's to_virt is phys_to_virt. fatal() if there is
- * no memory for the books.
+ * Take over all that bootmem has left; the allocator's own books are bootmem's last allocation.
+ * Once, on the boot cpu, when the direct map is up and bootmem's to_virt is phys_to_virt. fatal()
+ * if there is no memory for the books.
  */
 void page_init_boot(struct bootmem *b);
 
 /*
- * The same, step by step: how many bytes the books for these ranges need (or for any subset that has at
- * most one range more), and the start itself.
- * ranges  sorted, page-aligned, apart (struct memmap); copied
- * meta    page_meta_bytes(ranges, n) or more, all zero, aligned to 64, outside the ranges; kept for ever
- * More than 16 TiB of RAM are not used: the highest are left out.
+ * The same, step by step: how many bytes the books for these ranges need (or for any subset that
+ * has at most one range more), and the start itself. ranges  sorted, page-aligned, apart (struct
+ * memmap); copied meta    page_meta_bytes(ranges, n) or more, all zero, aligned to 64, outside the
+ * ranges; kept for ever More than 16 TiB of RAM are not used: the highest are left out.
  */
 size_t page_meta_bytes(const struct mem_range *ranges, size_t n);
 void page_init(const struct mem_range *ranges, size_t n, void *meta, size_t meta_bytes);
 
 /*
- * Hand in reserved pages that nobody needs any more (firmware tables that were read, code of the start).
- * [base, base + bytes) is page-aligned. Pages outside the 2 MiB chunks that page_init() knew are
- * not taken. Returns how many pages were; it is fatal if one of them is the allocator's already.
+ * Hand in reserved pages that nobody needs any more (firmware tables that were read, code of the
+ * start). [base, base + bytes) is page-aligned. Pages outside the 2 MiB chunks that page_init()
+ * knew are not taken. Returns how many pages were; it is fatal if one of them is the allocator's
+ * already.
  */
 size_t page_give(paddr_t base, uint64_t bytes);
 
 /*
- * Allocate n_pages (not 0) that follow each other; the first one's address is a multiple of align_pages pages
- * (a power of two; 1 for any). flags: enum page_flags; without PAGE_ZERO the content is anything.
- * Returns NULL if there is no such run, and only then: caches of other cpus are emptied first.
- * Runs of up to PCACHE_RUN_MAX pages are tried from this cpu's cache without the lock.
- * Zeroing happens after the lock, with preemption as the caller has it.
+ * Allocate n_pages (not 0) that follow each other; the first one's address is a multiple of
+ * align_pages pages (a power of two; 1 for any). flags: enum page_flags; without PAGE_ZERO the
+ * content is anything. Returns NULL if there is no such run, and only then: caches of other cpus
+ * are emptied first. Runs of up to PCACHE_RUN_MAX pages are tried from this cpu's cache without the
+ * lock. Zeroing happens after the lock, with preemption as the caller has it.
  */
 RT_MUST_USE void *page_alloc(size_t n_pages, size_t align_pages, unsigned flags);
 
@@ -71,10 +72,11 @@ static inline void *page_alloc_one(unsigned flags) RT_MUST_USE;
 static inline void page_free_one(void *page);
 
 /*
- * For an idle cpu: zero some free pages ahead, at most PAGE_ZERO_STEP a call (some 4,096 stores, preemption
- * off). Returns whether it is worth calling again; if not (the PAGE_ZERO_AHEAD lowest free pages are zero,
- * or another cpu is at it) the cpu may halt. Costs two loads when there is nothing to do. A page that is
- * being zeroed is as allocatable as any: whoever finds nothing else waits for it.
+ * For an idle cpu: zero some free pages ahead, at most PAGE_ZERO_STEP a call (some 4,096 stores,
+ * preemption off). Returns whether it is worth calling again; if not (the PAGE_ZERO_AHEAD lowest
+ * free pages are zero, or another cpu is at it) the cpu may halt. Costs two loads when there is
+ * nothing to do. A page that is being zeroed is as allocatable as any: whoever finds nothing else
+ * waits for it.
  */
 #define PAGE_ZERO_STEP 8u
 #define PAGE_ZERO_AHEAD 4096u
@@ -95,21 +97,23 @@ struct page_stats {
 void page_get_stats(struct page_stats *stats);
 
 /*
- * Pages of the largest free run outside the caches (pcache_flush_all() empties these). One load: any
- * context, a report of fatal() included; it may be outdated when it is read.
+ * Pages of the largest free run outside the caches (pcache_flush_all() empties these). One load:
+ * any context, a report of fatal() included; it may be outdated when it is read.
  */
 uint64_t page_largest_free_run(void);
 
 /*
- * Walk everything under the lock and stop in fatal() at the first thing that is wrong: each summary is that of
- * its bits [page.3], counters agree with bits, free pages are RAM, caches are disjoint from the bitmap and
- * from each other [page.1] [page.2], free + used is the total. O(RAM): for tests and stress builds.
+ * Walk everything under the lock and stop in fatal() at the first thing that is wrong: each summary
+ * is that of its bits [page.3], counters agree with bits, free pages are RAM, caches are disjoint
+ * from the bitmap and from each other [page.1] [page.2], free + used is the total. O(RAM): for
+ * tests and stress builds.
  */
 void page_verify(void);
 
 /*
  * For tests of running out of memory: the k-th request from now on (1: the next; a run counts once)
- * fails, and only that one. 0 takes it back. While armed, every request takes the lock: caches stay empty.
+ * fails, and only that one. 0 takes it back. While armed, every request takes the lock: caches stay
+ * empty.
  */
 void page_fail_at(uint64_t k);
 

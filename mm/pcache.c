@@ -1,22 +1,23 @@
 /*
  * mm/pcache.c - slow paths of the per-cpu page caches.
  *
- * WHAT. mm/pcache.h has the model, the invariants [pcache.1] to [pcache.4] and the inline fast paths. Here
- * caches are opened (a block is claimed), closed, and reached into from other cpus.
+ * WHAT. mm/pcache.h has the model, the invariants [pcache.1] to [pcache.4] and the inline fast
+ * paths. Here caches are opened (a block is claimed), closed, and reached into from other cpus.
  *
- * WHICH BLOCK. An empty cache takes the block of the lowest free page. A run that had to come from the bitmap
- * moves the cache there if that block holds more than the cache does, so that the next ones need no
- * lock; a page freed into another block moves it if the cache is empty or full, so that neither a burst of
- * frees nor one of allocations takes the lock for each page.
+ * WHICH BLOCK. An empty cache takes the block of the lowest free page. A run that had to come from
+ * the bitmap moves the cache there if that block holds more than the cache does, so that the next
+ * ones need no lock; a page freed into another block moves it if the cache is empty or full, so
+ * that neither a burst of frees nor one of allocations takes the lock for each page.
  *
- * LOCKING. Page lock, then token; nothing inside the token. A cpu that holds the page lock is alone with
- * its own cache (others need that lock, its own fast path has preemption off), but takes the
+ * LOCKING. Page lock, then token; nothing inside the token. A cpu that holds the page lock is alone
+ * with its own cache (others need that lock, its own fast path has preemption off), but takes the
  * token all the same where it writes, so that there is one rule.
  *
- * WHY NO FREE PAGE HIDES. A free page is in the bitmap, in a cache, or being zeroed by an idle cpu [page.1]. Who
- * finds no run in the bitmap, under the lock, empties all caches, under the same lock: from then on
- * nothing can be cached until it unlocks, as claims need the lock and a closed cache sends frees to it. So when
- * the second search fails too, and nobody is zeroing, no run is free at that moment.
+ * WHY NO FREE PAGE HIDES. A free page is in the bitmap, in a cache, or being zeroed by an idle cpu
+ * [page.1]. Who finds no run in the bitmap, under the lock, empties all caches, under the same
+ * lock: from then on nothing can be cached until it unlocks, as claims need the lock and a closed
+ * cache sends frees to it. So when the second search fails too, and nobody is zeroing, no run is
+ * free at that moment.
  */
 #include <mm/pcache.h>
 
@@ -94,14 +95,14 @@ void pcache_flush_all(void)
     spin_unlock(&page_lock);
 }
 
-uint64_t pcache_insert_locked(unsigned cpu, uint64_t mask)
+uint64_t pcache_insert_locked(unsigned cpu, uint64_t mask, bool zero)
 {
     struct pcache *pc = cpu_ptr(cpu, pcache);
 
     pcache_enter_locked(pc);
     uint64_t twice = pc->free & mask;
     pc->free |= mask;
-    pc->zero &= ~mask;
+    pc->zero = zero ? pc->zero | mask : pc->zero & ~mask;
     pcache_leave_locked(pc);
     return twice;
 }
@@ -184,14 +185,16 @@ void *page_alloc_one_slow(uintptr_t token, unsigned flags)
     bool zero = false;
 
     if (token != 0)
-        this_cpu_store_release(pcache.token, token); /* before the lock, as others wait for it there */
+        this_cpu_store_release(pcache.token,
+                               token); /* before the lock, as others wait for it there */
     spin_lock(&page_lock);
     preempt_on(); /* the fast path's; the lock's holds on */
 
     unsigned cpu = arch_cpu_id();
     if (page_request_locked()) {
         do {
-            page = pcache_pop_locked(cpu, &zero); /* pages freed by others meanwhile, or a busy token */
+            page = pcache_pop_locked(cpu,
+                                     &zero); /* pages freed by others meanwhile, or a busy token */
             if (page == 0)
                 page = pcache_refill_locked(cpu, &zero);
             if (page == 0 && pcache_drain_all_locked())
