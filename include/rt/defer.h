@@ -71,7 +71,7 @@ static RT_ALWAYS_INLINE void rt_defer_enter(struct rt_defer_frame *frame)
 
     frame->link = *top;
     *(volatile uint64_t *)&frame->state = 0;
-    *(struct rt_defer_frame *volatile *)top = frame; /* [defer.3] */
+    __atomic_store_n(top, frame, __ATOMIC_RELAXED); /* [defer.3] */
     __asm__ volatile("" ::: "memory");
 }
 
