@@ -84,8 +84,8 @@ struct gcmap {
     struct elf elf;
     struct dwarf dw;
     struct area types, roots, rootdesc, typemaps;
-    const char **errors;
-    size_t n_errors, cap_errors;
+    const char **errors, **notes;
+    size_t n_errors, cap_errors, n_notes, cap_notes;
     struct type_key *collected;
     size_t n_collected, cap_collected;
     const char **dump;
@@ -502,9 +502,9 @@ static void descriptors_fill(struct gcmap *g)
         const char *name = desc ? string_at(&g->elf, elf_get(desc + DESC_NAME, 8)) : NULL;
 
         if (desc && !done[at / 8] && desc[DESC_KIND] == KIND_UNFILLED)
-            fprintf(stderr,
-                    "gcmap: note: %s has no debug information: it is scanned conservatively\n",
-                    name ? name : "a record in rt_types");
+            UTIL_PUSH(g->notes, g->n_notes, g->cap_notes) = util_intern(
+                util_printf("note: %s has no debug information: it is scanned conservatively",
+                            name ? name : "a record in rt_types"));
     }
 }
 
@@ -655,6 +655,7 @@ int main(int argc, char **argv)
     gcmap_run(&g, getcwd(cwd, sizeof cwd) ? cwd : "");
     if (dump)
         print_sorted(g.dump, g.n_dump, stdout);
+    print_sorted(g.notes, g.n_notes, stderr);
     print_sorted(g.errors, g.n_errors, stderr);
     if (g.n_errors)
         return 1;
