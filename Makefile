@@ -94,6 +94,9 @@ CHECKS_debug := # compiler checks of programs in BUILD=debug: null, division, bo
 PROGRAM_CFLAGS := -std=gnu11 -fno-builtin $(ABI) $(OPT_$(BUILD)) -Wall -Wextra \
 	-Werror=cast-qual -Werror=discarded-qualifiers -Werror=incompatible-pointer-types -Werror=int-conversion \
 	-Werror=implicit-function-declaration -Werror=return-type $(CHECKS_$(BUILD)) $(EXTRA)
+ifneq ($(WERROR),)
+PROGRAM_CFLAGS += -Werror
+endif
 ifeq ($(CC_IS),clang)
 PROGRAM_CFLAGS := $(patsubst -Werror=discarded-qualifiers,-Werror=incompatible-pointer-types-discards-qualifiers,$(PROGRAM_CFLAGS))
 endif
@@ -234,7 +237,9 @@ IMAGES := $(foreach p,$(PROGRAMS),$(call program_image,$(p)))
 
 all: $(IMAGES) ## build $(OUT)/<app>.elf of APP=, or of every example
 objs: $(RT_OBJS) ## compile the runtime, link nothing
-.PHONY: all objs
+test-objs: $(TEST_OBJS)
+program-objs: $(foreach p,$(PROGRAM_SRCS),$(OUT)/app$(p).o)
+.PHONY: all objs test-objs program-objs
 
 TEST_IMAGE := $(OUT)/tests.elf
 $(TEST_IMAGE): private WHAT := tests
@@ -276,7 +281,7 @@ test-parts: $(TEST_IMAGE) $(EXACT_IMAGES) $(foreach e,$(EXACT_EXAMPLES),$(call p
 HOST_TESTS := $(patsubst tests/host/%.c,%,$(sort $(wildcard tests/host/*.c)))
 HOST_TEST_BINS := $(HOST_TESTS:%=$(HOST)/test/%)
 HOST_SAN ?= -fsanitize=address,undefined -fno-sanitize-recover=all
-HOST_TEST_COMPILE = $(HOSTCC) -std=gnu11 -g -O1 $(HOST_SAN) -I. -Iinclude -DINGOT_HOST -MMD -MP
+HOST_TEST_COMPILE = $(HOSTCC) -std=gnu11 -g -O1 $(HOST_SAN) -Itests/host/shim -I. -Iinclude -DINGOT_HOST -MMD -MP
 $(HOST)/test/%: tests/host/%.c $(HOST)/flags-test
 	$(call say,HOSTCC,$<)
 	$(Q)mkdir -p $(@D) && $(HOST_TEST_COMPILE) -MF $@.d -MT $@ $< -o $@ -lm
@@ -287,6 +292,9 @@ host-tests: $(HOST_TEST_BINS)
 
 # Programs that must not compile: with each compiler that is there, in both dialects.
 COMPILE_FAIL := $(sort $(wildcard tests/compile_fail/*.c))
+# For tools: how the runtime and programs are compiled.
+print-runtime:
+	@echo $(CC) $(RT_INCLUDE) $(RT_CFLAGS)
 print-compile:
 	@echo $(CC) $(PROGRAM_INCLUDE) $(PROGRAM_CFLAGS) -O1 -S -o /dev/null
 compilers = $(shell for cc in gcc clang; do command -v $$cc >/dev/null && echo $$cc; done)
@@ -326,7 +334,7 @@ fmt: ## lay out all C files
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
 size: $(RUN_IMAGE) $(HOST)/size ## where the bytes of APP= go
 	$(Q)$(HOST)/size $<
-.PHONY: test-parts host-tests print-compile test stress check-host check-compile-fail check-replay check-pages lint fmt size
+.PHONY: test-parts host-tests print-compile print-runtime test stress check-host check-compile-fail check-replay check-pages lint fmt size
 
 deps: ## install what is missing: QEMU, compiler, make
 	@tools/deps.sh

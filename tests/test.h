@@ -16,6 +16,8 @@
 #include <lib/rand.h>
 #include <rt/compiler.h>
 
+#pragma GCC diagnostic ignored "-Wsign-compare" /* EXPECT_EQ(t, n, 5) with an unsigned n */
+
 struct test {
     const struct test_case *tc;
     struct rng rng;

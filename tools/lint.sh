@@ -1,0 +1,104 @@
+#!/bin/sh
+# tools/lint.sh - what `make lint` runs. Each step prints one line; all run, even if one fails.
+#
+# Output goes to $O/lint-*, apart from normal builds. A tool that isn't installed is skipped, with a line that
+# says so. Set ONLY to the name of a step to run just that one. Ends with `N passed, N failed`.
+set -u
+
+O=${O:-build}
+HOST=${HOST:-$O/host}
+ARCH=${ARCH:-x86_64}
+MAKE=${MAKE:-make}
+ONLY=${ONLY:-}
+passed=0
+failed=0
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+have() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+step() { # name program command...
+    name=$1
+    program=$2
+    shift 2
+    [ -z "$ONLY" ] || [ "$ONLY" = "$name" ] || return 0
+    if ! have "$program"; then
+        echo "skip  $name: no $program here"
+        return 0
+    fi
+    if "$@" >"$tmp/out" 2>&1; then
+        passed=$((passed + 1))
+        echo "ok    $name"
+    else
+        failed=$((failed + 1))
+        echo "FAIL  $name"
+        sed 's/^/  | /' "$tmp/out"
+    fi
+}
+
+files() { # patterns...: what git knows, plus what it would take, and what still exists
+    git ls-files -co --exclude-standard -- "$@" | while read -r f; do [ ! -e "$f" ] || echo "$f"; done
+}
+
+build() { # compiler variant extra...
+    cc=$1
+    variant=$2
+    shift 2
+    $MAKE -s --no-print-directory -k O="$O/lint" CC="$cc" BUILD="$variant" WERROR=1 "$@" objs test-objs program-objs
+}
+
+layers() {
+    "$HOST/layers"
+}
+
+layout() {
+    files '*.c' '*.h' | xargs clang-format --dry-run -Werror
+}
+
+# A header says all that it needs: it compiles alone.
+headers() {
+    flags=$($MAKE -s --no-print-directory CC=gcc print-runtime)
+    status=0
+    for h in $(files 'arch/*.h' 'lib/*.h' 'mm/*.h' 'sched/*.h' 'gc/*.h' 'lang/*.h' 'include/rt/*.h' 'include/c/*.h' 'tests/test.h'); do
+        # The port's half of arch.h belongs inside it.
+        case $h in */arch_impl.h | */arch_bulk.h) continue ;; esac
+        # shellcheck disable=SC2086
+        echo "#include \"$h\"" | $flags -Wno-unused-function -fsyntax-only -x c - || status=1
+    done
+    return $status
+}
+
+check_shell() {
+    files '*.sh' .ci/run | xargs shellcheck
+}
+
+check_cppcheck() {
+    cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability -j 2 \
+        --suppress=missingIncludeSystem --suppress=nullPointerArithmetic --suppress=syntaxError \
+        --suppress=unknownMacro --suppress=internalAstError --suppress=ctunullpointer --check-level=normal \
+        -DRT_NO_LOCK_ANNOTATIONS -D__x86_64__ -I. -Iarch/"$ARCH" -Iinclude -Iinclude/c \
+        arch/"$ARCH" lib mm sched gc lang
+}
+
+check_tidy() {
+    flags=$($MAKE -s --no-print-directory CC=clang BUILD=debug print-runtime | cut -d ' ' -f 2-)
+    # shellcheck disable=SC2086
+    files "arch/$ARCH/*.c" 'lib/*.c' 'mm/*.c' 'sched/*.c' 'gc/*.c' 'lang/*.c' |
+        xargs -P 2 -n 4 sh -c 'clang-tidy --quiet --warnings-as-errors="*" "$@" -- '"$flags"' 2>/dev/null' sh
+}
+
+step "gcc release" gcc build gcc release
+step "gcc debug" gcc build gcc debug
+step "clang release" clang build clang release
+step "clang debug, lock annotations" clang build clang debug TSA=1
+step layers cc layers
+step headers gcc headers
+step layout clang-format layout
+step shell shellcheck check_shell
+step cppcheck cppcheck check_cppcheck
+step clang-tidy clang-tidy check_tidy
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
