@@ -231,7 +231,6 @@ static const char image_script[] =
     "  rt_tests : { __start_rt_tests = .; KEEP(*(rt_tests)) __stop_rt_tests = .; } :ro\n"
     "  . = ALIGN(4096);\n"
     "  .data : { *(.data .data.* .bss .bss.*) } :data\n"
-    "  .tdata : { *(.tdata) } :data :tls\n"
     "  /DISCARD/ : { *(.note.gnu*) *(.comment) *(.eh_frame*) }\n"
     "}\nENTRY(start)\n";
 
@@ -261,7 +260,7 @@ static const struct defect defects[] = {
     {"float helper",
      START " int __floatunsidf(void) { return 0; } int __fixunsdfti(void) { return 0; }", "",
      "__fixunsdfti is a helper of the compiler's library"},
-    {"tls", START " _Thread_local int t = 3; int f(void) { return t; }", "",
+    {"tls", START " _Thread_local int t = 3; int f(void) { return t; }", "DEFAULT",
      "thread-local data in"},
     {"relocations", START " void *p = &data;", "-Wl,--emit-relocs", "relocations are left in"},
     {"writable code", START, "RWX", "is writable and executable"},
@@ -313,6 +312,8 @@ static void check_defect(const struct defect *d, const char *cc)
                                "-fno-asynchronous-unwind-tables defect.c -o defect %s %s",
                                cc,
                                pie ? "-fpie -pie -Wl,-e,start"
+                               : strstr(d->flags, "DEFAULT")
+                                   ? "-static -fno-pie -no-pie -Wl,-e,start"
                                    : "-static -fno-pie -no-pie -mcmodel=kernel -T script",
                                flags)),
                d->name, util_printf("builds with %s", cc)))
