@@ -465,19 +465,11 @@ static struct pair reduce(double x, unsigned *quadrant)
     if (down)
         for (int i = 0; i < 3; i++)
             p[i] = ~p[i];
-    int zeros = 0;
-    if (p[0] == 0) { /* at most 62 zeros, and so at most once */
-        p[0] = p[1];
-        p[1] = p[2];
-        p[2] = 0;
-        zeros = 64;
+    int zeros = __builtin_clzll(p[0] | 1);
+    if (zeros != 0) {
+        p[0] = p[0] << zeros | p[1] >> (64 - zeros);
+        p[1] = p[1] << zeros | p[2] >> (64 - zeros);
     }
-    int more = p[0] == 0 ? 0 : __builtin_clzll(p[0]);
-    if (more != 0) {
-        p[0] = p[0] << more | p[1] >> (64 - more);
-        p[1] = p[1] << more | p[2] >> (64 - more);
-    }
-    zeros += more;
 
     /* 53 bits and the 53 after them */
     double hi = (double)(p[0] >> 11), lo = (double)((p[0] & 0x7ff) << 42 | p[1] >> 22) * 0x1p-53;

@@ -497,6 +497,20 @@ static void test_strtod(void)
         check_strtod(fixed[i]);
 
     static char text[2048];
+    /* just above a halfway point, by a digit that may have no room [decimal.2] */
+    for (size_t zeros = 0; zeros < 1000; zeros++) {
+        size_t n = (size_t)sprintf(text, "9007199254740993.");
+
+        for (size_t i = 0; i < zeros; i++)
+            text[n++] = '0';
+        text[n++] = '1';
+        text[n] = 0;
+        check_strtod(text);
+    }
+    for (int e = -10000; e < 10000; e++) {
+        sprintf(text, "0x1.8p%d", e);
+        check_strtod(text);
+    }
     for (int i = 0; i < 100000; i++) {
         double v = random_double();
         static const char *const formats[] = {"%.17g", "%.*g", "%.*e", "%a", "%.*f", "%.*a"};
