@@ -118,6 +118,7 @@ void arch_ipi_nmi(unsigned cpu); /* for reports only: arch_on_nmi() on the targe
 static inline void arch_resched_self(void);
 
 int64_t arch_nanotime(void);          /* ns since boot; monotonic over all cpus; any context */
+int64_t arch_cycles_ns(uint64_t cycles); /* how long so many cycles last, about */
 int64_t arch_walltime_ns(void);       /* ns since 1970 by the machine's calendar clock */
 void arch_timer_arm(int64_t when_ns); /* this cpu's one-shot, absolute; in the past: fires at once */
 void arch_timer_stop(void);
@@ -138,6 +139,10 @@ uintptr_t arch_sched_stack_top(unsigned cpu); /* wired, guarded, 16 KiB */
 
 /* Save the running context in *from and continue *to. Interrupts off; returns when somebody switches back. */
 static inline void arch_switch(struct arch_context *from, struct arch_context *to);
+
+/* Where a context that was switched away from stands, for reports: as arch_frame_pc() and _fp(). */
+static inline uintptr_t arch_context_pc(const struct arch_context *ctx);
+static inline uintptr_t arch_context_fp(const struct arch_context *ctx);
 
 /* Prepare *ctx to call entry(arg) on a stack that ends (exclusive) at `top`; entry must not return. */
 void arch_context_init(struct arch_context *ctx, void *top, void (*entry)(void *), void *arg);

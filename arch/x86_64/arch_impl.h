@@ -188,4 +188,14 @@ static inline void arch_switch(struct arch_context *from, struct arch_context *t
                        "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "memory", "cc");
 }
 
+static inline uintptr_t arch_context_pc(const struct arch_context *ctx)
+{
+    return ((const uintptr_t *)ctx->rsp)[0]; /* as arch_switch() pushed them */
+}
+
+static inline uintptr_t arch_context_fp(const struct arch_context *ctx)
+{
+    return ((const uintptr_t *)ctx->rsp)[1];
+}
+
 #endif

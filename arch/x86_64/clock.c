@@ -215,6 +215,11 @@ void clock_refine(void)
     refine_at = t + refine_every;
 }
 
+int64_t arch_cycles_ns(uint64_t cycles)
+{
+    return (int64_t)((unsigned __int128)cycles * now.ns_per_cycle >> 32);
+}
+
 uint64_t clock_cycles_of_ns(int64_t ns)
 {
     uint64_t hz_ish = (UINT64_C(1) << 63) / (now.ns_per_cycle >> 1 ? now.ns_per_cycle >> 1 : 1);

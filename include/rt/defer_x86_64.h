@@ -55,19 +55,29 @@ static RT_ALWAYS_INLINE struct rt_defer_frame **rt_defer_frames(void)
                  : "rax", "memory"                                                                 \
                  : label)
 
+/* What a point's registers are, loaded; then `how`, an instruction that jumps to %[pc]. */
+#define RT_DEFER_RESUME_(point, how, to)                                                           \
+    __asm__ volatile("movq 8(%[p]), %%rsp\n\t"                                                     \
+                     "movq 16(%[p]), %%rbp\n\t"                                                    \
+                     "movq 24(%[p]), %%rbx\n\t"                                                    \
+                     "movq 32(%[p]), %%r12\n\t"                                                    \
+                     "movq 40(%[p]), %%r13\n\t"                                                    \
+                     "movq 48(%[p]), %%r14\n\t"                                                    \
+                     "movq 56(%[p]), %%r15\n\t" how                                                \
+                     :                                                                             \
+                     : [p] "a"(point), [pc] "d"(to)                                                \
+                     : "memory")
+
 /* Continue at a point. Where it was noted, the frame is still on this stack. */
-static RT_ALWAYS_INLINE RT_NORETURN void rt_defer_resume(const struct rt_defer_point *point, uintptr_t pc)
+static RT_ALWAYS_INLINE RT_NORETURN void rt_defer_resume(const struct rt_defer_point *point)
 {
-    __asm__ volatile("movq 8(%[p]), %%rsp\n\t"
-                     "movq 16(%[p]), %%rbp\n\t"
-                     "movq 24(%[p]), %%rbx\n\t"
-                     "movq 32(%[p]), %%r12\n\t"
-                     "movq 40(%[p]), %%r13\n\t"
-                     "movq 48(%[p]), %%r14\n\t"
-                     "movq 56(%[p]), %%r15\n\t"
-                     "jmp *%[pc]"
-                     :
-                     : [p] "a"(point), [pc] "d"(pc)
-                     : "memory");
+    RT_DEFER_RESUME_(point, "jmp *%[pc]", point->pc);
+    __builtin_unreachable();
+}
+
+/* Cut the stack back to a point and call fn there, which does not return. */
+static RT_ALWAYS_INLINE RT_NORETURN void rt_defer_resume_call(const struct rt_defer_point *point, void (*fn)(void))
+{
+    RT_DEFER_RESUME_(point, "call *%[pc]", fn);
     __builtin_unreachable();
 }

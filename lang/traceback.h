@@ -1,0 +1,28 @@
+/*
+ * lang/traceback.h - goroutines and their stacks, printed as Go prints them.
+ *
+ *     goroutine 7 [chan receive, 5 minutes]:
+ *     main.worker(...)
+ *             examples/pool/main.c:31 +0x4d
+ *     created by main.main in goroutine 1
+ *             examples/pool/main.c:52 +0x1a3
+ *
+ * Functions of the program are "main.", those of the runtime "runtime."; the latter are shown only with
+ * GOTRACEBACK=system or above. An inlined function has its own two lines, without an offset. Nothing here
+ * faults, whatever a stack contains: only words of the goroutine's mapped stack are read.
+ */
+#pragma once
+
+#include <sched/goroutine.h>
+
+/*
+ * For a report; the other cpus have been stopped: the running goroutine from (pc, fp), and, as GOTRACEBACK
+ * says or if `all`, the others. fp: the frame pointer of the function that pc is in.
+ */
+void traceback_report(uintptr_t pc, uintptr_t fp, bool all);
+
+/* Is pc in code of the program (or of its tests), not of the runtime? */
+bool traceback_is_program(uintptr_t pc);
+
+/* A fault is turned into a call of this function; what called it is the faulting instruction itself. */
+void fault_panic(uintptr_t what, uintptr_t address);
