@@ -119,6 +119,10 @@ TEST_OBJS := $(TEST_SRCS:%=$(OUT)/obj/%.o)
 
 RT_COMPILE = $(CC) $(RT_INCLUDE) $(RT_CFLAGS) $(DEPS)
 
+# Runs rarely, is in every image: for size. `private`, or the flags stamp would see it too.
+SMALL := lib/print.c lib/decimal.c lib/convert.c
+$(SMALL:%=$(OUT)/obj/%.o): private RT_CFLAGS := $(patsubst -O2,-Os,$(RT_CFLAGS))
+
 $(OUT)/obj/%.c.o: %.c $(OUT)/flags
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(RT_COMPILE) -c $< -o $@

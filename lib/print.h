@@ -2,8 +2,8 @@
  * lib/print.h - the formatter behind rt_printf, for whoever has an own place to put text.
  *
  * rt/print.h says which conversions there are. Nothing here allocates, locks or keeps state, so a
- * fatal report and a handler may use it: about 0.7 KiB of stack, 1.5 KiB if a double is printed,
- * besides what the sink's put needs.
+ * fatal report and a handler may use it: 0.6 KiB of stack, 1 KiB if a double is printed, besides
+ * what the sink's put needs.
  */
 #pragma once
 

@@ -6,6 +6,9 @@
  */
 #pragma once
 
+#include <stddef.h>
+#include <stdint.h>
+
 static inline void arch_copy_bytes(void *dst, const void *src, size_t n)
 {
     __asm__ volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(n) : : "memory");
