@@ -1,8 +1,8 @@
 /*
  * tests/host/rename_libc.h - lets our C library stand beside the host's in one program.
  *
- * Include the host's headers, keep what you compare with under another name, then include this: from here
- * on the plain names mean ours, and the linker knows them as ingot_*.
+ * Include the host's headers, keep what you compare with under another name, then include this:
+ * from here on the plain names mean ours, and the linker knows them as ingot_*.
  */
 #pragma once
 
