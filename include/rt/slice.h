@@ -47,8 +47,7 @@ struct rt_slice_any {
     size_t len, cap;
 };
 
-/* *s gets room for n more elements (the same array or a larger copy), and their number added to len. Returns the
- * place of the first new one. */
+/* *s gets room for n more elements: the same array, or a larger copy. Returns the place of the first new one. */
 void *rt_slice_grow(struct rt_slice_any *s, size_t n, struct rt_type *elem);
 
 #define RT_AT_(id, s, i) RT_AT_II_(id, s, i)
@@ -69,7 +68,7 @@ void *rt_slice_grow(struct rt_slice_any *s, size_t n, struct rt_type *elem);
         uint64_t id##_hi = (uint64_t)(hi);                                                         \
         if (RT_UNLIKELY(id##_hi > id##_s.cap || id##_lo > id##_hi))                                \
             rt_panic_slice((int64_t)id##_lo, (int64_t)id##_hi, id##_s.cap);                        \
-        if (id##_lo < id##_s.cap) /* never a pointer to the array's end: it would keep a neighbour */ \
+        if (id##_lo < id##_s.cap) /* [slice.1] in lang/slice.c */                                  \
             id##_s.p += id##_lo;                                                                   \
         id##_s.len = id##_hi - id##_lo;                                                            \
         id##_s.cap -= id##_lo;                                                                     \

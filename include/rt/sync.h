@@ -94,7 +94,11 @@ void rt_wg_done(struct rt_waitgroup *wg);
 void rt_wg_wait(struct rt_waitgroup *wg);
 
 /* wg_go(&wg, fn, args...);  add 1; go fn(args...); done when it returns, panics or calls rt_goexit(). */
-#define rt_wg_go(wg, ...) RT_CALL(rt_wg_go_spawn, (wg), __VA_ARGS__)
+#define rt_wg_go(wg, ...) RT_CALL(rt_wg_go_checked_, (wg), __VA_ARGS__)
+#define RT_WG_GO_ARGS_MAX 496 /* bytes */
+#define rt_wg_go_checked_(wg, thunk, args, bytes, entry_pc)                                        \
+    _Static_assert((bytes) <= RT_WG_GO_ARGS_MAX, "the arguments of wg_go take up to 496 bytes");   \
+    rt_wg_go_spawn((wg), (thunk), (args), (bytes), (entry_pc))
 void rt_wg_go_spawn(struct rt_waitgroup *wg, rt_thunk thunk, const void *args, size_t bytes,
                     uintptr_t entry_pc);
 
