@@ -21,9 +21,9 @@
  * the bitmap, and is all RAM [pcache.2] [pcache.3]. [page.3] Whenever the lock is free, each
  * summary is that of what lies below it. [page.4] The zero bit of a free page says that every byte
  * is 0. It is cleared when a page is freed, not when it is allocated: so whoever got a run may read
- * its bits without the lock until it frees it (others change the words, never these bits). [page.5]
- * The lowest run that fits is taken, except that an aligned request stops looking low after
- *          ALIGN_TRIES chunks that have long enough runs in the wrong places, if a longer run fits
+ * its bits without the lock until it frees it (others change the words, but never set one of these
+ * bits). [page.5] The lowest run that fits is taken, except that an aligned request stops looking
+ * low after ALIGN_TRIES chunks that have long enough runs in the wrong places, if a longer run fits
  * for certain.
  *
  * LOCKING. page_lock, rank PAGE, guards everything here [p]; segments are fixed after init [I]. The
@@ -151,8 +151,7 @@ static uintptr_t page_address(uint64_t page)
     return (uintptr_t)phys_to_virt((s->first_frame + (page - s->first_page)) << PAGE_SHIFT);
 }
 
-/* The first page at or after `page` whose address is a multiple of `align` pages; UINT64_MAX: none.
- */
+/* The first number at or after `page` where the address is a multiple of `align` pages. */
 static uint64_t page_align_up(uint64_t page, uint64_t align)
 {
     if (align <= CHUNK_PAGES)
@@ -161,9 +160,7 @@ static uint64_t page_align_up(uint64_t page, uint64_t align)
     const struct segment *s = segment_search(page, false);
     uint64_t frame = s->first_frame + (page - s->first_page), aligned = align_up(frame, align);
 
-    if (aligned < frame || aligned - s->first_frame >= s->n_pages)
-        return UINT64_MAX; /* a run never leaves its segment */
-    return page + (aligned - frame);
+    return page + (aligned - frame); /* may lie beyond the segment: no run reaches there */
 }
 
 static struct chunk *chunk_of(uint64_t page)
@@ -498,8 +495,7 @@ void page_unclaim_locked(uintptr_t block, uint64_t free, uint64_t zero)
     ASSERT(c->claim[w] != 0 && c->free[w] == 0);
     c->claim[w] = 0;
     c->free[w] = free;
-    store_relaxed(&c->zero[w],
-                  (c->zero[w] & ~free) | (zero & free)); /* others' bits stay [page.4] */
+    store_relaxed(&c->zero[w], zero); /* of used pages: as it was or cleared [page.4] */
     heap.n_free += bits_count(free);
     summaries_update_locked(page, page);
 }

@@ -448,6 +448,69 @@ static void test_sparse(void)
     CHECK(l.n_chunks == CHUNKS_MAX && l.n_segments == 2, "%lu", l.n_chunks);
 }
 
+/* 4 GiB, untouched: all levels of the tree, big runs, alignment up to 1 GiB. */
+static void test_big(void)
+{
+    const struct mem_range r = {0x7ff00000, UINT64_C(0x180000000)};
+    static struct {
+        uint64_t frame, n;
+    } run[64];
+
+    fuzz_group("big: every level of the tree follows every change");
+    host_ram(r.base, r.end - r.base);
+    fresh(usual, 2);
+    free(meta);
+    meta = aligned_alloc(64, page_meta_bytes(&r, 1));
+    memset(meta, 0, page_meta_bytes(&r, 1));
+    page_init(&r, 1, meta, page_meta_bytes(&r, 1));
+    CHECK(heap.n_levels == 5, "%u", heap.n_levels);
+    for (unsigned op = 0; op < 400; op++) {
+        unsigned i = fuzz_below(64);
+
+        if (run[i].n != 0) {
+            page_free(phys_to_virt(run[i].frame * PAGE_BYTES), run[i].n);
+            run[i].n = 0;
+        } else {
+            uint64_t n = 1 + fuzz_below(1u << (1 + fuzz_below(18)));
+            uint64_t align = UINT64_C(1) << fuzz_below(19);
+            void *at = page_alloc(n, align, 0);
+
+            if (at != NULL) {
+                run[i].frame = virt_to_phys(at) / PAGE_BYTES;
+                run[i].n = n;
+                CHECK(run[i].frame % align == 0, "%lu of %lu", n, align);
+                for (unsigned k = 0; k < 64; k++)
+                    CHECK(k == i || run[k].n == 0 || run[k].frame >= run[i].frame + n ||
+                              run[i].frame >= run[k].frame + run[k].n,
+                          "overlap");
+            }
+        }
+        if (op % 4 == 0)
+            page_verify();
+    }
+}
+
+/* [page.5]: runs in the wrong places, many chunks of them. */
+static void test_misaligned_holes(void)
+{
+    const struct mem_range r = {0x100000, 0x100000 + 40 * (CHUNK_PAGES * PAGE_BYTES)};
+
+    fuzz_group("alignment: found behind any number of runs in the wrong places");
+    for (unsigned longer = 0; longer < 2; longer++) {
+        fresh(&r, 1);
+        char *base = checked_alloc(n_pages, 1, 0, true);
+        for (size_t i = 1; i + 4 <= n_pages; i += 4)
+            checked_free(base + i * PAGE_BYTES, 2); /* odd: never aligned to 2 */
+        CHECK(page_alloc(2, 2, 0) == NULL, " ");
+        size_t at = n_pages - 400 - n_pages % 4; /* four pages: one aligned pair, or two and more */
+        checked_free(base + at * PAGE_BYTES, 1);
+        if (longer)
+            checked_free(base + (at + 3) * PAGE_BYTES, 1);
+        CHECK(checked_alloc(2, 2, 0, true) == base + at * PAGE_BYTES, " ");
+        check_stats();
+    }
+}
+
 /* ---- What must not be freed [page.1] [pcache.2] [pcache.3] ---- */
 
 static void test_bad_frees(void)
@@ -559,7 +622,9 @@ static void test_zero_idle(void)
           "%lu", s.zeroed_ahead);
     CHECK(calls < s.zeroed_ahead / PAGE_ZERO_STEP + 200, "%u calls", calls);
     check_stats();
+    page_lock.locked = 1; /* nothing to do: not even the lock is looked at */
     CHECK(!page_zero_idle(), " ");
+    page_lock.locked = 0;
 
     /* a mark in a page that is known to be zero stays: nobody zeroed it twice */
     uint64_t *marked = phys_to_virt(0x300000);
@@ -592,6 +657,45 @@ static void test_zero_idle(void)
             pcache_flush_all();
         if (fuzz_below(4) == 0)
             (void)page_zero_idle();
+        page_verify();
+    }
+}
+
+static void *put_back(void *block)
+{
+    struct timespec ts = {.tv_nsec = 20000000};
+
+    host_cpu = 3;
+    nanosleep(&ts, NULL);
+    spin_lock(&page_lock);
+    zero_move_locked(*(uint64_t *)block, 0xf0, false);
+    spin_unlock(&page_lock);
+    return NULL;
+}
+
+/* The last pages are being zeroed by another cpu: who wants them waits. [page.1] */
+static void test_zeroing_waited_for(void)
+{
+    fuzz_group("zeroing ahead: whoever finds nothing else waits for it");
+    for (unsigned n = 1; n <= 4; n++) {
+        pthread_t thread;
+        uint64_t block = 1024;
+
+        fresh(usual, 2);
+        char *run = page_alloc((usual[1].end - usual[1].base) / PAGE_BYTES, 1, 0);
+        char *low = page_alloc((usual[0].end - usual[0].base) / PAGE_BYTES, 1, 0);
+        CHECK(run != NULL && low != NULL, " ");
+        page_free((char *)page_address(block) + 4 * PAGE_BYTES, 4);
+        spin_lock(&page_lock);
+        pcache_drain_all_locked();
+        zero_move_locked(block, 0xf0, true);
+        spin_unlock(&page_lock);
+        page_verify();
+        memset((char *)page_address(block) + 4 * PAGE_BYTES, 0, 4 * PAGE_BYTES);
+        pthread_create(&thread, NULL, put_back, &block);
+        char *got = n == 1 ? page_alloc_one(PAGE_ZERO) : page_alloc(n, 1, PAGE_ZERO);
+        CHECK(got == (char *)page_address(block) + 4 * PAGE_BYTES, "%u pages: %p", n, (void *)got);
+        pthread_join(thread, NULL);
         page_verify();
     }
 }
@@ -800,9 +904,14 @@ int main(void)
         test_exhaustive();
         test_exhaustion();
         test_sparse();
+        test_big();
+        test_misaligned_holes();
+
         test_bad_frees();
         test_verify();
         test_zero_idle();
+        test_zeroing_waited_for();
+
         test_fail_at();
         test_start();
         test_model();

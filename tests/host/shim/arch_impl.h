@@ -183,3 +183,15 @@ static inline void arch_switch(struct arch_context *from, struct arch_context *t
     (void)to;
     abort();
 }
+
+static inline uintptr_t arch_context_pc(const struct arch_context *c)
+{
+    (void)c;
+    return 0;
+}
+
+static inline uintptr_t arch_context_fp(const struct arch_context *c)
+{
+    (void)c;
+    return 0;
+}
