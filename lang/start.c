@@ -19,6 +19,7 @@
 #include <lib/print.h>
 #include <mm/bootmem.h>
 #include <mm/page.h>
+#include <rt/goroutine.h>
 #include <rt/program.h>
 #include <sched/sched.h>
 

@@ -46,11 +46,11 @@ DECLARE_PERCPU(uint32_t, trace_next);
 
 static inline void trace(enum trace_event event, uint64_t a, uint64_t b)
 {
-    uint32_t i = this_cpu(trace_next)++ % TRACE_RING;
-    this_cpu(trace_ring)[i].cycles = arch_cycles();
-    this_cpu(trace_ring)[i].event = event;
-    this_cpu(trace_ring)[i].a = a;
-    this_cpu(trace_ring)[i].b = b;
+    struct trace_record *r = &(*this_cpu_ptr(trace_ring))[this_cpu(trace_next)++ % TRACE_RING];
+    r->cycles = arch_cycles();
+    r->event = event;
+    r->a = a;
+    r->b = b;
 }
 
 /* Print the newest `max` events of a cpu, newest first. In a report only. */

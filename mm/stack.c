@@ -76,7 +76,7 @@ void *stack_reserve_take(void)
     uint32_t n = this_cpu(stack_reserve).n;
     void *page = NULL;
     if (n > 0) {
-        page = this_cpu(stack_reserve).pages[n - 1];
+        page = this_cpu_ptr(stack_reserve)->pages[n - 1];
         this_cpu(stack_reserve).n = n - 1;
         add_relaxed(&committed_pages, 1);
     }
@@ -97,7 +97,7 @@ bool stack_reserve_fill(void)
             return false;
         irqflags_t flags = arch_irq_save(); /* [stack.2] */
         uint32_t n = this_cpu(stack_reserve).n;
-        this_cpu(stack_reserve).pages[n] = page;
+        this_cpu_ptr(stack_reserve)->pages[n] = page;
         this_cpu(stack_reserve).n = n + 1;
         arch_irq_restore(flags);
     }

@@ -96,7 +96,9 @@ struct goroutine {
     uint32_t select_done;       /* [a] 0 -> 1 by whoever wins the right to complete its select */
 
     /* gc */
-    uint32_t scan_state; /* [a] cycle in which its stack was last scanned (gc/roots.c) */
+    uint32_t scan_state; /* [a] whether its stack was scanned in this cycle (gc/roots.c) */
+    uintptr_t scan_at;   /* whoever scans it: up to where */
+    struct goroutine *scan_link; /* chain of those to be looked at again; under gc/roots.c's lock */
     int64_t assist_credit; /* [g] bytes it may allocate before it must help marking */
 };
 

@@ -45,6 +45,9 @@ DECLARE_PERCPU(struct sched_cpu, sched_cpu);
 void sched_finish_switch(void);
 RT_NORETURN void sched_leave(struct arch_frame *frame, enum switch_action action);
 void sched_enqueue(struct goroutine *g, bool next); /* preemption off */
+void sched_abandon(enum switch_action action);
+void sched_context_reset(void); /* the loop begins anew next time: its stack was used for something else */
+void sched_enter(void *unused); /* the loop, for arch_leave_to() */
 void sched_request_self(void); /* in a handler: take a request at the next preempt_on() */
 
 /* sched/goroutine.c */

@@ -14,9 +14,12 @@
  * [idle.1]  A cpu goes idle by: idle = CPU_IDLE and its bit in the mask, then a look at every queue. A waker
  *           enqueues first, then looks at the mask. Both are full barriers between, so one of them sees the other:
  *           no work is left while a cpu sleeps for good. Whoever swaps CPU_IDLE for something else (a waker: WOKEN;
- *           a stop: CLAIMED; the cpu itself: BUSY) takes it off the mask and the count, and only a waker sends an IPI.
+ *           a stop: CLAIMED; the cpu itself: BUSY) has it; only a waker sends an IPI. Mask and count are the cpu's own
+ *           to change, so a woken one may stand in them for a while, and a waker goes on to the next.
  * [idle.2]  If `searching` is not 0, a cpu looks for work already, and no other is woken; one that finds work and
  *           was the last to search wakes the next.
+ * [idle.3]  Nothing can ever run if every cpu was CPU_IDLE at one moment with all queues empty, no timer and nobody
+ *           waiting for an interrupt. One moment: no cpu left idle() between the first look and the last.
  *
  * LOCKING. Per-cpu data with preemption off. Handlers touch only flags.
  * REJECTED. A goroutine for the scheduler's loop (an M of its own): a switch would cost two.
@@ -44,7 +47,8 @@ PERCPU(struct sched_cpu, sched_cpu);
 uint8_t sched_scan_on;
 
 static uint64_t idle_mask[ARCH_MAX_CPUS / 64]; /* [a] */
-static uint32_t idle_count;                    /* [a] cpus that are not CPU_BUSY or CPU_WOKEN */
+static uint32_t idle_count;                    /* [a] cpus in idle(); a hint */
+static uint32_t idle_exits;                    /* [a] times that a cpu left idle() [idle.3] */
 static uint32_t searching;                     /* [a] */
 static uint32_t procs = 1;                     /* [S] cpus below this number run goroutines */
 static uint64_t seed;                          /* [I] */
@@ -55,17 +59,10 @@ static void sched_loop(void);
 
 /* ---- Waking ---- */
 
-static void idle_leave_mask(unsigned cpu)
-{
-    and_acq_rel(&idle_mask[cpu / 64], ~(UINT64_C(1) << (cpu % 64)));
-    sub_acq_rel(&idle_count, 1);
-}
-
 static bool wake_cpu(unsigned cpu)
 {
     if (!cas_acq_rel(&cpu_ptr(cpu, sched_cpu)->idle, CPU_IDLE, CPU_WOKEN))
         return false;
-    idle_leave_mask(cpu);
     trace(TRACE_WAKE, cpu, 0);
     arch_ipi(cpu, ARCH_IPI_WAKE);
     return true;
@@ -378,7 +375,7 @@ void goroutine_exit(void)
 
 /* ---- Preemption ---- */
 
-static void sched_enter(RT_UNUSED void *arg)
+void sched_enter(RT_UNUSED void *arg)
 {
     arch_irq_on();
     sched_loop();
@@ -387,20 +384,28 @@ static void sched_enter(RT_UNUSED void *arg)
 /* From a handler, preemption depth 0: the interrupted goroutine leaves its cpu with all its registers. */
 void sched_leave(struct arch_frame *frame, enum switch_action action)
 {
-    struct sched_cpu *c = this_cpu_ptr(sched_cpu);
     struct goroutine *g = this_cpu(current);
 
     rseq_fixup(frame);
     trace(TRACE_PREEMPT, g->id, arch_frame_pc(frame));
     memcpy(g->frame, frame, ARCH_FRAME_BYTES);
+    this_cpu(preempt) = PREEMPT_QUIET + 1;
+    sched_abandon(action);
+    arch_leave_to((void *)arch_sched_stack_top(arch_cpu_id()), sched_enter, NULL);
+}
+
+/* The running goroutine's registers are in its frame: it is no longer ours. Preemption off. */
+void sched_abandon(enum switch_action action)
+{
+    struct sched_cpu *c = this_cpu_ptr(sched_cpu);
+    struct goroutine *g = this_cpu(current);
+
     g->preempted = 1;
     g->state = G_RUNNABLE;
     c->prev = g;
     c->action = (uint8_t)action;
     c->switches++;
-    this_cpu(preempt) = PREEMPT_QUIET + 1;
     this_cpu(current) = NULL;
-    arch_leave_to((void *)arch_sched_stack_top(arch_cpu_id()), sched_enter, NULL);
 }
 
 void sched_request_self(void)
@@ -484,6 +489,11 @@ static void housekeeping(void)
     }
 }
 
+void sched_context_reset(void)
+{
+    arch_context_init(&this_cpu_ptr(sched_cpu)->context, (void *)arch_sched_stack_top(arch_cpu_id()), sched_enter, NULL);
+}
+
 /* Run g; returns when the loop is entered again, or at once if g may not run yet. */
 static void dispatch(struct goroutine *g)
 {
@@ -509,15 +519,16 @@ static void dispatch(struct goroutine *g)
     }
     g->preempted = 0;
     this_cpu(current) = g;
-    arch_context_init(&c->context, (void *)arch_sched_stack_top(arch_cpu_id()), sched_enter, NULL);
+    sched_context_reset();
     this_cpu(preempt) = PREEMPT_QUIET;
     arch_frame_resume(g->frame);
 }
 
-/* Off the idle mask by our own doing, or after somebody woke us or holds us. */
+/* Be busy again: by our own doing, or since somebody woke us, or once a stop lets go of us. */
 static void idle_end(void)
 {
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
+    unsigned self = arch_cpu_id();
 
     for (;;) {
         uint32_t s = load_acquire(&c->idle); /* partner: stw_end(), wake_cpu() */
@@ -525,12 +536,12 @@ static void idle_end(void)
             arch_cpu_relax(); /* stopped */
             continue;
         }
-        if (cas_acq_rel(&c->idle, s, CPU_BUSY)) {
-            if (s == CPU_IDLE)
-                idle_leave_mask(arch_cpu_id());
+        if (cas_acq_rel(&c->idle, s, CPU_BUSY))
             break;
-        }
     }
+    add_acq_rel(&idle_exits, 1); /* before we touch a queue; partner: nothing_can_ever_run() */
+    and_acq_rel(&idle_mask[self / 64], ~(UINT64_C(1) << (self % 64)));
+    sub_acq_rel(&idle_count, 1);
     if (load_acquire(&c->flush)) {
         store_relaxed(&c->flush, false);
         arch_tlb_flush_local();
@@ -539,8 +550,15 @@ static void idle_end(void)
 
 static bool nothing_can_ever_run(void)
 {
-    return load_seq_cst(&idle_count) == arch_cpu_count() && !timer_any() && !irq_anybody_waits() &&
-           !any_queue_has_work() && load_seq_cst(&idle_count) == arch_cpu_count() && goroutine_count() > 0;
+    uint32_t exits = load_seq_cst(&idle_exits); /* [idle.3] */
+
+    if (load_relaxed(&idle_count) != arch_cpu_count())
+        return false;
+    for (unsigned i = 0; i < arch_cpu_count(); i++)
+        if (load_seq_cst(&cpu_ptr(i, sched_cpu)->idle) != CPU_IDLE)
+            return false;
+    return !timer_any() && !irq_anybody_waits() && !any_queue_has_work() && goroutine_count() > 0 &&
+           load_seq_cst(&idle_exits) == exits;
 }
 
 static void idle(void)
@@ -610,7 +628,7 @@ static void sched_cpu_init(void)
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
 
     c->rng = rng_split(seed, 1 + arch_cpu_id());
-    arch_context_init(&c->context, (void *)arch_sched_stack_top(arch_cpu_id()), sched_enter, NULL);
+    sched_context_reset();
     if (!stack_reserve_fill())
         fatal("sched: too little memory for cpu %u", arch_cpu_id());
     if (tick)

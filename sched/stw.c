@@ -14,23 +14,31 @@
  * [stw.4] A stop reaches a cpu that was just going idle: it had not been claimable yet, so it got the IPI, and it
  *         looks for requests with interrupts off before it halts.
  *
+ * [stw.5] A cpu that stops copies its registers to its goroutine's block before it says so. So it may leave the
+ *         interrupt stack and halt there if the stop takes longer than SPIN_TURNS: where there are more cpus than the
+ *         machine really has, one that spins keeps another from stopping.
+ *
  * ORDERING. epoch is stored seq_cst by begin: before the stopper looks at idle states; pairs with idle()'s fence.
  * `stopped` is released by the cpu and acquired by the stopper, which then reads its frame and its goroutine's memory.
- * REJECTED. Polls in programs: they cost every loop, and foreign loops have none. Waiting cpus that halt: 20 us to
- * wake each.
+ * `halted` and epoch are a pair of Dekker's: each side stores its own (seq_cst) and then looks at the other's.
+ * REJECTED. Polls in programs: they cost every loop, and foreign loops have none. Waiting by halting at once: 20 us to
+ * wake each, when most stops take less.
  */
 #include <lib/assert.h>
 #include <lib/bits.h>
 #include <lib/rseq.h>
+#include <lib/string.h>
 #include <lib/trace.h>
 #include <sched/internal.h>
 #include <sched/stw.h>
 
+#define SPIN_TURNS 2000u
 #define ANSWER_NS INT64_C(10000000000) /* a cpu that takes longer is reported by name */
 
 struct stop {
     uint32_t stopped;               /* [a] the epoch for which this cpu stands still */
-    const struct arch_frame *frame; /* [c] then read by the stopper */
+    const struct arch_frame *frame; /* [c] then read by the stopper: a copy in the goroutine's block [stw.5] */
+    bool halted;                    /* [a] it sleeps until a wake-up; partner: stw_end() */
     bool claimed;                   /* [S] the stopper's note */
 };
 static PERCPU(struct stop, stop);
@@ -60,7 +68,54 @@ bool stw_pending(void)
     return (load_relaxed(&epoch) & 1) != 0 && load_relaxed(&this_cpu_ptr(stop)->stopped) != load_relaxed(&epoch);
 }
 
-/* Interrupts off (a handler), or on the scheduler's stack. */
+static void flush_if_asked(void)
+{
+    bool *asked = &this_cpu_ptr(sched_cpu)->flush;
+
+    if (load_acquire(asked)) { /* partner: stw_end() */
+        store_relaxed(asked, false);
+        arch_tlb_flush_local();
+    }
+}
+
+/* Sleep until the stop of epoch e is over. The scheduler's stack, interrupts off, preemption off. */
+static void halt_until_over(uint32_t e)
+{
+    struct stop *s = this_cpu_ptr(stop);
+
+    store_seq_cst(&s->halted, true);
+    while (load_seq_cst(&epoch) == e)
+        arch_halt_irq_off();
+    store_relaxed(&s->halted, false);
+    flush_if_asked();
+}
+
+/* A long stop: the goroutine's registers are in its block, and we are off its interrupt's stack [stw.5]. */
+static void wait_on_scheduler_stack(void *arg)
+{
+    struct goroutine *g = goroutine_current();
+
+    halt_until_over((uint32_t)(uintptr_t)arg);
+    if (!(this_cpu(preempt) & PREEMPT_QUIET) || this_cpu_ptr(sched_cpu)->must_leave) {
+        sched_abandon(SWITCH_FRONT); /* handlers that ran meanwhile asked for something */
+        sched_enter(NULL);
+    }
+    sched_context_reset();
+    this_cpu(preempt) = PREEMPT_QUIET;
+    arch_frame_resume(g->frame);
+}
+
+static bool spin_until_over(uint32_t e)
+{
+    for (uint32_t i = 0; i < SPIN_TURNS; i++) {
+        if (load_acquire(&epoch) != e)
+            return true;
+        arch_cpu_relax();
+    }
+    return false;
+}
+
+/* frame: of the goroutine that was interrupted, interrupts off; NULL: the scheduler's loop stops. May not return. */
 void stw_stop_here(struct arch_frame *frame)
 {
     struct stop *s = this_cpu_ptr(stop);
@@ -68,17 +123,25 @@ void stw_stop_here(struct arch_frame *frame)
 
     if (!(e & 1))
         return;
-    if (frame != NULL)
+    s->frame = NULL;
+    if (frame != NULL) {
+        struct goroutine *g = goroutine_current();
         rseq_fixup(frame); /* [stw.2] */
-    s->frame = frame;
-    trace(TRACE_STOPPED, frame != NULL ? arch_frame_pc(frame) : 0, 0);
-    store_release(&s->stopped, e); /* partner: wait_for() */
-    while (load_acquire(&epoch) == e)
-        arch_cpu_relax();
-    if (load_acquire(&this_cpu_ptr(sched_cpu)->flush)) {
-        store_relaxed(&this_cpu_ptr(sched_cpu)->flush, false);
-        arch_tlb_flush_local();
+        memcpy(g->frame, frame, ARCH_FRAME_BYTES);
+        s->frame = g->frame;
+        trace(TRACE_STOPPED, arch_frame_pc(frame), g->id);
     }
+    store_release(&s->stopped, e); /* partner: wait_for() */
+    if (!spin_until_over(e)) {
+        if (frame != NULL) {
+            this_cpu(preempt) = PREEMPT_QUIET + 1;
+            arch_leave_to((void *)arch_sched_stack_top(arch_cpu_id()), wait_on_scheduler_stack, (void *)(uintptr_t)e);
+        }
+        irqflags_t flags = arch_irq_save();
+        halt_until_over(e);
+        arch_irq_restore(flags);
+    }
+    flush_if_asked();
 }
 
 static void wait_for(unsigned cpu, uint32_t e, struct stw_record *r)
@@ -159,7 +222,10 @@ void stw_end(void)
     for (unsigned i = 0; i < n; i++)
         if (i != self && cpu_ptr(i, stop)->claimed)
             store_release(&cpu_ptr(i, sched_cpu)->idle, CPU_IDLE); /* partner: idle_end() */
-    store_release(&epoch, epoch + 1);
+    store_seq_cst(&epoch, epoch + 1);
+    for (unsigned i = 0; i < n; i++)
+        if (i != self && load_relaxed(&cpu_ptr(i, stop)->halted)) /* partner: halt_until_over() */
+            arch_ipi(i, ARCH_IPI_WAKE);
     store_release(&world, 0);
     bool leave = this_cpu(sched_cpu).must_leave;
     if (leave)

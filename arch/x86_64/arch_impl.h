@@ -38,7 +38,10 @@ struct arch_context {
     uintptr_t rsp;
 };
 
-/* ---- Per cpu ---- */
+/* ---- Per cpu ----
+ * this_cpu() is for scalars and scalar fields only. gcc 12 loses the segment of some accesses to elements of an
+ * array in a named address space (seen at -O2, in a loop-free function): arrays go by this_cpu_ptr(), and
+ * tools/lint.sh looks for the other form. */
 #define PERCPU(type, name) RT_SECTION(".bss.percpu") __typeof__(type) percpu_##name
 #define DECLARE_PERCPU(type, name) extern __typeof__(type) percpu_##name
 #define this_cpu(name) (*(__seg_gs __typeof__(percpu_##name) *)(uintptr_t)&percpu_##name)
