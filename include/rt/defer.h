@@ -25,7 +25,10 @@
 #define RT_DEFER_ARG_WORDS 5  /* of one of them: the function and four words of arguments */
 #define RT_DEFER_ARGS_MAX 2048
 
-/* code(a, b): the function itself if its arguments are at most two words, else a thunk, and a = b = args. */
+/*
+ * code(a, b): the function itself if its arguments are at most two words, else a thunk, and a = b = args; that is
+ * how recover() tells one from the other.
+ */
 struct rt_defer_call {
     rt_thunk_raw code;
     uintptr_t a, b;
@@ -109,8 +112,7 @@ static RT_ALWAYS_INLINE void rt_defer_direct(struct rt_defer_local *here, rt_thu
     if (RT_LIKELY(here->n < RT_DEFER_INLINE)) {
         struct rt_defer_call *call = rt_defer_slot(here);
         call->code = code;
-        if (n_args > 0)
-            call->a = a;
+        call->a = a; /* also if there is none: it must not look like a thunk's */
         if (n_args > 1)
             call->b = b;
         rt_defer_commit(here);
