@@ -4,6 +4,8 @@
  *     gcmap IMAGE            fill the maps, in place
  *     gcmap --check IMAGE    only report; the image stays as it is
  *     gcmap --dump IMAGE     print each collected type with its map; the image stays as it is
+ *     gcmap --pool FILE.S IMAGE   write a section rt_typemaps of the size that IMAGE needs; it
+ * stays
  *
  * WHAT. gc_new(T) leaves a static record in rt_types that ends in `T *witness[0]`. The compiler
  * describes that variable, and so T, in DWARF. For each record this tool walks T and writes which
@@ -12,9 +14,10 @@
  *
  * WHAT A WORD IS. A pointer under a const is a collected one, for gc(T) is "const T": the const
  * may be on the pointer, on the array, or on the struct round it (a slice is gc(struct ints)). A
- * function pointer is data, and so is a volatile pointer (gc_foreign), or one in a volatile
- * struct. Any other pointer in a collected type is an error. A word that is a pointer in one
- * member of a union and data in another makes the whole type conservative.
+ * function pointer is data (but chan(T) is none, see is_channel()), and so is a volatile pointer
+ * (gc_foreign), or one in a volatile struct. Any other pointer in a collected type is an error. A
+ * word that is a pointer in one member of a union and data in another makes the whole type
+ * conservative.
  *
  * INVARIANTS
  * [gcmap.1] A record that this tool does not understand keeps "unfilled": what is scanned too
@@ -90,7 +93,8 @@ struct gcmap {
     size_t n_collected, cap_collected;
     const char **dump;
     size_t n_dump, cap_dump;
-    uint64_t n_pool; /* words of rt_typemaps in use */
+    uint64_t *pool; /* the words of rt_typemaps */
+    size_t n_pool, cap_pool;
 };
 
 static void error_add(struct gcmap *g, const char *text)
@@ -174,10 +178,46 @@ static void collected_add(struct gcmap *g, uint32_t type)
         UTIL_PUSH(g->collected, g->n_collected, g->cap_collected) = key_of(g, type);
 }
 
-static bool is_function(const struct gcmap *g, uint32_t type)
+/*
+ * chan(T) is `T *(*)(struct rt_chan *)`: a pointer to a function for C's type checking only. In
+ * truth it points to a collected channel.
+ */
+static bool is_channel(const struct gcmap *g, uint32_t function)
+{
+    const struct dwarf *dw = &g->dw;
+
+    for (uint32_t i = function + 1; i < dw->dies[function].end; i = dw->dies[i].end) {
+        if (dw->dies[i].tag != DW_TAG_formal_parameter)
+            continue;
+        uint32_t type = dwarf_strip(dw, dw->dies[i].type, true);
+        if (type == DIE_NONE || dw->dies[type].tag != DW_TAG_pointer_type)
+            return false;
+        type = dwarf_strip(dw, dw->dies[type].type, true);
+        return type != DIE_NONE && dw->dies[type].name &&
+               strcmp(dw->dies[type].name, "rt_chan") == 0;
+    }
+    return false;
+}
+
+/* The function type that a pointer's target is, or DIE_NONE. */
+static uint32_t function_of(const struct gcmap *g, uint32_t type)
 {
     type = dwarf_strip(&g->dw, type, true);
-    return type != DIE_NONE && g->dw.dies[type].tag == DW_TAG_subroutine_type;
+    return type != DIE_NONE && g->dw.dies[type].tag == DW_TAG_subroutine_type ? type : DIE_NONE;
+}
+
+/* A pointer type's name, as the program says it. */
+static const char *pointer_name(const struct gcmap *g, uint32_t pointer)
+{
+    uint32_t function = function_of(g, g->dw.dies[pointer].type);
+
+    if (function == DIE_NONE || !is_channel(g, function))
+        return dwarf_type_name(&g->dw, pointer);
+
+    uint32_t result = dwarf_strip(&g->dw, g->dw.dies[function].type, true);
+    if (result != DIE_NONE && g->dw.dies[result].tag == DW_TAG_pointer_type)
+        result = g->dw.dies[result].type;
+    return util_printf("chan(%s)", dwarf_type_name(&g->dw, result));
 }
 
 static void words_mark(struct words *w, uint64_t offset, uint64_t bytes, unsigned flag)
@@ -204,42 +244,37 @@ static void walk(struct gcmap *g, uint32_t type, struct path at, struct words *w
 static void plain_pointer(struct gcmap *g, uint32_t type, const struct path *at,
                           const struct words *w)
 {
-    const char *of = dwarf_type_name(&g->dw, type);
-
-    if (at->field == DIE_NONE) {
-        error_add(g, util_printf("%s: collected memory of plain pointers (%s): use gc_make_refs",
-                                 w->type, of));
-        return;
-    }
-
     const char *field = dwarf_name(&g->dw, at->field);
-    const char *owner = dwarf_type_name(&g->dw, at->owner);
+    const char *of = pointer_name(g, type);
+
     error_add(
-        g, util_printf("%s: field '%s' of %s is a plain pointer (%s) in collected %s: declare it "
-                       "gc(%s), or gc_foreign(%s) if it never holds a collected pointer",
-                       dwarf_where(&g->dw, at->field), field ? field : "(unnamed)", owner, of,
-                       w->type, of, of));
+        g, util_printf("%s: field '%s' of %s is a plain pointer (%s) in collected %s: "
+                       "declare it gc(%s), or gc_foreign(%s) if it never holds a collected pointer",
+                       dwarf_where(&g->dw, at->field), field ? field : "(unnamed)",
+                       dwarf_type_name(&g->dw, at->owner), of, w->type, of, of));
 }
 
 static void walk_pointer(struct gcmap *g, uint32_t type, const struct path *at, struct words *w)
 {
-    uint32_t target = g->dw.dies[type].type;
+    uint32_t target = g->dw.dies[type].type, function = function_of(g, target);
 
-    if (at->collected) {
+    /* Without a field round it, it is a channel's element or the like: the runtime stores it. */
+    if (at->collected || at->field == DIE_NONE) {
         if (at->offset % 8 != 0) {
+            const char *field = at->field == DIE_NONE ? NULL : dwarf_name(&g->dw, at->field);
+
             error_add(
-                g,
-                util_printf("%s: field '%s' of %s lies at offset %llu: a collected pointer must be "
-                            "aligned",
-                            dwarf_where(&g->dw, at->field), dwarf_name(&g->dw, at->field), w->type,
-                            (unsigned long long)at->offset));
+                g, util_printf("%s: field '%s' of %s lies at offset %llu: a collected pointer must "
+                               "be aligned",
+                               dwarf_where(&g->dw, at->field), field ? field : "(unnamed)", w->type,
+                               (unsigned long long)at->offset));
             return;
         }
         words_mark(w, at->offset, 8, WORD_POINTER);
         collected_add(g, target);
     } else {
         words_mark(w, at->offset, 8, WORD_DATA);
-        if (!at->foreign && !is_function(g, target))
+        if (!at->foreign && (function == DIE_NONE || is_channel(g, function)))
             plain_pointer(g, type, at, w);
     }
 }
@@ -349,30 +384,52 @@ static uint64_t word_bits(const struct words *w, uint64_t from)
     return bits;
 }
 
-/* Address in rt_typemaps of a bitmap with these bits: one that is there already, or a new one. */
+/*
+ * Index in the pool of a bitmap with these bits: one that is there already, or a new one. The pool
+ * is collected here and written into the image, or into an assembler file, at the end.
+ */
 static uint64_t pool_put(struct gcmap *g, const struct words *w)
 {
-    uint64_t need = (w->n + 63) / 64, room = (g->typemaps.stop - g->typemaps.start) / 8;
-    uint8_t *pool = room ? elf_at(&g->elf, g->typemaps.start, room * 8) : NULL;
+    uint64_t need = (w->n + 63) / 64;
 
-    if (!pool)
-        util_die("%s: no room for pointer maps: section rt_typemaps is missing", g->elf.path);
     for (uint64_t at = 0; at + need <= g->n_pool; at++) {
         uint64_t same = 0;
 
-        while (same < need && elf_get(pool + (at + same) * 8, 8) == word_bits(w, same * 64))
+        while (same < need && g->pool[at + same] == word_bits(w, same * 64))
             same++;
         if (same == need)
-            return g->typemaps.start + at * 8;
+            return at;
     }
-    if (need > room - g->n_pool)
-        util_die("%s: rt_typemaps is full: %llu words, %s needs %llu more: enlarge rt_typemap_pool",
-                 g->elf.path, (unsigned long long)room, w->type,
-                 (unsigned long long)(g->n_pool + need - room));
     for (uint64_t i = 0; i < need; i++)
-        elf_put(pool + (g->n_pool + i) * 8, 8, word_bits(w, i * 64));
-    g->n_pool += need;
-    return g->typemaps.start + (g->n_pool - need) * 8;
+        UTIL_PUSH(g->pool, g->n_pool, g->cap_pool) = word_bits(w, i * 64);
+    return g->n_pool - need;
+}
+
+static void pool_write(struct gcmap *g)
+{
+    uint64_t room = (g->typemaps.stop - g->typemaps.start) / 8;
+    uint8_t *pool = room ? elf_at(&g->elf, g->typemaps.start, room * 8) : NULL;
+
+    if (g->n_pool == 0)
+        return;
+    if (!pool || g->n_pool > room)
+        util_die(
+            "%s: rt_typemaps has room for %llu words, but the bitmaps of objects above 512 bytes "
+            "need %llu: enlarge rt_typemap_pool, or link the result of --pool",
+            g->elf.path, (unsigned long long)(pool ? room : 0), (unsigned long long)g->n_pool);
+    for (uint64_t i = 0; i < g->n_pool; i++)
+        elf_put(pool + i * 8, 8, g->pool[i]);
+}
+
+static void pool_write_assembler(const struct gcmap *g, const char *path)
+{
+    char *text = util_printf("/* Made by tools/gcmap.c: room for the bitmaps of large objects. */\n"
+                             "    .section rt_typemaps, \"a\", @progbits\n    .balign 8\n"
+                             "    .zero %llu\n"
+                             "    .section .note.GNU-stack, \"\", @progbits\n",
+                             (unsigned long long)g->n_pool * 8);
+
+    util_write_file(path, text, strlen(text));
 }
 
 static const char *string_at(const struct elf *elf, uint64_t addr)
@@ -476,7 +533,7 @@ static void descriptor_fill(struct gcmap *g, uint32_t variable, uint64_t addr)
 
     unsigned kind = words_kind(&w, &conflict);
     elf_put(desc + DESC_MASK, 8, kind == KIND_MASK ? word_bits(&w, 0) : 0);
-    elf_put(desc + DESC_MAP, 8, kind == KIND_BITMAP ? pool_put(g, &w) : 0);
+    elf_put(desc + DESC_MAP, 8, kind == KIND_BITMAP ? g->typemaps.start + pool_put(g, &w) * 8 : 0);
     desc[DESC_KIND] = (uint8_t)kind;
     dump_add(g, name, bytes, (unsigned)elf_get(desc + DESC_ALIGN, 2), kind, &w);
 }
@@ -563,28 +620,33 @@ static bool is_volatile(const struct gcmap *g, uint32_t type)
     return false;
 }
 
-/* The collected type that a variable of this type can point to, or DIE_NONE. */
-static uint32_t can_hold(const struct gcmap *g, uint32_t type, unsigned depth)
+/* Name of the collected type that a variable of this type can point to; NULL if there is none. */
+static const char *can_hold(const struct gcmap *g, uint32_t type, unsigned depth)
 {
-    uint32_t bare = dwarf_strip(&g->dw, type, true), held = DIE_NONE;
+    uint32_t bare = dwarf_strip(&g->dw, type, true);
+    const char *held = NULL;
 
     if (bare == DIE_NONE || depth > DEPTH_LIMIT || is_volatile(g, type))
-        return DIE_NONE;
+        return NULL;
     bare = definition_of(g, bare);
 
     const struct dwarf_die *die = &g->dw.dies[bare];
     if (die->tag == DW_TAG_pointer_type) {
         uint32_t target = dwarf_strip(&g->dw, die->type, true);
 
-        return target != DIE_NONE && is_aggregate(g->dw.dies[target].tag) && is_collected(g, target)
-                   ? target
-                   : DIE_NONE;
+        if (target == DIE_NONE)
+            return NULL;
+        if (function_of(g, target) != DIE_NONE)
+            return is_channel(g, target) ? pointer_name(g, bare) : NULL;
+        return is_aggregate(g->dw.dies[target].tag) && is_collected(g, target)
+                   ? dwarf_type_name(&g->dw, target)
+                   : NULL;
     }
     if (die->tag == DW_TAG_array_type)
         return can_hold(g, die->type, depth + 1);
     if (!is_aggregate(die->tag))
-        return DIE_NONE;
-    for (uint32_t i = bare + 1; i < die->end && held == DIE_NONE; i = g->dw.dies[i].end)
+        return NULL;
+    for (uint32_t i = bare + 1; i < die->end && !held; i = g->dw.dies[i].end)
         if (g->dw.dies[i].tag == DW_TAG_member)
             held = can_hold(g, g->dw.dies[i].type, depth + 1);
     return held;
@@ -603,12 +665,11 @@ static void check_globals(struct gcmap *g)
         const struct elf_section *s = elf_section_at(&g->elf, die->addr);
         if (!s || !(s->flags & ELF_SHF_WRITE))
             continue; /* what is read-only was filled by the linker */
-        uint32_t held = can_hold(g, dwarf_type(&g->dw, i), 0);
+        const char *held = can_hold(g, dwarf_type(&g->dw, i), 0);
         const char *name = dwarf_name(&g->dw, i);
-        if (held != DIE_NONE)
+        if (held)
             error_add(g, util_printf("%s: global '%s' can hold collected '%s': declare it gc_root",
-                                     dwarf_where(&g->dw, i), name ? name : "(unnamed)",
-                                     dwarf_type_name(&g->dw, held)));
+                                     dwarf_where(&g->dw, i), name ? name : "(unnamed)", held));
     }
 }
 
@@ -643,12 +704,13 @@ int main(int argc, char **argv)
 {
     bool check = argc == 3 && strcmp(argv[1], "--check") == 0;
     bool dump = argc == 3 && strcmp(argv[1], "--dump") == 0;
+    bool pool = argc == 4 && strcmp(argv[1], "--pool") == 0;
     struct gcmap g = {0};
     char cwd[4096];
 
     util_program = "gcmap";
-    if (argc != 2 + (check || dump) || argv[argc - 1][0] == '-') {
-        fprintf(stderr, "usage: gcmap [--check | --dump] IMAGE\n");
+    if (argc != 2 + (check || dump) + 2 * pool || argv[argc - 1][0] == '-') {
+        fprintf(stderr, "usage: gcmap [--check | --dump | --pool FILE.S] IMAGE\n");
         return 2;
     }
     elf_open(&g.elf, argv[argc - 1]);
@@ -659,7 +721,11 @@ int main(int argc, char **argv)
     print_sorted(g.errors, g.n_errors, stderr);
     if (g.n_errors)
         return 1;
-    if (!check && !dump)
-        util_write_file(argv[argc - 1], g.elf.data, g.elf.size);
+    if (pool)
+        pool_write_assembler(&g, argv[2]);
+    if (check || dump || pool)
+        return 0;
+    pool_write(&g);
+    util_write_file(argv[1], g.elf.data, g.elf.size);
     return 0;
 }

@@ -8,7 +8,8 @@
  * [image.2] No helper of the compiler's library (__udivti3, __atomic_load, _Unwind_Resume ...):
  *           it was not built with our flags, and may use registers or stack that we don't save.
  * [image.3] No segment and no section is writable and executable, none asks for an executable
- *           stack, and no page belongs to two segments of different rights.
+ *           stack, no page belongs to two segments of different rights, and what is written
+ *           lies in a writable segment.
  * [image.4] rt_rseq holds pairs (start, end) of code addresses: start < end, both in one
  *           section, at most RANGE_MAX apart, none overlapping: a stopped core is moved back to
  *           start.
@@ -111,6 +112,17 @@ static void check_helpers(const struct elf *elf)
     }
 }
 
+static bool segment_is_writable(const struct elf *elf, uint64_t addr)
+{
+    for (size_t i = 0; i < elf->n_segments; i++) {
+        const struct elf_segment *p = &elf->segments[i];
+
+        if (p->type == ELF_PT_LOAD && addr >= p->vaddr && addr - p->vaddr < p->mem_bytes)
+            return (p->flags & ELF_PF_W) != 0;
+    }
+    return false;
+}
+
 static void check_rights(const struct elf *elf)
 {
     const uint32_t gnu_stack = 0x6474e551;
@@ -142,6 +154,10 @@ static void check_rights(const struct elf *elf)
 
         if ((s->flags & ELF_SHF_ALLOC) && (s->flags & ELF_SHF_WRITE) && (s->flags & ELF_SHF_EXEC))
             finding(elf, util_printf("section %s is writable and executable", s->name));
+        if ((s->flags & ELF_SHF_ALLOC) && (s->flags & ELF_SHF_WRITE) && s->size &&
+            !segment_is_writable(elf, s->addr))
+            finding(elf,
+                    util_printf("section %s is written, but its segment is read-only", s->name));
     }
 }
 

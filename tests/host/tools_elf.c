@@ -265,6 +265,8 @@ static const struct defect defects[] = {
     {"relocations", START " void *p = &data;", "-Wl,--emit-relocs", "relocations are left in"},
     {"writable code", START, "RWX", "is writable and executable"},
     {"shared page", START, "SHARE", "share a page"},
+    {"read-only data", START " __asm__(\".section rt_tests,\\\"aw\\\"; .quad data; .text\");", "",
+     "section rt_tests is written, but its segment is read-only"},
     {"executable stack", START " __asm__(\".section .note.GNU-stack,\\\"x\\\"; .text\");",
      "-Wl,-z,execstack STACK", "asks for an executable stack"},
     {"dynamic", "int start(void) { return 0; } const char t[] = \"x\"; int d = 1;", "PIE",

@@ -78,6 +78,9 @@ static const char good[] =
     "enum colour { RED, GREEN };\n"
     "struct small { enum colour c; _Bool b; _Complex double z; _Alignas(32) gc(pair *) p; };\n"
     "struct atomic { _Atomic(int) count; gc(struct node *) n; int *restrict const r; };\n"
+    "struct rt_chan;\n#define chan(T) __typeof__(__typeof__(T) *(*)(struct rt_chan *))\n"
+    "struct chans { int n; gc(chan(int)) c; gc(chan(chan(pair))) d; int (*f)(int *); };\n"
+    "static gc_foreign(chan(int)) borrowed_chan; static int (*callback)(int *);\n"
     "static gc_root(struct node *, head);\n"
     "gc_root(struct ints, list);\n"
     "static gc_foreign(struct node *) borrowed;\n"
@@ -88,9 +91,11 @@ static const char good[] =
     "    use(gc_new(struct tagged)); use(gc_new(struct either)); use(gc_new(struct plain));\n"
     "    use(gc_new(struct big)); use(gc_new(struct big2)); use(gc_new(struct wide));\n"
     "    use(gc_new(struct matrix)); use(gc_new(struct small)); use(gc_new(struct atomic));\n"
-    "    use(gc_new(int)); use(gc_new(gc(struct node *))); use(gc_new(unsigned long[7]));\n"
+    "    use(gc_new(int)); use(gc_new(struct node *)); use(gc_new(struct chans)); "
+    "use(gc_new(gc(struct node *))); use(gc_new(unsigned long[7]));\n"
     "    { struct local { char c; gc(struct node *) n; }; use(gc_new(struct local)); }\n"
-    "    use(&head); use(&list); use((void *)&borrowed); use(&indirect); use(&letters); return 0; "
+    "    use(&head); use(&list); use((void *)&borrowed); use(&indirect); use((void "
+    "*)&borrowed_chan); use(&callback); use(&letters); return 0; "
     "}\n";
 
 /* Written by hand from the types above. */
@@ -103,6 +108,8 @@ static const char *const wanted[] = {
     "struct atomic: 24 bytes, align 8, mask 6",
     "struct big: 1576 bytes, align 8, bitmap 1 c000000000000000 ffffffffffffffff f",
     "struct big2: 1576 bytes, align 8, bitmap 1 c000000000000000 ffffffffffffffff f",
+    "struct chans: 32 bytes, align 8, mask 6",
+    "struct node *: 8 bytes, align 8, mask 1",
     "struct either: 16 bytes, align 8, conservative",
     "struct local: 16 bytes, align 8, mask 2",
     "struct matrix: 192 bytes, align 8, mask aaaaaa",
@@ -182,7 +189,7 @@ static void check_image(const char *flags)
             maps[1] = elf_get(desc + DESC_MAP, 8);
     }
     const uint8_t *map = elf_at(&elf, maps[0], 32);
-    check(filled >= 17 && unfilled == 0 && wrong == 0, "records in the image", flags);
+    check(filled >= 19 && unfilled == 0 && wrong == 0, "records in the image", flags);
     check(map && elf_get(map, 8) == 1 && elf_get(map + 8, 8) == 3ull << 62 &&
               elf_get(map + 24, 8) == 15,
           "bitmap in the image", flags);
@@ -202,6 +209,7 @@ struct mistake {
 };
 
 #define HEAD "struct node { gc(struct node *) next; int key; };\n"
+#define CHAN "struct rt_chan;\n#define chan(T) __typeof__(__typeof__(T) *(*)(struct rt_chan *))\n"
 #define MAIN(T) "int main(void) { use(gc_new(struct node)); use(gc_new(" T ")); return 0; }\n"
 
 static const struct mistake mistakes[] = {
@@ -236,8 +244,12 @@ static const struct mistake mistakes[] = {
     {HEAD
      "struct __attribute__((packed)) bad { char c; gc(struct node *) n; };\n" MAIN("struct bad"),
      "program.c:24: field 'n' of struct bad lies at offset 1: a collected pointer must be aligned"},
-    {HEAD MAIN("struct node *"),
-     "struct node *: collected memory of plain pointers (struct node *): use gc_make_refs"},
+    {HEAD CHAN "struct bad { gc(struct node *) n; chan(int) c; };\n" MAIN("struct bad"),
+     "program.c:26: field 'c' of struct bad is a plain pointer (chan(int)) in collected struct "
+     "bad: "
+     "declare it gc(chan(int)), or gc_foreign(chan(int)) if it never holds a collected pointer"},
+    {HEAD CHAN "static chan(struct node *) queue;\nint main(void) { use(&queue); return 0; }\n",
+     "program.c:26: global 'queue' can hold collected 'chan(struct node *)': declare it gc_root"},
     {HEAD "struct node *global;\n" MAIN("int"),
      "program.c:24: global 'global' can hold collected 'struct node': declare it gc_root"},
     {HEAD "static struct { int n; struct node *list[4]; } table;\nint main(void) { use(&table); "
@@ -306,8 +318,15 @@ static void check_full_pool(void)
     int status = system(util_printf("%s --gcmap %s/image >%s/log 2>&1", util_program, dir, dir));
     size_t bytes;
     const char *log = (const char *)util_read_file(util_printf("%s/log", dir), &bytes);
-    check(status != 0 && strstr(util_printf("%.*s", (int)bytes, log), "rt_typemaps is full"),
-          "a full pool is an error", "rt_typemaps");
+    check(status != 0 &&
+              strstr(util_printf("%.*s", (int)bytes, log),
+                     "rt_typemaps has room for 64 words, but the bitmaps of objects above 512 "
+                     "bytes need 126"),
+          "a full pool is an error", log);
+    char *args[] = {"gcmap", "--pool", util_printf("%s/pool.S", dir), util_printf("%s/image", dir)};
+    check(gcmap_main(4, args) == 0 &&
+              strstr((const char *)util_read_file(args[2], &bytes), ".zero 1008\n"),
+          "a pool of the right size", args[2]);
 }
 
 int main(int argc, char **argv)
