@@ -10,13 +10,16 @@
     X(WORLD)      /* the right to stop the world */                                                \
     X(TEST)       /* for tests */                                                                  \
     X(SYNC)       /* mutex, cond, wait group queues */                                             \
+    X(CLOCK)      /* one timer or ticker of a program */                                           \
     X(CHAN)       /* one channel; select takes several, by rising address */                       \
+    X(HOLD)       /* what the runtime keeps alive; pools */                                        \
     X(TIMER)      /* one cpu's timer heap */                                                       \
     X(GC_CYCLE)   /* phase changes */                                                              \
     X(SPECIAL)    /* finalizers, cleanups, weak references of a span */                            \
     X(GOROUTINES) /* the list of all goroutines */                                                 \
     X(RUNQ)       /* the global run queue */                                                       \
     X(SPAN)       /* lists of spans of one shape */                                                \
+    X(GC_LOCAL)   /* one cpu's grey objects */                                                     \
     X(GC_POOL)    /* grey chunks */                                                                \
     X(STACK)      /* stack slots */                                                                \
     X(PAGE_TABLE) /* the kernel page tables */                                                     \

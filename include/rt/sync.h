@@ -139,7 +139,8 @@ void rt_sema_release(struct rt_sema *s);
 struct rt_pool_stock;
 struct rt_pool {
     void *(*make)(void);
-    struct rt_pool_stock *stock; /* not collected; the collector finds what is in it by itself */
+    struct rt_pool_stock *stock; /* the runtime keeps it */
+    uint32_t generation;         /* of the stock: another one means that it is no longer ours */
 };
 
 void *rt_pool_get(struct rt_pool *p);
