@@ -40,6 +40,12 @@ if [ -n "${SYMTAB:-}" ]; then
     # shellcheck disable=SC2086
     run $ASSEMBLE "$work/symtab.S" -o "$work/symtab.o"
     set -- "$@" "$work/symtab.o"
+    if [ -n "${GCMAP:-}" ]; then # room for the bitmaps of large types, behind the code: no function moves
+        run "$GCMAP" --pool "$work/typemaps.S" "$work/first.elf"
+        # shellcheck disable=SC2086
+        run $ASSEMBLE "$work/typemaps.S" -o "$work/typemaps.o"
+        set -- "$@" "$work/typemaps.o"
+    fi
 fi
 link "$work/image.elf" "$@"
 [ -z "${SYMTAB:-}" ] || run "$SYMTAB" --root "$PWD" --verify "$work/image.elf"
