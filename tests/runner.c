@@ -28,15 +28,18 @@
  */
 #include <tests/test.h>
 
+#include <lib/assert.h>
 #include <lib/knobs.h>
 #include <lib/string.h>
 #include <mm/page.h>
 #include <rt/rt.h>
+#include <stdlib.h>
 #include <sched/goroutine.h>
 
 #define TIMEOUT_S 30
 #define NOTES_MAX 20 /* of one case; more are only counted */
 #define PATTERNS_MAX 32
+#define CASES_MAX 4096
 
 extern const struct test_case *const __start_rt_tests[];
 extern const struct test_case *const __stop_rt_tests[];
@@ -55,12 +58,33 @@ static struct {
     unsigned number;
     int64_t start_ns;         /* [a] stored before tc */
     struct goroutine *waiter; /* main */
-    bool done;                /* [a] set before ready(waiter) */
 } running;
 
 static struct {
     unsigned passed, failed, skipped;
 } totals;
+
+/* All cases, by file and line: compilers and linkers leave them in any order. */
+static const struct test_case *cases[CASES_MAX];
+static size_t n_cases;
+
+static int case_order(const void *a, const void *b)
+{
+    const struct test_case *x = *(const struct test_case *const *)a;
+    const struct test_case *y = *(const struct test_case *const *)b;
+    int files = strcmp(x->file, y->file);
+
+    return files != 0 ? files : x->line - y->line;
+}
+
+static void cases_init(void)
+{
+    for (const struct test_case *const *tc = __start_rt_tests; tc < __stop_rt_tests; tc++) {
+        ASSERT(n_cases < CASES_MAX);
+        cases[n_cases++] = *tc;
+    }
+    qsort(cases, n_cases, sizeof cases[0], case_order);
+}
 
 /* ---- Choosing -----------------------------------------------------------------------------------
  */
@@ -206,7 +230,6 @@ void test_shuffle(struct test *t, void *array, size_t n, size_t elem_bytes)
 
 static RT_NORETURN void case_end(void)
 {
-    __atomic_store_n(&running.done, true, __ATOMIC_RELEASE);
     ready(running.waiter);
     goroutine_exit();
 }
@@ -252,14 +275,12 @@ static void run_case(const struct test_case *tc)
     }
 
     int64_t start_ns = arch_nanotime();
-    running.done = false;
     running.waiter = goroutine_current();
     __atomic_store_n(&running.start_ns, start_ns, __ATOMIC_RELAXED);
     __atomic_store_n(&running.tc, tc, __ATOMIC_RELEASE);
     goroutine_spawn(case_main, &arg, sizeof arg, &(struct rt_go_opts){.name = "test"},
                     (uintptr_t)tc->fn, (uintptr_t)__builtin_return_address(0));
-    while (!__atomic_load_n(&running.done, __ATOMIC_ACQUIRE))
-        park(WAIT_WAITGROUP_WAIT);
+    park(WAIT_WAITGROUP_WAIT); /* one ready() for it, from case_end() [park.1] */
     __atomic_store_n(&running.tc, NULL, __ATOMIC_RELEASE);
     int64_t us = (arch_nanotime() - start_ns) / 1000;
 
@@ -343,28 +364,28 @@ static bool parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    const struct test_case *const *tc;
     bool watched = false;
     unsigned n = 0;
 
     if (!parse(argc, argv))
         return 2;
+    cases_init();
     if (options.idle) {
         rt_puts("idle");
         for (;;)
             rt_sleep(INT64_C(1000000000));
     }
     if (options.list) {
-        for (tc = __start_rt_tests; tc < __stop_rt_tests; tc++)
-            if (selected(*tc))
-                list(*tc);
+        for (size_t i = 0; i < n_cases; i++)
+            if (selected(cases[i]))
+                list(cases[i]);
         rt_puts("end of list");
         return 0;
     }
-    for (tc = __start_rt_tests; tc < __stop_rt_tests; tc++)
-        if (selected(*tc)) {
+    for (size_t i = 0; i < n_cases; i++)
+        if (selected(cases[i])) {
             n++;
-            watched |= (*tc)->dies_says == NULL || (*tc)->timeout_s != 0;
+            watched |= cases[i]->dies_says == NULL || cases[i]->timeout_s != 0;
         }
     rt_printf("KTAP version 1\n");
     rt_printf("# seed=%llu cpus=%u mib=%llu\n", (unsigned long long)options.seed, arch_cpu_count(),
@@ -373,9 +394,9 @@ int main(int argc, char **argv)
     if (watched)
         goroutine_spawn(watchdog_main, NULL, 0, &(struct rt_go_opts){.name = "watchdog"},
                         (uintptr_t)watchdog_main, (uintptr_t)__builtin_return_address(0));
-    for (tc = __start_rt_tests; tc < __stop_rt_tests; tc++)
-        if (selected(*tc))
-            run_case(*tc);
+    for (size_t i = 0; i < n_cases; i++)
+        if (selected(cases[i]))
+            run_case(cases[i]);
 
     if (totals.skipped != 0)
         rt_printf("# %u skipped\n", totals.skipped);

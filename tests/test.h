@@ -28,6 +28,7 @@ struct test {
 
 struct test_case {
     const char *suite, *name, *file;
+    int line; /* cases run in the order of files and lines */
     void (*fn)(struct test *t);
     unsigned need_mib;  /* skipped (and listed) where the machine has less RAM; 0: runs in 8 MiB */
     unsigned need_cpus; /* 0: any */
@@ -43,6 +44,7 @@ struct test_case {
     static const struct test_case test_case_##suite_##_##name_ = {.suite = #suite_,                \
                                                                   .name = #name_,                  \
                                                                   .file = __FILE__,                \
+                                                                  .line = __LINE__,                \
                                                                   .fn = test_##suite_##_##name_,   \
                                                                   __VA_ARGS__};                    \
     static const struct test_case *const test_ptr_##suite_##_##name_ RT_SECTION("rt_tests")        \

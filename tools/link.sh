@@ -12,9 +12,18 @@ shift
 work=$image.tmp
 mkdir -p "$work"
 
+# What a tool says on stdout is of interest only to somebody who asks.
 run() {
-    [ "${V:-}" != 1 ] || printf '%s\n' "$*" >&2
-    "$@"
+    if [ "${V:-}" = 1 ]; then
+        printf '%s\n' "$*" >&2
+        "$@"
+    else
+        "$@" >"$work/says" || {
+            status=$?
+            cat "$work/says" >&2
+            return $status
+        }
+    fi
 }
 
 link() { # output object...
