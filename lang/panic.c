@@ -38,7 +38,7 @@
 /* ---- The object ------------------------------------------------------------------------------------ */
 
 #define TEXT_SHORT 64
-#define TEXT_LONG 512
+#define TEXT_LONG (512 - sizeof(struct rt_panic)) /* a type above 512 bytes needs a bitmap */
 
 struct panic_short {
     struct rt_panic panic;
@@ -331,6 +331,8 @@ void rt_goexit(void)
 
     panic_run(g, &p);
     g->panics = NULL;
+    if (g->id == 1)
+        store_relaxed(&sched_main_gone, true);
     goroutine_exit();
 }
 

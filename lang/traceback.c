@@ -79,6 +79,18 @@ static bool is_glue(const char *name)
     return false;
 }
 
+/* A panic below others on a stack is shown, as Go shows it; what the runtime has round it is not. */
+static bool is_panic(const char *name)
+{
+    static const char *const names[] = {"rt_panic",    "rt_panic_value", "rt_repanic",
+                                        "panic_plain", "panic_runtime",  "fault_panic"};
+
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (starts_with(name, names[i]) && name[__builtin_strlen(names[i])] == 0)
+            return true;
+    return false;
+}
+
 /* Print what a walk stands at, or only count the lines. `last`: the innermost of a physical frame comes first. */
 static unsigned frame_lines(const struct walk *w, bool print)
 {
@@ -93,7 +105,8 @@ static unsigned frame_lines(const struct walk *w, bool print)
         return 1;
     }
     for (bool more = true; more; more = symbol_outer(&s)) {
-        if (!show_runtime() && (!program || is_glue(s.name)))
+        bool panics = !program && is_panic(s.name);
+        if (!show_runtime() && !panics && (!program || is_glue(s.name)))
             continue;
         n++;
         if (!print)
@@ -101,7 +114,10 @@ static unsigned frame_lines(const struct walk *w, bool print)
         int length = 0; /* of the name as written: f.constprop.0 is f */
         while (s.name[length] != 0 && s.name[length] != '.')
             length++;
-        rt_printf("%s.%.*s(...)\n\t%s:%u", program ? "main" : "runtime", length, s.name, s.file, s.line);
+        if (panics)
+            rt_printf("panic(...)\n\t%s:%u", s.file, s.line);
+        else
+            rt_printf("%s.%.*s(...)\n\t%s:%u", program ? "main" : "runtime", length, s.name, s.file, s.line);
         if (!s.inlined)
             rt_printf(" +%#lx", (unsigned long)(s.offset + !w->exact));
         rt_printf("\n");
@@ -202,14 +218,10 @@ static void print_other(const struct goroutine *g, struct goroutine *(*running_o
 static void print_others(const struct goroutine *but, struct goroutine *(*running_on)(unsigned cpu),
                          const struct arch_frame *(*frame_of)(unsigned cpu))
 {
-    bool first = but == NULL;
-
     for (const struct goroutine *g = goroutine_all(); g != NULL; g = g->all_next) {
         if (g == but || g->state == G_DEAD || (g->system && !show_runtime()))
             continue;
-        if (!first)
-            rt_printf("\n");
-        first = false;
+        rt_printf("\n");
         print_other(g, running_on, frame_of);
     }
 }
@@ -229,10 +241,8 @@ void traceback_report(uintptr_t pc, uintptr_t fp, bool all)
         rt_printf("\n");
         print_goroutine(g, walk_of(g, pc, fp, false), "running", false);
     }
-    if (all || knobs.gotraceback != TRACEBACK_SINGLE) {
-        rt_printf("\n");
+    if (all || knobs.gotraceback != TRACEBACK_SINGLE)
         print_others(g, sched_running_on, stopped_frame);
-    }
 }
 
 #define CALLER_WALK(g)                                                                             \

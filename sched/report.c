@@ -9,7 +9,8 @@
 
 void report_deadlock(void)
 {
-    sched_fatal("all goroutines are asleep - deadlock!");
+    sched_fatal(goroutine_count() == 0 ? "no goroutines (main called runtime.Goexit) - deadlock!"
+                                       : "all goroutines are asleep - deadlock!");
 }
 
 void fatal_up_print_more(void)

@@ -548,6 +548,8 @@ static void idle_end(void)
     }
 }
 
+bool sched_main_gone;
+
 static bool nothing_can_ever_run(void)
 {
     uint32_t exits = load_seq_cst(&idle_exits); /* [idle.3] */
@@ -557,7 +559,8 @@ static bool nothing_can_ever_run(void)
     for (unsigned i = 0; i < arch_cpu_count(); i++)
         if (load_seq_cst(&cpu_ptr(i, sched_cpu)->idle) != CPU_IDLE)
             return false;
-    return !timer_any() && !irq_anybody_waits() && !any_queue_has_work() && goroutine_count() > 0 &&
+    return !timer_any() && !irq_anybody_waits() && !any_queue_has_work() &&
+           (goroutine_count() > 0 || load_relaxed(&sched_main_gone)) &&
            load_seq_cst(&idle_exits) == exits;
 }
 
@@ -646,7 +649,9 @@ void sched_start(void)
 
     tick = arch_needs_tick();
     procs = knobs.gomaxprocs != 0 && knobs.gomaxprocs < n ? (unsigned)knobs.gomaxprocs : n;
-    store_release(&started, true);
+    store_seq_cst(&started, true);
+    for (unsigned i = 1; i < n; i++)
+        arch_ipi(i, ARCH_IPI_WAKE);
     sched_cpu_init();
     schedtrace_start();
     goroutine_start_system();
@@ -655,8 +660,8 @@ void sched_start(void)
 
 void arch_on_cpu_start(void)
 {
-    while (!load_acquire(&started))
-        arch_cpu_relax();
+    while (!load_acquire(&started)) /* partner: sched_start() */
+        arch_halt_irq_off();
     sched_cpu_init();
     sched_enter(NULL);
     __builtin_unreachable();

@@ -35,6 +35,9 @@ uint64_t sched_seed(void);
 /* For reports, after the other cpus were stopped: what cpu i was running; NULL: its scheduler. */
 struct goroutine *sched_running_on(unsigned cpu);
 
+/* Set when main's goroutine has ended by rt_goexit(): the program ends with the last of the others. */
+extern bool sched_main_gone; /* [a] */
+
 /* ---- Interrupt lines (sched/irq.c) ---- */
 
 /*
