@@ -153,8 +153,8 @@ static const char *unfit(const struct test_case *tc, char *buf, size_t size)
 {
     if (tc->stress && !options.stress)
         return "runs under make stress";
-    if (tc->icount_only && !options.icount)
-        return "measures instructions: needs ICOUNT=1";
+    if (tc->icount_only && (!options.icount || arch_cpu_count() > 1))
+        return "measures instructions: needs ICOUNT=1 SMP=1";
     if (tc->need_cpus > arch_cpu_count()) {
         rt_snprintf(buf, size, "needs %u cpus", tc->need_cpus);
         return buf;

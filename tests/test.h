@@ -34,7 +34,8 @@ struct test_case {
     unsigned need_cpus; /* 0: any */
     unsigned timeout_s; /* the watchdog names it after that; 0: 30 */
     bool stress;        /* only under `make stress` */
-    bool icount_only;   /* measures instructions: only where the clock counts them (ICOUNT=1) */
+    bool icount_only;   /* measures instructions: only where the clock counts this core's (ICOUNT=1
+                           SMP=1) */
     const char *dies_says; /* TEST_DIES: what it prints, and ... */
     int dies_status;       /* ... how it ends */
 };

@@ -429,6 +429,25 @@ static void show_text(const char *what, const struct buffer *t)
     }
 }
 
+/* Of a report in KTAP only the cases that failed; false if there is none. */
+static bool show_failed_cases(const struct buffer *t)
+{
+    const char *begin = buffer_str(t), *p = begin;
+    bool any = false;
+
+    for (; *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n') {
+        if (strncmp(p, "# run ", 6) == 0)
+            begin = p;
+        if (strncmp(p, "not ok ", 7) != 0)
+            continue;
+        struct buffer part = {0};
+        buffer_add(&part, begin, (size_t)(p - begin) + strcspn(p, "\n"));
+        show_text("a failed case", &part);
+        any = true;
+    }
+    return any;
+}
+
 static void log_write(const struct job *job)
 {
     char *path = util_printf("%s/%s.log", opt.logs, job->name);
@@ -453,7 +472,9 @@ static void show(struct job *job)
     if (!job->v.ok) {
         printf("FAIL  %s: %s\n", job->name, job->v.why);
         printf("  ---- %s\n", job->command);
-        show_text("output", &job->text);
+        bool ended_early = strstr(job->v.why, "failed") == NULL;
+        if (ended_early || !show_failed_cases(&job->text))
+            show_text("output", &job->text);
         show_text("errors", &job->errors);
     } else if (opt.verbose) {
         show_text(job->name, &job->text);
