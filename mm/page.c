@@ -471,6 +471,16 @@ uint64_t page_block_free_locked(uintptr_t address)
     return ~c->ram[word_of(page)] == 0 && c->claim[word_of(page)] == 0 ? c->free[word_of(page)] : 0;
 }
 
+uintptr_t page_whole_block_locked(uintptr_t address)
+{
+    uint64_t page = page_known(address), block;
+
+    if (~chunk_of(page)->ram[word_of(page)] == 0 ||
+        !page_find_locked(PCACHE_PAGES, PCACHE_PAGES, &block))
+        return 0;
+    return page_address(block);
+}
+
 void page_claim_locked(uintptr_t block, unsigned cpu, uint64_t *free, uint64_t *zero)
 {
     uint64_t page = page_known(block);
@@ -843,6 +853,13 @@ void page_init(const struct mem_range *ranges, size_t n, void *meta, size_t meta
     heap.scan_done = UINT64_MAX; /* everything is news */
     for (size_t i = 0; i < n; i++)
         (void)page_give(ranges[i].base, ranges[i].end - ranges[i].base);
+}
+
+paddr_t page_ram_top(void)
+{
+    const struct segment *s = &heap.segments[heap.n_segments - 1];
+
+    return (s->first_frame + s->n_pages) << PAGE_SHIFT;
 }
 
 void page_init_boot(struct bootmem *b)

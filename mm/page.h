@@ -55,6 +55,10 @@ void page_init(const struct mem_range *ranges, size_t n, void *meta, size_t meta
  */
 size_t page_give(paddr_t base, uint64_t bytes);
 
+/* No page that was or will be allocated lies at or above this physical address. After page_init().
+ */
+paddr_t page_ram_top(void);
+
 /*
  * Allocate n_pages (not 0) that follow each other; the first one's address is a multiple of
  * align_pages pages (a power of two; 1 for any). flags: enum page_flags; without PAGE_ZERO the

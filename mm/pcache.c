@@ -4,10 +4,11 @@
  * WHAT. mm/pcache.h has the model, the invariants [pcache.1] to [pcache.4] and the inline fast
  * paths. Here caches are opened (a block is claimed), closed, and reached into from other cpus.
  *
- * WHICH BLOCK. An empty cache takes the block of the lowest free page. A run that had to come from
- * the bitmap moves the cache there if that block holds more than the cache does, so that the next
- * ones need no lock; a page freed into another block moves it if the cache is empty or full, so
- * that neither a burst of frees nor one of allocations takes the lock for each page.
+ * WHICH BLOCK. An empty cache takes the block of the lowest free page; where that can't be claimed,
+ * at the ragged edges of RAM, the lowest block that is wholly free. A run that had to come from the
+ * bitmap moves the cache there if that block holds MOVE_GAIN pages more than the cache does, so
+ * that the next ones need no lock; a page freed into another block moves it if the cache is empty
+ * or full, so that neither a burst of frees nor one of allocations takes the lock for each page.
  *
  * LOCKING. Page lock, then token; nothing inside the token. A cpu that holds the page lock is alone
  * with its own cache (others need that lock, its own fast path has preemption off), but takes the
@@ -23,6 +24,9 @@
 
 #include <lib/assert.h>
 #include <lib/bitmap.h>
+
+#define MOVE_GAIN                                                                                  \
+    16u /* pages: what moving a cache must bring to be worth two changes of the tree */
 
 PERCPU(struct pcache, pcache);
 uint64_t pcache_refills, pcache_drains;
@@ -112,12 +116,21 @@ void pcache_prefer_locked(uintptr_t page, bool freed)
     unsigned cpu = arch_cpu_id();
     uint64_t mine = cpu_ptr(cpu, pcache)->free, there = page_block_free_locked(page);
 
-    if (there == 0 || page_fail_armed_locked())
+    uintptr_t block = block_of(page);
+
+    if (page_fail_armed_locked())
         return;
-    if (freed ? mine != 0 && ~mine != 0 : bits_count(there) <= bits_count(mine))
+    if (there == 0) {
+        if (mine != 0 || freed)
+            return;
+        block = page_whole_block_locked(page);
+        if (block == 0)
+            return;
+    } else if (freed ? mine != 0 && ~mine != 0 : bits_count(there) < bits_count(mine) + MOVE_GAIN) {
         return;
+    }
     (void)pcache_close_locked(cpu);
-    pcache_open_locked(cpu, block_of(page));
+    pcache_open_locked(cpu, block);
 }
 
 unsigned pcache_count_locked(void)
@@ -176,6 +189,7 @@ static uintptr_t pcache_refill_locked(unsigned cpu, bool *zero) REQUIRES(&page_l
         return pcache_pop_locked(cpu, zero);
     }
     *zero = page_take_locked(page);
+    pcache_prefer_locked(page, false);
     return page;
 }
 

@@ -173,6 +173,9 @@ uintptr_t page_first_free_locked(void) REQUIRES(&page_lock);
 bool page_take_locked(uintptr_t page) REQUIRES(&page_lock);
 /* The free pages of the block around `page`; 0 unless it may be claimed. */
 uint64_t page_block_free_locked(uintptr_t page) REQUIRES(&page_lock);
+/* If no block around `page` can be claimed, as it is not all RAM: the lowest wholly free block;
+ * else 0. */
+uintptr_t page_whole_block_locked(uintptr_t page) REQUIRES(&page_lock);
 /* Move the block's free pages into the words; and back. `block` is its first page's address. */
 void page_claim_locked(uintptr_t block, unsigned cpu, uint64_t *free, uint64_t *zero)
     REQUIRES(&page_lock);
