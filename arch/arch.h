@@ -166,6 +166,15 @@ void arch_frame_push_call(struct arch_frame *f, void (*fn)(uintptr_t, uintptr_t)
 /* Walk frame pointers from (pc, fp) and store return addresses; reads only what `readable` allows. */
 size_t arch_backtrace(uintptr_t pc, uintptr_t fp, uintptr_t *out, size_t max);
 
+/* ---- Devices, for programs ---- */
+
+/* Registers at a physical address, uncached, mapped for ever; NULL: no memory, or no such address. */
+volatile void *arch_device_map(paddr_t pa, size_t bytes);
+
+/* An I/O port of 1, 2 or 4 bytes; a machine without ports reads all ones. */
+uint32_t arch_port_read(uint16_t port, unsigned bytes);
+void arch_port_write(uint16_t port, unsigned bytes, uint32_t v);
+
 /* ---- The console device and the end -------------------------------------------------------------- */
 
 void arch_console_put(const char *s, size_t n); /* raw bytes, polled; any context; caller serialises */

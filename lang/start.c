@@ -32,6 +32,8 @@ int main(int argc, char **argv);
 
 const struct boot_info *start_boot_info; /* [I] for rt_module() */
 static bool pages_ready;                 /* [I] */
+static struct boot_range ram[MEMMAP_RANGES_MAX]; /* [I] what the direct map holds */
+static size_t n_ram;
 
 static RT_NORETURN RT_COLD void cannot_start(const char *why)
 {
@@ -52,33 +54,26 @@ static void *to_virt(uint64_t pa)
     return phys_to_virt(pa);
 }
 
-/* RAM as the direct map shows it: also what is in use. */
-static void map_ram(const struct boot_info *info)
-{
-    static struct memmap map;
-    static struct boot_range ram[MEMMAP_RANGES_MAX];
-
-    memmap_build(&map, info->ranges, info->n_ranges, NULL, 0, arch_phys_limit());
-    for (size_t i = 0; i < map.n; i++)
-        ram[i] = (struct boot_range){map.ranges[i].base, map.ranges[i].end - map.ranges[i].base, BOOT_MEM_RAM};
-    arch_memory_init(ram, map.n);
-}
-
-/* RAM that may be given out; returns a page for starting cpus, or 0. */
+/*
+ * Find the RAM: all of it for the direct map, and what may be given out for bootmem.
+ * Returns a page in which the other cpus can start, or 0.
+ */
 static paddr_t find_memory(const struct boot_info *info)
 {
     static struct memmap map;
-    static struct boot_range keep[MEMMAP_KEEP_MAX];
-    size_t n = 0;
 
-    for (; n < info->n_keep; n++)
-        keep[n] = info->keep[n];
-    keep[n++] = (struct boot_range){arch_image_paddr(), (uint64_t)(image_end - image_start), BOOT_MEM_RESERVED};
     if (info->n_ranges == 0)
         cannot_start("the loader gave no memory map");
-    uint64_t bytes = memmap_build(&map, info->ranges, info->n_ranges, keep, n, arch_phys_limit());
+    memmap_build(&map, info->ranges, info->n_ranges, NULL, 0, arch_phys_limit());
+    for (size_t i = 0; i < map.n; i++)
+        ram[i] = (struct boot_range){map.ranges[i].base, map.ranges[i].end - map.ranges[i].base, BOOT_MEM_RAM};
+    n_ram = map.n;
+
+    for (size_t i = 0; i < info->n_keep; i++)
+        memmap_remove(&map, info->keep[i].base, info->keep[i].base + info->keep[i].bytes);
+    memmap_remove(&map, arch_image_paddr(), arch_image_paddr() + (uint64_t)(image_end - image_start));
     paddr_t low = memmap_take_low(&map, PAGE_BYTES);
-    if (bytes < LEAST_BYTES || memmap_bytes(&map) < LEAST_BYTES)
+    if (memmap_bytes(&map) < LEAST_BYTES)
         cannot_start("less than 1 MiB of usable memory; give the machine more (8 MiB is enough)");
     bootmem_init(&bootmem, &map, to_virt);
     return low;
@@ -99,7 +94,7 @@ RT_NORETURN void arch_on_boot(const struct boot_info *info)
         arch_exit(STATUS_NO_START);
     }
     paddr_t low = find_memory(info);
-    map_ram(info);
+    arch_memory_init(ram, n_ram);
     arch_devices_init();
     page_init_boot(&bootmem);
     pages_ready = true;

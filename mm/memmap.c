@@ -104,7 +104,7 @@ static void memmap_judge(const struct sources *s)
         bool ram = r->type == BOOT_MEM_RAM;
         struct mem_range a = range_clip(r, ram, s->limit);
 
-        if (r->bytes == 0)
+        if (r->bytes == 0 && r->type != 0) /* all zero: a slot that the loader did not use */
             oddity_count(&empty, i);
         else if (range_wraps(r))
             oddity_count(&wraps, i);

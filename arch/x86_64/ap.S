@@ -41,13 +41,18 @@ ap_long:
     movl $1, %eax
     movabsq $ap_arrived, %rcx
     lock xaddl %eax, (%rcx)
+    cmpl $255, %eax /* ARCH_MAX_CPUS - 1: too many, or too late */
+    jae ap_halt
     movabsq $ap_stack_tops, %rcx
     movq (%rcx, %rax, 8), %rsp
     movl %eax, %edi
     xorl %ebp, %ebp
     movabsq $ap_main, %rax
     call *%rax
-    ud2
+ap_halt:
+    cli
+    hlt
+    jmp ap_halt
 
     .align 8
 ap_gdt:

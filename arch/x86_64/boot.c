@@ -133,3 +133,18 @@ uintptr_t arch_sched_stack_top(unsigned cpu)
 {
     return cpu_sched_stack_top(cpu);
 }
+
+uint32_t arch_port_read(uint16_t port, unsigned bytes)
+{
+    return bytes == 1 ? in8(port) : bytes == 2 ? in16(port) : in32(port);
+}
+
+void arch_port_write(uint16_t port, unsigned bytes, uint32_t v)
+{
+    if (bytes == 1)
+        out8(port, (uint8_t)v);
+    else if (bytes == 2)
+        out16(port, (uint16_t)v);
+    else
+        out32(port, v);
+}

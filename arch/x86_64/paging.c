@@ -276,6 +276,11 @@ volatile void *device_map(paddr_t pa, size_t bytes)
     return device_map_as(pa, bytes, ARCH_WRITE | ARCH_UNCACHED);
 }
 
+volatile void *arch_device_map(paddr_t pa, size_t bytes)
+{
+    return pa + bytes > pa ? device_map(pa, bytes) : NULL;
+}
+
 /* Firmware tables lie anywhere, and nobody says how long they are: what isn't RAM is mapped as asked. */
 const void *phys_map_any(RT_UNUSED void *ctx, uint64_t pa, size_t bytes)
 {

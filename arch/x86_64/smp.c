@@ -1,15 +1,17 @@
 /*
  * arch/x86_64/smp.c - starting the other cpus (ap.S is the code they start with).
  *
- * Each cpu that the MADT lists gets INIT, then, 200 us later, a SIPI, and a second one if it hasn't come
- * after a while: all at once, since they take numbered stacks as they arrive and share nothing. A cpu that
- * does not come in time is reported and left out; should it come later, it finds `closed` and halts for ever.
+ * Each cpu that the MADT lists gets INIT, then, 200 us later, a SIPI, and a second one if it hasn't come after a while:
+ * all at once. They number themselves as they arrive (lock xadd), and everything that a number needs, stacks and
+ * per-cpu data, was made before; so they share nothing, wait for nobody, and halt until the scheduler starts. A cpu that
+ * does not come in time is reported and left out; should it come later, its number is too large and it halts for ever.
  *
  * INVARIANTS
- * [smp.1] A cpu's number is its place among the cpus that came, in the MADT's order, and 0 is the boot cpu:
- *         numbers are dense, and per-cpu areas exist for all of them before any of them runs portable code.
- * ORDERING. ap_arrived_id[slot] is released by the arriving cpu and acquired by the boot cpu; cpu_go[slot]
- *           goes the other way and carries the number.
+ * [smp.1] A cpu's number is its place in the order of arrival; 0 is the boot cpu. Numbers are dense, and nothing that
+ *         a cpu does before it has its number touches per-cpu data.
+ * ORDERING. ap_ready[number] is released by the cpu, after apic_id_of_cpu[number], and acquired by the boot cpu.
+ * REJECTED. Numbers in the MADT's order: a cpu would have to wait for the others, spinning, and 254 that spin starve the
+ * boot cpu of an emulator with two host cores (10 s instead of 1).
  * SOURCES. Intel SDM 3A 8.4 (MP initialization).
  */
 #include <lib/assert.h>
@@ -22,19 +24,15 @@
 #include "acpi.h"
 #include "x86.h"
 
-#define AP_STACK_PAGES 4
-#define NOBODY UINT32_MAX
-
 extern char ap_trampoline[], ap_trampoline_end[];
 extern char ap_gdt_ptr[], ap_far[], ap_cr0[], ap_cr3[], ap_cr4[], ap_efer[], ap_gdt[], ap_long[];
 extern char percpu_start[], percpu_end[];
-void ap_main(uint32_t slot);
+void ap_main(uint32_t arrival);
 
-uintptr_t ap_stack_tops[ARCH_MAX_CPUS];                 /* [I] by slot, in order of arrival */
-uint32_t ap_arrived;                                    /* [a] next slot; ap.S counts it up */
-static uint32_t ap_arrived_id[ARCH_MAX_CPUS];           /* [a] APIC id + 1 of the cpu in that slot */
-static uint32_t cpu_go[ARCH_MAX_CPUS];                  /* [a] by slot: number + 1 once it may run; NOBODY: stay out */
-static unsigned n_cpus = 1;                             /* [I] after arch_start_cpus() */
+uintptr_t ap_stack_tops[ARCH_MAX_CPUS]; /* [I] by arrival: ap.S starts on it; the scheduler's stack */
+uint32_t ap_arrived;                    /* [a] arrivals so far; ap.S counts it up */
+static bool ap_ready[ARCH_MAX_CPUS];    /* [a] by number */
+static unsigned n_cpus = 1;             /* [I] after arch_start_cpus() */
 
 unsigned arch_cpu_count(void)
 {
@@ -60,30 +58,17 @@ static void trampoline_make(paddr_t at)
     patch32(page, ap_efer, (uint32_t)rdmsr(MSR_EFER) & 0x900);
 }
 
-/* Portable code takes over from here: our number says which per-cpu area and stacks are ours. */
-static void ap_enter(RT_UNUSED void *arg)
+/* On the scheduler's stack of cpu arrival + 1; GS base is whatever the cpu came with. */
+void ap_main(uint32_t arrival)
 {
-    trace(TRACE_CPU_UP, 0, 0);
-    arch_on_cpu_start();
-}
+    unsigned number = arrival + 1;
 
-void ap_main(uint32_t slot)
-{
-    /* No GS base yet: nothing here may touch per-cpu data. */
-    wrmsr(MSR_GS_BASE, 0);
-    if (slot >= ARCH_MAX_CPUS)
-        for (;;)
-            __asm__ volatile("cli; hlt");
+    cpu_init(number);
     apic_init_cpu();
-    store_release(&ap_arrived_id[slot], apic_id() + 1);
-    uint32_t go;
-    while ((go = load_acquire(&cpu_go[slot])) == 0)
-        arch_cpu_relax();
-    if (go == NOBODY)
-        for (;;)
-            __asm__ volatile("cli; hlt");
-    cpu_init(go - 1);
-    arch_leave_to((void *)cpu_sched_stack_top(go - 1), ap_enter, NULL);
+    apic_id_of_cpu[number] = apic_id();
+    store_release(&ap_ready[number], true);
+    trace(TRACE_CPU_UP, number, 0);
+    arch_on_cpu_start();
 }
 
 /* The cpus to start, in the MADT's order; apic_id_of_cpu[0] is ours already. */
@@ -111,19 +96,18 @@ static unsigned wanted_list(uint32_t *ids)
     return n;
 }
 
-static unsigned count_arrived(void)
+static unsigned count_ready(unsigned want)
 {
     unsigned n = 0;
-    uint32_t slots = load_acquire(&ap_arrived);
-    for (uint32_t s = 0; s < slots && s < ARCH_MAX_CPUS; s++)
-        n += load_acquire(&ap_arrived_id[s]) != 0;
+    while (n < want && load_acquire(&ap_ready[n + 1]))
+        n++;
     return n;
 }
 
-static bool wait_arrived(unsigned want, int64_t ns)
+static bool wait_ready(unsigned want, int64_t ns)
 {
     int64_t end = arch_nanotime() + ns;
-    while (count_arrived() < want) {
+    while (count_ready(want) < want) {
         if (arch_nanotime() > end)
             return false;
         arch_cpu_relax();
@@ -131,12 +115,12 @@ static bool wait_arrived(unsigned want, int64_t ns)
     return true;
 }
 
-static uint32_t slot_of(uint32_t id)
+static bool came(uint32_t id, unsigned n)
 {
-    for (uint32_t s = 0; s < ARCH_MAX_CPUS; s++)
-        if (load_acquire(&ap_arrived_id[s]) == id + 1)
-            return s;
-    return NOBODY;
+    for (unsigned i = 1; i <= n; i++)
+        if (apic_id_of_cpu[i] == id)
+            return true;
+    return false;
 }
 
 static void percpu_make(unsigned id)
@@ -157,39 +141,34 @@ unsigned arch_start_cpus(paddr_t low_page)
         boot_complain("memory map", "no free page below 640 KiB to start the other %u cpus in", n);
         return 1;
     }
-    for (unsigned i = 0; i < n; i++)
-        ap_stack_tops[i] = wired_stack_make(AP_STACK_PAGES);
+    for (unsigned i = 1; i <= n; i++) {
+        percpu_make(i);
+        cpu_stacks_make(i);
+        ap_stack_tops[i - 1] = cpu_sched_stack_top(i);
+    }
     trampoline_make(low_page);
     paging_map_low_page(low_page);
     for (unsigned i = 0; i < n; i++)
         apic_send(ids[i], APIC_INIT);
     clock_spin_ns(200000);
+    uint32_t sipi = APIC_SIPI | (uint32_t)(low_page >> 12);
     for (unsigned i = 0; i < n; i++)
-        apic_send(ids[i], APIC_SIPI | (uint32_t)(low_page >> 12));
-    if (!wait_arrived(n, 20000000)) {
+        apic_send(ids[i], sipi);
+    unsigned first = n;
+    if (!wait_ready(n, 20000000 + (int64_t)n * 1000000)) { /* cpus that run already ignore a second one */
         for (unsigned i = 0; i < n; i++)
-            if (slot_of(ids[i]) == NOBODY)
-                apic_send(ids[i], APIC_SIPI | (uint32_t)(low_page >> 12));
-        wait_arrived(n, 1000000000 + (int64_t)n * 20000000);
+            if (!came(ids[i], n))
+                apic_send(ids[i], sipi);
+        wait_ready(n, 1000000000 + (int64_t)n * 20000000);
+        first = swap_acq_rel(&ap_arrived, ARCH_MAX_CPUS); /* the door is closed */
+        if (first > n)
+            first = n;
+        wait_ready(first, 1000000000);
     }
-
-    for (unsigned i = 0; i < n; i++) {
-        if (slot_of(ids[i]) == NOBODY) {
+    n_cpus = 1 + count_ready(first);
+    for (unsigned i = 0; i < n; i++)
+        if (n_cpus < n + 1 && !came(ids[i], n_cpus - 1))
             boot_complain("cpu", "the one with APIC id %u does not answer; left out", ids[i]);
-            continue;
-        }
-        apic_id_of_cpu[n_cpus] = ids[i];
-        percpu_make(n_cpus);
-        cpu_stacks_make(n_cpus);
-        n_cpus++;
-    }
-    for (unsigned i = 1; i < n_cpus; i++) { /* [smp.1] only now */
-        uint32_t slot = slot_of(apic_id_of_cpu[i]);
-        store_release(&cpu_go[slot], i + 1);
-    }
-    for (uint32_t s = 0; s < ARCH_MAX_CPUS; s++)
-        if (load_relaxed(&cpu_go[s]) == 0)
-            store_release(&cpu_go[s], NOBODY);
     paging_unmap_low();
     return n_cpus;
 }

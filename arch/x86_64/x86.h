@@ -15,6 +15,13 @@ static inline uint8_t in8(uint16_t port)
     return v;
 }
 
+static inline uint16_t in16(uint16_t port)
+{
+    uint16_t v;
+    __asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port) : "memory");
+    return v;
+}
+
 static inline uint32_t in32(uint16_t port)
 {
     uint32_t v;

@@ -1,0 +1,96 @@
+/*
+ * lang/input.c - lines of console input for goroutines.
+ *
+ * The interrupt line's function moves bytes from the device into a ring, on a scheduler stack, and readies the reader.
+ * LOCKING. One reader at a time (reader_lock, a mutex: the others park). The ring has one writer (the line's function)
+ * and one reader; each owns its index.
+ * ORDERING. `tail` is released by the writer after the bytes, acquired by the reader. `waiter` is taken by a swap: by
+ * the writer, who then owes a ready(), or back by the reader.
+ */
+#include <arch/arch.h>
+#include <lib/atomic.h>
+#include <rt/goroutine.h>
+#include <rt/print.h>
+#include <rt/sync.h>
+#include <sched/sched.h>
+
+#define RING 4096u
+#define POLL_NS INT64_C(10000000) /* where the device raises no interrupt */
+#define CTRL_D 4
+
+static struct rt_mutex reader_lock;
+static char ring[RING];
+static uint32_t head;            /* [a] the reader's */
+static uint32_t tail;            /* [a] the writer's */
+static struct goroutine *waiter; /* [a] */
+static bool attached, polled;    /* guarded by reader_lock */
+
+static void drain(void)
+{
+    int c;
+    while ((c = arch_console_get()) >= 0) {
+        uint32_t t = load_relaxed(&tail);
+        if (t - load_acquire(&head) == RING)
+            continue; /* full: the newest byte is lost */
+        ring[t % RING] = (char)c;
+        store_release(&tail, t + 1);
+    }
+}
+
+static void on_input(RT_UNUSED void *arg, RT_UNUSED uint64_t n)
+{
+    drain();
+    struct goroutine *g = swap_acq_rel(&waiter, NULL);
+    if (g != NULL)
+        ready(g);
+}
+
+static void wait_for_input(void)
+{
+    if (polled) {
+        rt_sleep(POLL_NS);
+        drain();
+        return;
+    }
+    irq_waiters_add(1);
+    store_seq_cst(&waiter, goroutine_current());
+    if (load_acquire(&tail) == load_relaxed(&head) || swap_acq_rel(&waiter, NULL) == NULL)
+        park(WAIT_IO_WAIT); /* nothing yet, or the writer took us off and readies us */
+    irq_waiters_add(-1);
+}
+
+static int next_byte(void)
+{
+    while (load_acquire(&tail) == load_relaxed(&head))
+        wait_for_input();
+    int c = (unsigned char)ring[load_relaxed(&head) % RING];
+    store_release(&head, load_relaxed(&head) + 1);
+    return c;
+}
+
+ssize_t rt_read_line(char *buf, size_t size)
+{
+    size_t n = 0;
+    int c;
+
+    rt_mutex_lock(&reader_lock);
+    if (!attached) {
+        unsigned irq;
+        attached = true;
+        polled = !arch_console_irq(&irq) || !irq_attach(irq, on_input, NULL);
+        drain(); /* what came before */
+    }
+    static bool after_cr; /* a terminal sends CR, a file LF, some both */
+    while ((c = next_byte()) != '\n' || after_cr) {
+        bool skip = c == '\n';
+        after_cr = c == '\r';
+        if (after_cr || c == CTRL_D)
+            break;
+        if (!skip && n + 1 < size)
+            buf[n++] = (char)c;
+    }
+    if (size > 0)
+        buf[n] = '\0';
+    rt_mutex_unlock(&reader_lock);
+    return c == CTRL_D && n == 0 ? -1 : (ssize_t)n;
+}

@@ -1,0 +1,134 @@
+/*
+ * lang/program.c - a program and its machine: end, environment, modules, chance, devices, interrupt lines.
+ */
+#include <arch/arch.h>
+#include <lang/hold.h>
+#include <lib/console.h>
+#include <lib/knobs.h>
+#include <lib/rand.h>
+#include <lib/atomic.h>
+#include <lib/string.h>
+#include <rt/panic.h>
+#include <rt/program.h>
+#include <rt/sync.h>
+#include <sched/sched.h>
+
+#define LINES 160u
+
+extern const struct boot_info *start_boot_info;
+
+RT_NORETURN void rt_exit(int status)
+{
+    console_begin(); /* whoever is printing finishes; nobody begins again */
+    arch_exit(status);
+}
+
+const char *rt_getenv(const char *key)
+{
+    return knobs_getenv(key);
+}
+
+/* ---- Modules: built on first use from the loader's list ---- */
+static struct rt_module modules[BOOT_MODULES_MAX];
+static struct rt_once modules_once;
+
+static void modules_make(void)
+{
+    for (size_t i = 0; i < start_boot_info->n_modules; i++) {
+        const struct boot_module *m = &start_boot_info->modules[i];
+        modules[i] = (struct rt_module){m->name, phys_to_virt(m->paddr), (size_t)m->bytes};
+    }
+}
+
+size_t rt_module_count(void)
+{
+    return start_boot_info->n_modules;
+}
+
+const struct rt_module *rt_module(size_t i)
+{
+    if (i >= start_boot_info->n_modules)
+        return NULL;
+    rt_once_do(&modules_once, modules_make);
+    return &modules[i];
+}
+
+/* ---- Time and chance ---- */
+int64_t rt_walltime_ns(void)
+{
+    return arch_walltime_ns();
+}
+
+/* A counter hashed: each number once, in an order that the seed decides; no lock. */
+uint64_t rt_rand64(void)
+{
+    static uint64_t drawn; /* [a] */
+    struct rng r = {sched_seed() + add_relaxed(&drawn, 1) * 0x9e3779b97f4a7c15u};
+    return rng_next(&r);
+}
+
+/* ---- Devices ---- */
+volatile void *rt_mmio_map(uint64_t paddr, size_t bytes)
+{
+    return arch_device_map(paddr, bytes);
+}
+
+uint8_t rt_in8(uint16_t port)
+{
+    return (uint8_t)arch_port_read(port, 1);
+}
+
+uint16_t rt_in16(uint16_t port)
+{
+    return (uint16_t)arch_port_read(port, 2);
+}
+
+uint32_t rt_in32(uint16_t port)
+{
+    return arch_port_read(port, 4);
+}
+
+void rt_out8(uint16_t port, uint8_t value)
+{
+    arch_port_write(port, 1, value);
+}
+
+void rt_out16(uint16_t port, uint16_t value)
+{
+    arch_port_write(port, 2, value);
+}
+
+void rt_out32(uint16_t port, uint32_t value)
+{
+    arch_port_write(port, 4, value);
+}
+
+/* ---- Interrupt lines as channels ---- */
+struct irq_chan {
+    rt_chan(uint64_t) chan; /* [I] kept alive by a hold for ever, as the line is never given back */
+    uint64_t unsent;        /* [a] counted while the buffer was full */
+};
+static struct irq_chan irq_chans[LINES];
+
+/* Scheduler stack. */
+static void irq_to_chan(void *arg, uint64_t n)
+{
+    struct irq_chan *line = arg;
+    uint64_t count = swap_acq_rel(&line->unsent, 0) + n;
+
+    if (!rt_chan_try_send(line->chan, count))
+        add_relaxed(&line->unsent, count);
+}
+
+rt_chan(uint64_t) rt_irq_chan(unsigned irq, size_t capacity)
+{
+    if (irq >= LINES)
+        rt_panic("rt_irq_chan: no interrupt line %u", irq);
+    rt_chan(uint64_t) c = rt_chan_make(uint64_t, (int64_t)(capacity > 0 ? capacity : 1));
+    hold_take(rt_chan_raw(c));
+    irq_chans[irq].chan = c;
+    if (!irq_attach(irq, irq_to_chan, &irq_chans[irq]))
+        rt_panic("rt_irq_chan: interrupt line %u does not exist or is taken", irq);
+    irq_waiters_add(1); /* from now on an interrupt may wake somebody: no deadlock */
+    return c;
+}
