@@ -181,17 +181,18 @@ endef
 LINK_DEPS = $(RT_OBJS) linker.ld tools/link.sh $(OUT)/flags-link $(IMAGE_TOOLS)
 
 # ---- Programs -------------------------------------------------------------------------------------------
-# A program is a folder of .c and .S files, or one .c file, anywhere. Objects of /a/b/c.c lie in $(OUT)/app/a/b/, so
-# programs of one name don't meet there. $(call program,path,image) makes the rules.
+# A program is a folder of .c and .S files, or one .c file, anywhere. The objects of program NAME lie in
+# $(OUT)/app/NAME/, below the whole path of their source. $(call program,path,image) makes the rules.
 # app.mk may set: SRCS (below the folder, or absolute), CFLAGS, and defaults for MEM SMP MODULE ARGS ENV by ?=.
 PROGRAM_COMPILE = $(CC) $(PROGRAM_INCLUDE) $(PROGRAM_CFLAGS) $(PROGRAM_EXTRA) $(DEPS)
 
-$(OUT)/app/%.c.o: /%.c $(OUT)/flags-program
-	$(call say,CC,$(patsubst $(CURDIR)/%,%,$<))
-	$(Q)mkdir -p $(@D) && $(PROGRAM_COMPILE) -c $< -o $@
-$(OUT)/app/%.S.o: /%.S $(OUT)/flags-program
-	$(call say,AS,$(patsubst $(CURDIR)/%,%,$<))
-	$(Q)mkdir -p $(@D) && $(PROGRAM_COMPILE) -c $< -o $@
+# $(call program_object,image,source)
+program_obj = $(OUT)/app/$(patsubst $(OUT)/%.elf,%,$(1))$(2).o
+define program_object
+$(call program_obj,$(1),$(2)): $(2) $(1).flags $(OUT)/flags-program
+	$$(call say,$(if $(filter %.S,$(2)),AS,CC),$(patsubst $(CURDIR)/%,%,$(2)))
+	$$(Q)mkdir -p $$(@D) && $$(PROGRAM_COMPILE) -c $$< -o $$@
+endef
 
 program_name = $(basename $(notdir $(abspath $(1))))
 program_image = $(OUT)/$(call program_name,$(1)).elf
@@ -214,11 +215,11 @@ endif
 ifeq ($$(program_srcs),)
 $$(error APP=$(1): there is no .c or .S file in it)
 endif
-program_objs := $$(program_srcs:%=$(OUT)/app%.o)
-PROGRAM_SRCS += $$(program_srcs)
+program_objs := $$(foreach s,$$(program_srcs),$$(call program_obj,$(2),$$(s)))
+PROGRAM_OBJS += $$(program_objs)
+$$(foreach s,$$(program_srcs),$$(eval $$(call program_object,$(2),$$(s))))
 -include $$(wildcard $$(program_objs:.o=.d))
 $$(program_objs): private PROGRAM_EXTRA := $$(CFLAGS)
-$$(program_objs): $(2).flags
 $(2).flags: private FLAGS := $$(CFLAGS) $$(program_objs)
 $(2).flags: FORCE
 	$$(call stamp,$$(FLAGS))
@@ -228,7 +229,6 @@ $(2): $$(program_objs) $(2).flags $$(LINK_DEPS)
 	$$(link)
 endef
 
-# Sources that several programs share get their rules once; the last flags win.
 EXAMPLES := $(sort $(patsubst %/,%,$(filter-out examples/README.md,$(wildcard examples/*/))))
 ifneq ($(words $(APP)),$(words $(firstword $(APP))))
 $(error APP=$(APP): a path with spaces is too much for make)
@@ -242,7 +242,7 @@ IMAGES := $(foreach p,$(PROGRAMS),$(call program_image,$(p)))
 all: $(IMAGES) ## build $(OUT)/<app>.elf of APP=, or of every example
 objs: $(RT_OBJS) ## compile the runtime, link nothing
 test-objs: $(TEST_OBJS)
-program-objs: $(foreach p,$(PROGRAM_SRCS),$(OUT)/app$(p).o)
+program-objs: $(PROGRAM_OBJS)
 .PHONY: all objs test-objs program-objs
 
 TEST_IMAGE := $(OUT)/tests.elf

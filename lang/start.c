@@ -28,6 +28,7 @@
 #define LEAST_BYTES (UINT64_C(1) << 20) /* usable RAM without which nothing works */
 
 extern char image_start[], image_end[];
+extern const char image_name[]; /* the program's: tools/link.sh */
 int main(int argc, char **argv);
 
 const struct boot_info *start_boot_info; /* [I] for rt_module() */
@@ -89,7 +90,7 @@ RT_NORETURN void arch_on_boot(const struct boot_info *info)
     static char why[KNOBS_WHY_BYTES];
 
     start_boot_info = info;
-    if (knobs_init("ingot", info->cmdline, info->cmdline_len, why, sizeof why) > 0) {
+    if (knobs_init(image_name, info->cmdline, info->cmdline_len, why, sizeof why) > 0) {
         boot_complain("command line", "%s", why);
         arch_exit(STATUS_NO_START);
     }

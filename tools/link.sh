@@ -43,6 +43,19 @@ link() { # output object...
     cat "$work/errors" >&2
 }
 
+# The program's name, for argv[0]: lang/start.c knows it as image_name.
+name=$(basename "$image" .elf)
+cat >"$work/name.S" <<EOS
+    .section .rodata.image_name, "a"
+    .globl image_name
+image_name:
+    .asciz "$name"
+    .section .note.GNU-stack, "", @progbits
+EOS
+# shellcheck disable=SC2086
+run $ASSEMBLE "$work/name.S" -o "$work/name.o"
+set -- "$@" "$work/name.o"
+
 if [ -n "${SYMTAB:-}" ]; then
     link "$work/first.elf" "$@"
     run "$SYMTAB" --root "$PWD" -S -o "$work/symtab.S" "$work/first.elf"
