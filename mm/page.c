@@ -620,7 +620,7 @@ void *page_alloc(size_t n_pages, size_t align_pages, unsigned flags)
     if (found) {
         pages_take_locked(at, n_pages);
         if (n_pages <= PCACHE_RUN_MAX)
-            pcache_prefer_locked(page_address(at), false);
+            pcache_prefer_locked(page_address(at), n_pages);
     } else {
         page_failed_locked();
     }

@@ -6,9 +6,9 @@
  *
  * WHICH BLOCK. An empty cache takes the block of the lowest free page; where that can't be claimed,
  * at the ragged edges of RAM, the lowest block that is wholly free. A run that had to come from the
- * bitmap moves the cache there if that block holds MOVE_GAIN pages more than the cache does, so
- * that the next ones need no lock; a page freed into another block moves it if the cache is empty
- * or full, so that neither a burst of frees nor one of allocations takes the lock for each page.
+ * bitmap moves the cache there if that block can serve another one like it, which the cache could
+ * not; a page freed into another block moves it if the cache is empty or full, so that neither a
+ * burst of frees nor one of allocations takes the lock for each page.
  *
  * LOCKING. Page lock, then token; nothing inside the token. A cpu that holds the page lock is alone
  * with its own cache (others need that lock, its own fast path has preemption off), but takes the
@@ -24,9 +24,6 @@
 
 #include <lib/assert.h>
 #include <lib/bitmap.h>
-
-#define MOVE_GAIN                                                                                  \
-    16u /* pages: what moving a cache must bring to be worth two changes of the tree */
 
 PERCPU(struct pcache, pcache);
 uint64_t pcache_refills, pcache_drains;
@@ -111,7 +108,7 @@ uint64_t pcache_insert_locked(unsigned cpu, uint64_t mask, bool zero)
     return twice;
 }
 
-void pcache_prefer_locked(uintptr_t page, bool freed)
+void pcache_prefer_locked(uintptr_t page, size_t n_pages)
 {
     unsigned cpu = arch_cpu_id();
     uint64_t mine = cpu_ptr(cpu, pcache)->free, there = page_block_free_locked(page);
@@ -121,12 +118,12 @@ void pcache_prefer_locked(uintptr_t page, bool freed)
     if (page_fail_armed_locked())
         return;
     if (there == 0) {
-        if (mine != 0 || freed)
+        if (mine != 0 || n_pages == 0)
             return;
         block = page_whole_block_locked(page);
         if (block == 0)
             return;
-    } else if (freed ? mine != 0 && ~mine != 0 : bits_count(there) < bits_count(mine) + MOVE_GAIN) {
+    } else if (n_pages == 0 ? mine != 0 && ~mine != 0 : word_runs(there, (unsigned)n_pages) == 0) {
         return;
     }
     (void)pcache_close_locked(cpu);
@@ -189,7 +186,7 @@ static uintptr_t pcache_refill_locked(unsigned cpu, bool *zero) REQUIRES(&page_l
         return pcache_pop_locked(cpu, zero);
     }
     *zero = page_take_locked(page);
-    pcache_prefer_locked(page, false);
+    pcache_prefer_locked(page, 1);
     return page;
 }
 
@@ -248,7 +245,7 @@ void page_free_one_slow(uintptr_t token, uint64_t rotated)
     spin_lock(&page_lock);
     preempt_on();
     page_free_locked(page, 1);
-    pcache_prefer_locked(page, true);
+    pcache_prefer_locked(page, 0);
     spin_unlock(&page_lock);
 }
 

@@ -156,8 +156,11 @@ bool pcache_drain_all_locked(void) REQUIRES(&page_lock);
  */
 uint64_t pcache_insert_locked(unsigned cpu, uint64_t mask, bool zero) REQUIRES(&page_lock);
 
-/* If the block is claimable [pcache.3] and worth more than this cpu's own, claim it instead. */
-void pcache_prefer_locked(uintptr_t page, bool freed) REQUIRES(&page_lock);
+/*
+ * A run of n_pages at `page` came from the bitmap, or (n_pages 0) a page was freed there: move this
+ * cpu's cache to that block, if it may be claimed [pcache.3] and that pays.
+ */
+void pcache_prefer_locked(uintptr_t page, size_t n_pages) REQUIRES(&page_lock);
 
 /* What a cpu's cache holds; for statistics and page_verify(). */
 struct pcache_view {
