@@ -147,6 +147,14 @@ void rt_chan_put(void *dst, const void *src, size_t bytes);
     uint64_t id##_word = 0;                                                                        \
     __builtin_memcpy(&id##_word, &(x), RT_CHAN_FIT_(x))
 
+/* The value of a call that may be left unused: clang warns of that inside another macro's argument, but not of a
+ * volatile access. */
+#ifdef __clang__
+#define RT_CHAN_RESULT_(x) (*(volatile __typeof__(x) *)&(x))
+#else
+#define RT_CHAN_RESULT_(x) x
+#endif
+
 /* Scalars are stored; a struct of words may hold references, and lie anywhere. */
 #define RT_CHAN_STORE_(place, src, bytes)                                                          \
     do {                                                                                           \
@@ -182,7 +190,7 @@ void rt_chan_put(void *dst, const void *src, size_t bytes);
         } else {                                                                                   \
             id##_sent = rt_chan_try_send_elem(RT_CHAN_RAW_(id##_c), &id##_v);                      \
         }                                                                                          \
-        id##_sent;                                                                                 \
+        RT_CHAN_RESULT_(id##_sent);                                                                \
     })
 
 #define RT_CHAN_RECV_(id, c) RT_CHAN_RECV_II_(id, c)
@@ -196,7 +204,7 @@ void rt_chan_put(void *dst, const void *src, size_t bytes);
         } else {                                                                                   \
             (void)rt_chan_recv_elem(RT_CHAN_RAW_(id##_c), &id##_v);                                \
         }                                                                                          \
-        id##_v;                                                                                    \
+        RT_CHAN_RESULT_(id##_v);                                                                   \
     })
 
 #define RT_CHAN_RECV_OK_(id, c, lvalue) RT_CHAN_RECV_OK_II_(id, c, lvalue)
@@ -212,7 +220,7 @@ void rt_chan_put(void *dst, const void *src, size_t bytes);
         } else {                                                                                   \
             id##_ok = rt_chan_recv_elem(RT_CHAN_RAW_(id##_c), (void *)(uintptr_t)id##_p);          \
         }                                                                                          \
-        id##_ok;                                                                                   \
+        RT_CHAN_RESULT_(id##_ok);                                                                  \
     })
 
 #define RT_CHAN_TRY_RECV_(id, c, lvalue) RT_CHAN_TRY_RECV_II_(id, c, lvalue)
@@ -229,7 +237,7 @@ void rt_chan_put(void *dst, const void *src, size_t bytes);
         } else {                                                                                   \
             id##_ok = rt_chan_try_recv_elem(RT_CHAN_RAW_(id##_c), (void *)(uintptr_t)id##_p);      \
         }                                                                                          \
-        id##_ok;                                                                                   \
+        RT_CHAN_RESULT_(id##_ok);                                                                  \
     })
 
 #define RT_CHAN_RANGE_(id, v, c) RT_CHAN_RANGE_II_(id, v, c)
