@@ -163,6 +163,12 @@ static inline bool arch_frame_irqs_on(const struct arch_frame *f);
 /* Make the frame continue as if its code had called fn(a, b) right where it was interrupted. */
 void arch_frame_push_call(struct arch_frame *f, void (*fn)(uintptr_t, uintptr_t), uintptr_t a, uintptr_t b);
 
+/*
+ * For reports: where the caller's address lies when a function that begins at `function` was interrupted at pc, in words
+ * above the stack pointer; -1 if it has built its frame, so that the frame pointer tells. A guess from its code.
+ */
+int arch_return_slot(uintptr_t function, uintptr_t pc);
+
 /* Walk frame pointers from (pc, fp) and store return addresses; reads only what `readable` allows. */
 size_t arch_backtrace(uintptr_t pc, uintptr_t fp, uintptr_t *out, size_t max);
 

@@ -154,6 +154,7 @@ void rt_defer_run(struct rt_defer_frame *frame)
 
 void rt_defer_recovered(struct rt_defer_frame *frame)
 {
+    stack_close_reserve(goroutine_current());
     rt_defer_run(frame);
 }
 

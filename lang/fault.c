@@ -32,21 +32,22 @@ extern const char text_start[], text_end[], text_user_fault_start[], text_user_f
 /* What the faulting instruction seems to have called. */
 void fault_panic(uintptr_t what, uintptr_t address)
 {
-    uintptr_t pc = (uintptr_t)__builtin_return_address(0);
+    struct trace_start at = {(uintptr_t)__builtin_return_address(0), *(uintptr_t *)__builtin_frame_address(0),
+                             goroutine_current()->fault_sp, true};
 
     switch (what) {
     case RT_PANIC_STACK_OVERFLOW:
-        panic_fault(RT_PANIC_STACK_OVERFLOW, "runtime error: stack overflow", address, pc);
+        panic_fault(RT_PANIC_STACK_OVERFLOW, "runtime error: stack overflow", address, at);
     case RT_PANIC_DIVIDE:
-        panic_fault(RT_PANIC_DIVIDE, "runtime error: integer divide by zero", 0, pc);
+        panic_fault(RT_PANIC_DIVIDE, "runtime error: integer divide by zero", 0, at);
     case RT_PANIC_ILLEGAL:
-        panic_fault(RT_PANIC_ILLEGAL, "runtime error: illegal instruction", 0, pc);
+        panic_fault(RT_PANIC_ILLEGAL, "runtime error: illegal instruction", 0, at);
     case RT_PANIC_ALIGN:
-        panic_fault(RT_PANIC_ALIGN, "runtime error: misaligned memory access", address, pc);
+        panic_fault(RT_PANIC_ALIGN, "runtime error: misaligned memory access", address, at);
     case RT_PANIC_CHECK:
-        panic_fault(RT_PANIC_CHECK, "runtime error: floating point error", 0, pc);
+        panic_fault(RT_PANIC_CHECK, "runtime error: floating point error", 0, at);
     default:
-        panic_fault(address < NIL_BYTES ? RT_PANIC_NIL_DEREF : RT_PANIC_FAULT, NIL_TEXT, address, pc);
+        panic_fault(address < NIL_BYTES ? RT_PANIC_NIL_DEREF : RT_PANIC_FAULT, NIL_TEXT, address, at);
     }
 }
 
@@ -87,6 +88,7 @@ static bool overflow(struct goroutine *g, struct arch_frame *frame, uintptr_t ad
 {
     if (!stack_open_reserve(g))
         panic_fatal_frame(frame, "stack overflow");
+    g->fault_sp = arch_frame_sp(frame);
     arch_frame_push_call(frame, fault_panic, RT_PANIC_STACK_OVERFLOW, address);
     return true;
 }
@@ -105,12 +107,13 @@ bool arch_on_fault(struct arch_frame *frame, enum arch_fault what, uintptr_t add
         uintptr_t from = *(const uintptr_t *)sp;
         if (!may_fault(from - 1))
             return false;
-        arch_frame_set_pc(frame, from);
+        arch_frame_set_pc(frame, from - 1);
     } else if (!may_fault(pc)) {
         return false;
     }
     if (what == ARCH_FAULT_PROTECTION && address == 0)
         address = ~(uintptr_t)0; /* a non-canonical address: the machine does not say which */
+    g->fault_sp = sp;
     arch_frame_push_call(frame, fault_panic, (uintptr_t)kind_of(what), address);
     return true;
 }

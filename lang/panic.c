@@ -124,7 +124,7 @@ static struct rt_panic *panic_make(enum rt_panic_kind kind, const char *text, si
 
 /* ---- Running deferred calls ------------------------------------------------------------------------- */
 
-RT_NORETURN static void panic_uncaught(struct panic_state *p, uintptr_t pc, uintptr_t fp);
+RT_NORETURN static void panic_uncaught(struct panic_state *p, struct trace_start at);
 
 /* Go on where `frame` says, without the panics that lie below it [panic.2]. */
 RT_NORETURN static void recover_to(struct goroutine *g, struct rt_defer_frame *frame)
@@ -167,8 +167,8 @@ static RT_NOINLINE void panic_run(struct goroutine *g, struct panic_state *p)
     }
 }
 
-/* Panic with e; pc and fp are where the report's stack begins. */
-RT_NORETURN static void panic_start(struct rt_panic *e, uintptr_t pc, uintptr_t fp)
+/* Panic with e; a report's stack begins at `at`. */
+RT_NORETURN static void panic_start(struct rt_panic *e, struct trace_start at)
 {
     struct goroutine *g = goroutine_current();
 
@@ -176,20 +176,22 @@ RT_NORETURN static void panic_start(struct rt_panic *e, uintptr_t pc, uintptr_t 
         fatal("panic: %s: in code of the runtime that must not panic", e->message);
     struct panic_state p = {.object = e};
     panic_run(g, &p);
-    panic_uncaught(&p, pc, fp);
+    panic_uncaught(&p, at);
 }
 
-#define CALLER_PC ((uintptr_t)__builtin_return_address(0))
-#define CALLER_FP (*(uintptr_t *)__builtin_frame_address(0))
+/* The caller of the function that this stands in. */
+#define CALLER                                                                                     \
+    ((struct trace_start){(uintptr_t)__builtin_return_address(0), *(uintptr_t *)__builtin_frame_address(0), 0,  \
+                          false})
 
-RT_NORETURN static void panic_text(enum rt_panic_kind kind, const char *text, uintptr_t address, uintptr_t pc,
-                                   uintptr_t fp)
+RT_NORETURN static void panic_text(enum rt_panic_kind kind, const char *text, uintptr_t address,
+                                   struct trace_start at)
 {
-    panic_start(panic_make(kind, text, __builtin_strlen(text) + 1, NULL, address, pc), pc, fp);
+    panic_start(panic_make(kind, text, __builtin_strlen(text) + 1, NULL, address, at.pc), at);
 }
 
 RT_NORETURN static void panic_formatted(enum rt_panic_kind kind, const char *prefix, const char *fmt, va_list ap,
-                                        uintptr_t pc, uintptr_t fp)
+                                        struct trace_start at)
 {
     char text[256];
     va_list again;
@@ -200,7 +202,7 @@ RT_NORETURN static void panic_formatted(enum rt_panic_kind kind, const char *pre
     size_t bytes = head + (n > 0 ? (size_t)n : 0) + 1;
 
     if (RT_LIKELY(bytes <= sizeof text))
-        panic_start(panic_make(kind, text, bytes, NULL, 0, pc), pc, fp);
+        panic_start(panic_make(kind, text, bytes, NULL, 0, at.pc), at);
     char *room;
     size_t room_bytes;
     struct rt_panic *e = panic_alloc(bytes, NULL, &room, &room_bytes);
@@ -210,50 +212,50 @@ RT_NORETURN static void panic_formatted(enum rt_panic_kind kind, const char *pre
     rt_gc_set(e->message, room);
     e->kind = kind;
     e->is_runtime_error = head != 0;
-    e->pc = pc;
-    panic_start(e, pc, fp);
+    e->pc = at.pc;
+    panic_start(e, at);
 }
 
 /* ---- What programs and the runtime call -------------------------------------------------------------- */
 
 void rt_panic(const char *fmt, ...)
 {
-    uintptr_t pc = CALLER_PC, fp = CALLER_FP;
+    struct trace_start at = CALLER;
     const char *percent = fmt;
 
     while (*percent != 0 && *percent != '%')
         percent++;
     if (*percent == 0)
-        panic_start(panic_make(RT_PANIC_USER, fmt, (size_t)(percent - fmt) + 1, NULL, 0, pc), pc, fp);
+        panic_start(panic_make(RT_PANIC_USER, fmt, (size_t)(percent - fmt) + 1, NULL, 0, at.pc), at);
     va_list ap;
     va_start(ap, fmt);
-    panic_formatted(RT_PANIC_USER, "", fmt, ap, pc, fp);
+    panic_formatted(RT_PANIC_USER, "", fmt, ap, at);
 }
 
 void rt_panic_value(void *value)
 {
+    struct trace_start at = CALLER;
     char text[32];
 
     if (value == NULL)
         rt_snprintf(text, sizeof text, "nil");
     else
         rt_snprintf(text, sizeof text, "(void *) %p", value);
-    panic_start(panic_make(RT_PANIC_USER, text, __builtin_strlen(text) + 1, value, 0, CALLER_PC), CALLER_PC,
-                CALLER_FP);
+    panic_start(panic_make(RT_PANIC_USER, text, __builtin_strlen(text) + 1, value, 0, at.pc), at);
 }
 
 void rt_repanic(struct rt_panic *e)
 {
     if (e == NULL)
         panic_text(RT_PANIC_NIL_DEREF, "runtime error: invalid memory address or nil pointer dereference", 0,
-                   CALLER_PC, CALLER_FP);
+                   CALLER);
     e->repanicked = true;
-    panic_start(e, CALLER_PC, CALLER_FP);
+    panic_start(e, CALLER);
 }
 
 void panic_plain(enum rt_panic_kind kind, const char *text)
 {
-    panic_text(kind, text, 0, CALLER_PC, CALLER_FP);
+    panic_text(kind, text, 0, CALLER);
 }
 
 void panic_runtime(enum rt_panic_kind kind, const char *fmt, ...)
@@ -261,28 +263,28 @@ void panic_runtime(enum rt_panic_kind kind, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    panic_formatted(kind, "runtime error: ", fmt, ap, CALLER_PC, CALLER_FP);
+    panic_formatted(kind, "runtime error: ", fmt, ap, CALLER);
 }
 
-void panic_fault(enum rt_panic_kind kind, const char *text, uintptr_t address, uintptr_t pc)
+void panic_fault(enum rt_panic_kind kind, const char *text, uintptr_t address, struct trace_start at)
 {
-    panic_text(kind, text, address, pc, CALLER_FP);
+    panic_text(kind, text, address, at);
 }
 
 void sched_panic(const char *text)
 {
-    panic_text(RT_PANIC_SYNC, text, 0, CALLER_PC, CALLER_FP);
+    panic_text(RT_PANIC_SYNC, text, 0, CALLER);
 }
 
 void lang_panic_make_len(void)
 {
-    panic_text(RT_PANIC_MAKE, "runtime error: makeslice: len out of range", 0, CALLER_PC, CALLER_FP);
+    panic_text(RT_PANIC_MAKE, "runtime error: makeslice: len out of range", 0, CALLER);
 }
 
 void lang_panic_out_of_memory(size_t bytes)
 {
     (void)bytes;
-    panic_text(RT_PANIC_OUT_OF_MEMORY, "runtime error: out of memory", 0, CALLER_PC, CALLER_FP);
+    panic_text(RT_PANIC_OUT_OF_MEMORY, "runtime error: out of memory", 0, CALLER);
 }
 
 struct rt_panic *rt_recover_from(void *frame)
@@ -311,6 +313,7 @@ struct rt_panic *rt_catch(int unused, rt_thunk thunk, void *args, size_t bytes, 
     RT_DEFER_POINT_(&frame.point, caught);
     if (0) {
     caught:
+        stack_close_reserve(goroutine_current());
         defer_drop_frame(goroutine_current(), &frame);
         return frame.caught;
     }
@@ -373,10 +376,10 @@ static void print_panics(const struct panic_state *p)
 static void print_signal(const struct rt_panic *e)
 {
     if (e->kind == RT_PANIC_NIL_DEREF || e->kind == RT_PANIC_FAULT)
-        rt_printf("[signal SIGSEGV: segmentation violation code=0x1 addr=%#lx pc=%#lx]\n",
+        rt_printf("[signal SIGSEGV: segmentation violation code=0x1 addr=0x%lx pc=0x%lx]\n",
                   (unsigned long)e->fault_address, (unsigned long)e->pc);
     else if (e->kind == RT_PANIC_ILLEGAL)
-        rt_printf("[signal SIGILL: illegal instruction code=0x2 addr=%#lx pc=%#lx]\n", (unsigned long)e->pc,
+        rt_printf("[signal SIGILL: illegal instruction code=0x2 addr=0x%lx pc=0x%lx]\n", (unsigned long)e->pc,
                   (unsigned long)e->pc);
 }
 
@@ -386,7 +389,7 @@ static unsigned char report_stack[16384] RT_ALIGNED(16);
 struct last_words {
     struct panic_state *panics; /* of an uncaught panic, else NULL */
     char text[256];             /* of a fatal error */
-    uintptr_t pc, fp;           /* where the running goroutine's stack begins */
+    struct trace_start at;      /* where the running goroutine's stack begins */
     bool all;                   /* every goroutine, whatever GOTRACEBACK says but none */
 };
 static struct last_words last;
@@ -402,7 +405,7 @@ static void report(void *arg)
         print_message(last.text);
         rt_printf("\n");
     }
-    traceback_report(last.pc, last.fp, last.all);
+    traceback_report(last.at, last.all);
     fatal_leave();
 }
 
@@ -411,12 +414,11 @@ RT_NORETURN static void report_and_leave(void)
     arch_leave_to(report_stack + sizeof report_stack, report, NULL);
 }
 
-static void panic_uncaught(struct panic_state *p, uintptr_t pc, uintptr_t fp)
+static void panic_uncaught(struct panic_state *p, struct trace_start at)
 {
     fatal_claim();
     last.panics = p;
-    last.pc = pc;
-    last.fp = fp;
+    last.at = at;
     report_and_leave();
 }
 
@@ -427,27 +429,25 @@ void rt_fatal(const char *fmt, ...)
     va_start(ap, fmt);
     fatal_claim();
     rt_vsnprintf(last.text, sizeof last.text, fmt, ap);
-    last.pc = CALLER_PC;
-    last.fp = CALLER_FP;
+    last.at = CALLER;
     report_and_leave();
 }
 
-RT_NORETURN static void fatal_from(const char *text, uintptr_t pc, uintptr_t fp)
+RT_NORETURN static void fatal_from(const char *text, struct trace_start at)
 {
     fatal_claim();
     rt_snprintf(last.text, sizeof last.text, "%s", text);
-    last.pc = pc;
-    last.fp = fp;
+    last.at = at;
     last.all = goroutine_current() == NULL;
     report_and_leave();
 }
 
 void sched_fatal(const char *text)
 {
-    fatal_from(text, CALLER_PC, CALLER_FP);
+    fatal_from(text, CALLER);
 }
 
 void panic_fatal_frame(const struct arch_frame *frame, const char *text)
 {
-    fatal_from(text, arch_frame_pc(frame), arch_frame_fp(frame));
+    fatal_from(text, trace_start_of(frame));
 }

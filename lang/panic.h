@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <lang/traceback.h>
 #include <rt/panic.h>
 #include <sched/goroutine.h>
 
@@ -14,8 +15,8 @@ RT_NORETURN void panic_plain(enum rt_panic_kind kind, const char *text);
 /* "panic: runtime error: ...", printf-like. */
 RT_NORETURN void panic_runtime(enum rt_panic_kind kind, const char *fmt, ...) RT_PRINTF(2, 3);
 
-/* The same for a fault at `address` by the instruction at pc. `text` is a literal, "runtime error: " included. */
-RT_NORETURN void panic_fault(enum rt_panic_kind kind, const char *text, uintptr_t address, uintptr_t pc);
+/* The same for a fault at `address` by the instruction at `at`. `text` is a literal, "runtime error: " included. */
+RT_NORETURN void panic_fault(enum rt_panic_kind kind, const char *text, uintptr_t address, struct trace_start at);
 
 /* "fatal error: text" and the stacks, from a fault handler; frame is the running goroutine's. */
 RT_NORETURN void panic_fatal_frame(const struct arch_frame *frame, const char *text);

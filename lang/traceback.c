@@ -41,19 +41,38 @@ static bool show_runtime(void)
 
 /* A walk: pc and fp of a frame; exact: pc is the instruction itself, not the one behind a call. */
 struct walk {
-    uintptr_t pc, fp, lo, hi;
+    uintptr_t pc, fp, sp, lo, hi;
     bool exact;
 };
 
+static bool in_stack(const struct walk *w, uintptr_t at, unsigned words)
+{
+    return at % sizeof(uintptr_t) == 0 && at >= w->lo && at < w->hi && w->hi - at >= words * sizeof(uintptr_t);
+}
+
+/* From the function that w stands in to its caller. */
 static bool walk_up(struct walk *w)
 {
-    if (w->fp % sizeof(uintptr_t) != 0 || w->fp < w->lo || w->hi - w->fp < 2 * sizeof(uintptr_t) ||
-        w->fp >= w->hi) /* [trace.1] */
+    struct symbol s;
+    uintptr_t at = w->pc - !w->exact;
+    bool known = symbol_lookup(at, &s);
+    uintptr_t function = at - s.offset;
+    /* an interrupted function may have no frame, or none yet */
+    int slot = w->exact && w->sp != 0 && known && s.offset < 4096 ? arch_return_slot(function, w->pc) : -1;
+
+    w->exact = known && function == (uintptr_t)fault_panic; /* what "called" it is an instruction that faulted */
+    if (slot >= 0) {
+        uintptr_t from = w->sp + (unsigned)slot * sizeof(uintptr_t);
+        w->sp = 0;
+        if (!in_stack(w, from, 1))
+            return false;
+        w->pc = *(const uintptr_t *)from;
+        return w->pc != 0;
+    }
+    w->sp = 0;
+    if (!in_stack(w, w->fp, 2)) /* [trace.1] */
         return false;
     const uintptr_t *frame = (const uintptr_t *)w->fp;
-    struct symbol s;
-    /* what "called" fault_panic() is an instruction that faulted */
-    w->exact = symbol_lookup(w->pc - !w->exact, &s) && w->pc - !w->exact - s.offset == (uintptr_t)fault_panic;
     w->pc = frame[1];
     w->lo = w->fp + 2 * sizeof(uintptr_t);
     w->fp = frame[0];
@@ -119,7 +138,7 @@ static unsigned frame_lines(const struct walk *w, bool print)
         else
             rt_printf("%s.%.*s(...)\n\t%s:%u", program ? "main" : "runtime", length, s.name, s.file, s.line);
         if (!s.inlined)
-            rt_printf(" +%#lx", (unsigned long)(s.offset + !w->exact));
+            rt_printf(" +0x%lx", (unsigned long)(s.offset + !w->exact));
         rt_printf("\n");
     }
     return n;
@@ -157,7 +176,7 @@ static void print_creator(const struct goroutine *g)
     }
     while (is_glue(s.name) && symbol_outer(&s))
         ;
-    rt_printf("created by %s.%s in goroutine %lu\n\t%s:%u +%#lx\n",
+    rt_printf("created by %s.%s in goroutine %lu\n\t%s:%u +0x%lx\n",
               traceback_is_program(g->creator_pc - 1) ? "main" : "runtime", s.name, (unsigned long)g->creator_id,
               s.file, s.line, (unsigned long)s.offset + 1);
 }
@@ -177,9 +196,9 @@ static void print_header(const struct goroutine *g, const char *status, bool wit
     rt_printf("]:\n");
 }
 
-static struct walk walk_of(const struct goroutine *g, uintptr_t pc, uintptr_t fp, bool exact)
+static struct walk walk_of(const struct goroutine *g, struct trace_start at)
 {
-    return (struct walk){pc, fp, g->stack_committed, g->stack_hi, exact};
+    return (struct walk){at.pc, at.fp, at.sp, g->stack_committed, g->stack_hi, at.exact};
 }
 
 static void print_goroutine(const struct goroutine *g, struct walk w, const char *status, bool with_time)
@@ -197,7 +216,7 @@ static void print_other(const struct goroutine *g, struct goroutine *(*running_o
         for (unsigned i = 0; i < arch_cpu_count(); i++) {
             const struct arch_frame *f = running_on(i) == g ? frame_of(i) : NULL;
             if (f != NULL) {
-                print_goroutine(g, walk_of(g, arch_frame_pc(f), arch_frame_fp(f), true), "running", false);
+                print_goroutine(g, walk_of(g, trace_start_of(f)), "running", false);
                 return;
             }
         }
@@ -209,10 +228,12 @@ static void print_other(const struct goroutine *g, struct goroutine *(*running_o
     bool waits = g->state == G_WAITING;
     const char *status = waits ? wait_reason_text(g->wait_reason) : "runnable";
     if (g->preempted)
-        print_goroutine(g, walk_of(g, arch_frame_pc(g->frame), arch_frame_fp(g->frame), true), status, waits);
+        print_goroutine(g, walk_of(g, trace_start_of(g->frame)), status, waits);
     else
-        print_goroutine(g, walk_of(g, arch_context_pc(&g->context), arch_context_fp(&g->context), false), status,
-                        waits);
+        print_goroutine(g,
+                        walk_of(g, (struct trace_start){arch_context_pc(&g->context), arch_context_fp(&g->context),
+                                                        0, false}),
+                        status, waits);
 }
 
 static void print_others(const struct goroutine *but, struct goroutine *(*running_on)(unsigned cpu),
@@ -231,7 +252,7 @@ static const struct arch_frame *stopped_frame(unsigned cpu)
     return *cpu_ptr(cpu, arch_stopped_frame);
 }
 
-void traceback_report(uintptr_t pc, uintptr_t fp, bool all)
+void traceback_report(struct trace_start at, bool all)
 {
     const struct goroutine *g = goroutine_current();
 
@@ -239,14 +260,15 @@ void traceback_report(uintptr_t pc, uintptr_t fp, bool all)
         return;
     if (g != NULL) {
         rt_printf("\n");
-        print_goroutine(g, walk_of(g, pc, fp, false), "running", false);
+        print_goroutine(g, walk_of(g, at), "running", false);
     }
     if (all || knobs.gotraceback != TRACEBACK_SINGLE)
         print_others(g, sched_running_on, stopped_frame);
 }
 
 #define CALLER_WALK(g)                                                                             \
-    walk_of((g), (uintptr_t)__builtin_return_address(0), *(uintptr_t *)__builtin_frame_address(0), false)
+    walk_of((g), (struct trace_start){(uintptr_t)__builtin_return_address(0),                      \
+                                      *(uintptr_t *)__builtin_frame_address(0), 0, false})
 
 void sched_up_print_goroutines(bool all)
 {

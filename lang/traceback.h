@@ -15,14 +15,26 @@
 
 #include <sched/goroutine.h>
 
+/* Where a stack is walked from. */
+struct trace_start {
+    uintptr_t pc, fp; /* fp: the frame pointer of the function that pc is in */
+    uintptr_t sp;     /* if exact, else 0 */
+    bool exact;       /* pc is an instruction that was interrupted or faulted, not the one behind a call */
+};
+
 /*
- * For a report; the other cpus have been stopped: the running goroutine from (pc, fp), and, as GOTRACEBACK
- * says or if `all`, the others. fp: the frame pointer of the function that pc is in.
+ * For a report; the other cpus have been stopped: the running goroutine from `at`, and, as GOTRACEBACK says or
+ * if `all`, the others.
  */
-void traceback_report(uintptr_t pc, uintptr_t fp, bool all);
+void traceback_report(struct trace_start at, bool all);
 
 /* Is pc in code of the program (or of its tests), not of the runtime? */
 bool traceback_is_program(uintptr_t pc);
+
+static inline struct trace_start trace_start_of(const struct arch_frame *frame)
+{
+    return (struct trace_start){arch_frame_pc(frame), arch_frame_fp(frame), arch_frame_sp(frame), true};
+}
 
 /* A fault is turned into a call of this function; what called it is the faulting instruction itself. */
 void fault_panic(uintptr_t what, uintptr_t address);

@@ -239,7 +239,7 @@ static RT_COLD void free_shared(struct goroutine *g)
     bool call = false;
 
     spin_lock(&pool_lock);
-    if (mapped > KEEP_BYTES || g->reserve_open) {
+    if (mapped > KEEP_BYTES || g->reserve_open || g->reserve_ram != NULL) {
         g->queue_next = trim_list;
         trim_list = g;
         trim_bytes += mapped;
@@ -263,6 +263,7 @@ void goroutine_free(struct goroutine *g)
     if (!g->system)
         c->gone++;
     if (RT_UNLIKELY(c->n >= CACHE_MAX || g->stack_hi - g->stack_committed > KEEP_BYTES || g->reserve_open ||
+                    g->reserve_ram != NULL ||
                     g->stack_hi - g->stack_lo > STACK_SLOT_MIN)) {
         free_shared(g);
         return;
@@ -281,6 +282,11 @@ static void *trim(struct goroutine *g, void *chain)
         void **page = phys_to_virt(arch_unmap_page(va));
         *page = chain;
         chain = page;
+    }
+    if (g->reserve_ram != NULL) {
+        *(void **)g->reserve_ram = chain;
+        chain = g->reserve_ram;
+        g->reserve_ram = NULL;
     }
     g->stack_committed = top_page;
     g->reserve_open = false;

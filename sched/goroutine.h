@@ -82,6 +82,7 @@ struct goroutine {
     uintptr_t stack_lo, stack_hi; /* [I] */
     uintptr_t stack_committed;    /* [g] lowered only by this goroutine's page faults */
     bool reserve_open;            /* [g] the page above the guard is mapped: an overflow is being handled */
+    void *reserve_ram;            /* [g] the page for that, after it was open once */
 
     const char *name;        /* [I] for reports; may be NULL */
     uintptr_t entry_pc;      /* [I] function it runs, for reports */
@@ -91,6 +92,7 @@ struct goroutine {
 
     /* lang */
     struct panic_state *panics; /* [g] innermost panic, or rt_goexit(), in progress */
+    uintptr_t fault_sp;               /* [g] stack pointer of its newest fault */
     struct defer_chunk *defer_chunks; /* [g] newest page of deferred calls that their frames had no room for */
     struct chan_wait *woken_by; /* [a] set by whoever completes a channel operation for it, before ready() */
     uint32_t select_done;       /* [a] 0 -> 1 by whoever wins the right to complete its select */
@@ -149,10 +151,13 @@ extern uint32_t sched_birth_scan_state;
 
 /*
  * Map g's reserve page, so that a few KiB below its limit can be used to report or recover from an overflow; it is
- * taken back when the stack has been left (goroutine_close_reserve). False: it is open already, or no page is left.
+ * taken back when the stack has been left (stack_close_reserve). False: it is open already, or no page is left.
  * Any context, also a fault handler; g is the running goroutine.
  */
 bool stack_open_reserve(struct goroutine *g);
+
+/* The overflow has been handled, and the running goroutine g stands above its reserve page again: take that back. */
+void stack_close_reserve(struct goroutine *g);
 
 /* End the running goroutine; its deferred calls have run. */
 RT_NORETURN void goroutine_exit(void);

@@ -77,11 +77,30 @@ bool stack_open_reserve(struct goroutine *g)
 
     if (g->reserve_open || g->stack_committed != stack_lowest(g))
         return false;
-    void *ram = stack_reserve_take();
+    void *ram = g->reserve_ram != NULL ? g->reserve_ram : stack_reserve_take();
     if (ram == NULL)
         return false;
+    g->reserve_ram = NULL;
     g->reserve_open = true;
     arch_map_page(page, virt_to_phys(ram), ARCH_WRITE);
     g->stack_committed = page;
     return true;
+}
+
+/*
+ * The page stays the goroutine's: other cpus may hold its translation until they flush, and then a later overflow
+ * there goes unnoticed through this page into the guard, where it is noticed.
+ */
+void stack_close_reserve(struct goroutine *g)
+{
+    uintptr_t page = g->stack_lo + STACK_GUARD_BYTES;
+
+    if (!g->reserve_open || (uintptr_t)__builtin_frame_address(0) < page + STACK_RESERVE_BYTES + NEAR_BYTES)
+        return;
+    preempt_off();
+    g->stack_committed = stack_lowest(g);
+    g->reserve_open = false;
+    g->reserve_ram = phys_to_virt(arch_unmap_page(page));
+    arch_tlb_flush_page(page);
+    preempt_on();
 }

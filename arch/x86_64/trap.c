@@ -149,6 +149,17 @@ void arch_frame_push_call(struct arch_frame *f, void (*fn)(uintptr_t, uintptr_t)
     f->rflags &= ~UINT64_C(0x40500); /* no single step, direction up, no alignment check */
 }
 
+int arch_return_slot(uintptr_t function, uintptr_t pc)
+{
+    const uint8_t *code = (const uint8_t *)function;
+    size_t n = pc - function;
+
+    for (size_t i = 0; i + 3 <= n; i++)
+        if (code[i] == 0x48 && code[i + 1] == 0x89 && code[i + 2] == 0xe5) /* mov %rsp, %rbp */
+            return -1;
+    return n > 0 && (code[0] == 0x55 || code[n - 1] == 0x55); /* push %rbp */
+}
+
 static bool readable(uintptr_t va)
 {
     return (va & 7) == 0 && (intptr_t)va < 0 && arch_translate(va) != ~UINT64_C(0) &&
