@@ -77,7 +77,7 @@ extern struct gc_shape gc_shapes[GC_SHAPES];
 
 /* ---- Spans --------------------------------------------------------------------------------------- */
 
-/* I fixed while the span exists   o its owner [heap.5]   a atomic   S specials' lock */
+/* I fixed while the span exists   o its owner [heap.5]   a atomic */
 struct gc_span {
     uintptr_t base;  /* [I] slot 0; a multiple of a unit */
     uintptr_t limit; /* [I] end of the last slot; of a large object: its end, rounded up to 8 */
@@ -98,7 +98,7 @@ struct gc_span {
     uint8_t prefix_scan;         /* [I] GC_LARGE */
     uint8_t state;               /* [o] enum gc_span_state, for checks */
     struct gc_span *next;        /* [o] link of the list it is on */
-    struct gc_special *specials; /* [S] by rising slot */
+    uint64_t n_specials;         /* [a] finalizers, cleanups, weak references on its objects */
     /* n_slots epoch bytes follow, then padding to 64 */
 };
 #define GC_SPAN_HEAD_BYTES 64u
@@ -141,6 +141,12 @@ static inline uint32_t gc_slot_of(const struct gc_span *span, uintptr_t a)
 static inline uintptr_t gc_slot_address(const struct gc_span *span, uint32_t slot)
 {
     return span->base + (uintptr_t)slot * span->slot_bytes;
+}
+
+/* What an object of this span counts for in statistics and pacing. */
+static inline uint64_t gc_slot_size(const struct gc_span *span)
+{
+    return span->slot_bytes != 0 ? span->slot_bytes : (uint64_t)span->n_units * GC_UNIT_BYTES;
 }
 
 /* ---- Epochs -------------------------------------------------------------------------------------- */
@@ -208,7 +214,7 @@ extern uint64_t gc_meta_bytes;  /* [a] bytes in the page map and in slabs of des
 size_t gc_span_index_end(void);
 struct gc_span *gc_span_at_index(size_t unit);
 
-/* Lists. `swept` or not is the parity of gc_sweep_gen. */
+/* Put a swept span, owned by the caller, on its shape's list (gc/sweep.c). */
 void gc_shape_push(struct gc_span *span, bool full);
 
 /* The free slots of a group (bit i: slot i), by its epoch bytes as they are. */

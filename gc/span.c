@@ -145,14 +145,15 @@ static void heap_bytes_cover(uintptr_t end)
 
 void gc_span_publish(struct gc_span *span)
 {
-    heap_bytes_cover(span->base + (uintptr_t)span->n_units * GC_UNIT_BYTES); /* first [span.2] */
+    /* first [span.2]; a pointer just behind the last span must pass the filter too */
+    heap_bytes_cover(span->base + (uintptr_t)span->n_units * GC_UNIT_BYTES + 8);
     pagemap_set(span, span);
     add_relaxed(&gc_heap_in_use, (uint64_t)span->n_units * GC_UNIT_BYTES);
 }
 
 size_t gc_span_index_end(void)
 {
-    return load_relaxed(&gc_heap_bytes) >> GC_UNIT_SHIFT;
+    return (load_relaxed(&gc_heap_bytes) + GC_UNIT_BYTES - 1) >> GC_UNIT_SHIFT;
 }
 
 struct gc_span *gc_span_at_index(size_t unit)
@@ -334,7 +335,7 @@ void gc_span_init(paddr_t ram_top)
         gc_shapes[GC_SHAPE_HEADER + i].kind = GC_HEADER;
         gc_shapes[GC_SHAPE_HEADER + i].class = (uint8_t)i;
     }
-    pagemap_units = (align_up(ram_top, GC_UNIT_BYTES)) >> GC_UNIT_SHIFT;
+    pagemap_units = (align_up(ram_top, GC_UNIT_BYTES) >> GC_UNIT_SHIFT) + 1; /* one behind the end */
     size_t bytes = align_up(pagemap_units * sizeof(gc_pagemap[0]), PAGE_BYTES);
     gc_pagemap = page_alloc(bytes / PAGE_BYTES, 1, PAGE_ZERO);
     if (gc_pagemap == NULL)

@@ -22,8 +22,12 @@ RT_NORETURN void lang_panic_out_of_memory(size_t bytes);
  */
 void lang_scan_goroutine_roots(struct goroutine *g, void (*scan)(const void *lo, const void *hi));
 
-/* The same for references that belong to no goroutine: timers, pools' tables. Concurrently with the program; on a worker. */
-void lang_scan_global_roots(void (*scan)(const void *lo, const void *hi));
+/*
+ * The same for references that belong to no goroutine: timers, pools' tables. Called with step = 0, 1, 2, ... while marking, the
+ * program running, preemption off, until it returns false: no more. Each call takes a bounded time. What comes into such a
+ * place after its step must be shaded, or be black already, as anything is that a goroutine can get hold of while marking.
+ */
+bool lang_scan_global_roots(uint32_t step, void (*scan)(const void *lo, const void *hi));
 
 /* A cycle ends (after STW#2, world running, on the collector's goroutine): rotate pools. */
 void lang_on_gc_cycle(void);

@@ -266,7 +266,7 @@ void rt_set_finalizer(void *obj, void (*fn)(void *obj)); /* obj is an object's s
 
 struct rt_cleanup {
     uint64_t id;
-    void *object_slot; /* where the object is, as a number that keeps nothing alive */
+    uintptr_t object; /* disguised: it keeps nothing alive */
 };
 /* fn(arg) runs once obj is gone; arg must not lead to obj (fatal if it is obj). */
 struct rt_cleanup rt_add_cleanup(void *obj, void (*fn)(void *arg), void *arg);

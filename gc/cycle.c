@@ -1,0 +1,592 @@
+/*
+ * gc/cycle.c - one collection: its phases, its two stops, and who marks when.
+ *
+ * WHAT. idle -> STW#1 (epoch, barrier on, scan what runs) -> mark -> STW#2 (nothing is grey: barrier off) -> specials ->
+ * sweep. One goroutine, the controller, leads; it marks nothing itself. Marking is done by idle cpus as long as
+ * nobody wants them, by every busy cpu for a quarter of its time (a timer: TICK_NS of marking, then three times as long
+ * not), and by goroutines that allocate faster than that (assists).
+ *
+ * INVARIANTS
+ * [cycle.1] Epoch, phase and barrier change only while the world is stopped, so whoever has preemption off sees
+ *           one cycle from begin to end.
+ * [cycle.2] STW#1 begins only when everything listed has been swept [heap.2] and the specials of the last cycle were
+ *           handled.
+ * [cycle.3] Both stops are O(cpus): a running stack is scanned up to 1 KiB or not at all, nothing is drained.
+ * [cycle.4] All marking is in slices of some 5,000 instructions with preemption off; between two of them a stop or
+ *           a goroutine that wants the cpu comes in.
+ *
+ * LOCKING. cycle_lock (rank GC_CYCLE): who waits for which cycle. controller_call() is lock-free.
+ * ORDERING. waits_for and the wishes are seq_cst to each other: the controller announces that it waits, then looks for
+ * wishes; a caller leaves its wish, then looks whether the controller waits.
+ * REJECTED. Worker goroutines: on a busy cpu they would wait for a slice of 10 ms or need a priority, and a preempted one
+ * keeps its grey objects. Draining in STW#2: a stop would last as long as the last chain.
+ * SOURCES. golang/go runtime/mgc.go, mgcpacer.go for the policy.
+ */
+#include <gc/cycle.h>
+#include <gc/barrier.h>
+#include <gc/init.h>
+#include <gc/mark.h>
+#include <gc/special.h>
+#include <gc/sweep.h>
+#include <gc/up.h>
+#include <lib/knobs.h>
+#include <lib/rseq.h>
+#include <lib/trace.h>
+#include <mm/page.h>
+#include <sched/sched.h>
+#include <sched/stw.h>
+#include <sched/timer.h>
+
+#define TICK_NS 100000
+#define TICK_PAUSE_NS 300000
+#define IDLE_NS 100000
+#define FORCE_NS INT64_C(120000000000)
+#define FLUSH_BYTES 16384u
+
+uint8_t gc_epoch = 1, gc_epoch_also = 1;
+uint8_t gc_phase;
+uint32_t gc_cycle_number;
+bool gc_clobber_free;
+uint32_t gc_stress;
+bool gc_shade_deleted = true, gc_shade_stored;
+uint8_t gc_drill;
+uint64_t gc_heap_live;
+
+PERCPU(struct gc_counts, gc_counts);
+
+static enum knob_gcmode mode;  /* [I] */
+static int64_t last_cycle_ns;  /* [a] when the last cycle ended */
+
+/* ---- Counting ----------------------------------------------------------------------------------------- */
+
+void gc_count_allocated(uint64_t objects, uint64_t bytes)
+{
+    struct gc_counts *c = this_cpu_ptr(gc_counts);
+    c->mallocs += objects;
+    c->malloc_bytes += bytes;
+    c->unflushed_bytes += bytes;
+    if (c->unflushed_bytes >= FLUSH_BYTES)
+        gc_flush_live();
+}
+
+void gc_count_unallocated(uint64_t objects, uint64_t bytes)
+{
+    struct gc_counts *c = this_cpu_ptr(gc_counts);
+    c->mallocs -= objects;
+    c->malloc_bytes -= bytes;
+    c->unflushed_bytes -= bytes; /* may wrap: the sum is right */
+    gc_flush_live();
+}
+
+void gc_count_freed(uint64_t objects, uint64_t bytes)
+{
+    preempt_off();
+    struct gc_counts *c = this_cpu_ptr(gc_counts);
+    c->frees += objects;
+    c->freed_bytes += bytes;
+    preempt_on();
+}
+
+void gc_flush_live(void)
+{
+    struct gc_counts *c = this_cpu_ptr(gc_counts);
+    add_relaxed(&gc_heap_live, c->unflushed_bytes);
+    c->unflushed_bytes = 0;
+}
+
+/* ---- The controller and its callers --------------------------------------------------------------------- */
+
+enum wait_for { FOR_NOTHING, FOR_WISH, FOR_MARK, FOR_TIME };
+
+static struct goroutine *controller; /* [I] */
+static uint32_t waits_for;           /* [a] enum wait_for */
+static uint32_t wish_trigger;        /* [a] the heap is large enough */
+static uint32_t wish_forced;         /* [a] somebody waits for a whole cycle */
+
+/* One that waits in rt_gc(): on its stack. */
+struct cycle_waiter {
+    struct goroutine *g;
+    struct cycle_waiter *next;
+    uint32_t cycle; /* it wants this one, begun after it asked, to be over */
+};
+static struct spinlock cycle_lock = SPINLOCK_INIT(RANK_GC_CYCLE);
+static struct cycle_waiter *waiters; /* under cycle_lock */
+
+static void controller_call(enum wait_for what)
+{
+    if (load_seq_cst(&waits_for) == (uint32_t)what && cas_acq_rel(&waits_for, (uint32_t)what, FOR_NOTHING))
+        ready(controller);
+}
+
+/* The controller: wait for `what`, unless `there()` says that it has come already. */
+static void controller_wait(enum wait_for what, bool (*there)(void), enum wait_reason why)
+{
+    store_seq_cst(&waits_for, (uint32_t)what);
+    if (there() && cas_acq_rel(&waits_for, (uint32_t)what, FOR_NOTHING))
+        return;
+    park(why); /* whoever took the mark calls ready(), perhaps before we sleep */
+}
+
+static bool wish_there(void)
+{
+    return load_seq_cst(&wish_trigger) != 0 || load_seq_cst(&wish_forced) != 0;
+}
+
+static void wish(uint32_t *which)
+{
+    if (load_relaxed(which) == 0)
+        store_seq_cst(which, 1);
+    controller_call(FOR_WISH);
+}
+
+void rt_gc(void)
+{
+    struct cycle_waiter w = {.g = goroutine_current()};
+
+    spin_lock(&cycle_lock);
+    w.cycle = gc_cycle_number + 1; /* one that is under way began too early */
+    w.next = waiters;
+    waiters = &w;
+    store_seq_cst(&wish_forced, 1);
+    spin_unlock(&cycle_lock);
+    controller_call(FOR_WISH);
+    park(WAIT_WAIT_FOR_GC);
+}
+
+/* Wake those whose cycle is over; true if some wait for the next. */
+static bool waiters_release(void)
+{
+    struct cycle_waiter *done = NULL;
+
+    spin_lock(&cycle_lock);
+    for (struct cycle_waiter **at = &waiters; *at != NULL;) {
+        struct cycle_waiter *w = *at;
+        if (w->cycle > gc_cycle_number) {
+            at = &w->next;
+            continue;
+        }
+        *at = w->next;
+        w->next = done;
+        done = w;
+    }
+    bool more = waiters != NULL;
+    spin_unlock(&cycle_lock);
+    while (done != NULL) {
+        struct cycle_waiter *next = done->next; /* ready() ends its life */
+        ready(done->g);
+        done = next;
+    }
+    return more;
+}
+
+/* ---- Marking by slices ------------------------------------------------------------------------------------ */
+
+static void looked_in_vain(void)
+{
+    if (gc_phase == GC_MARKING && gc_mark_looks_done())
+        controller_call(FOR_MARK);
+}
+
+static bool asked_to_stop(void)
+{
+    return !(this_cpu(preempt) & PREEMPT_QUIET);
+}
+
+struct tick {
+    struct timer timer;
+    bool armed;
+};
+static PERCPU(struct tick, tick);
+
+static void tick_fire(struct timer *timer)
+{
+    struct tick *t = this_cpu_ptr(tick);
+    uint64_t work, sum = 0;
+    bool did = true;
+
+    t->armed = false; /* on the cpu that armed it: a timer fires where it was started */
+    if (gc_phase != GC_MARKING)
+        return;
+    int64_t begin = arch_nanotime(), now = begin;
+    while (did && now - begin < TICK_NS && !asked_to_stop()) {
+        did = gc_mark_slice(&work);
+        sum += work;
+        now = arch_nanotime();
+    }
+    if (!did)
+        looked_in_vain();
+    gc_pacer_earn((int64_t)sum);
+    this_cpu_ptr(gc_counts)->tick_ns += now - begin;
+    if (gc_phase == GC_MARKING)
+        t->armed = timer_start(timer, now + TICK_PAUSE_NS, tick_fire);
+}
+
+void gc_tick_start(void)
+{
+    if (RT_LIKELY(gc_phase != GC_MARKING))
+        return;
+    preempt_off();
+    struct tick *t = this_cpu_ptr(tick);
+    if (!t->armed && gc_phase == GC_MARKING)
+        t->armed = timer_start(&t->timer, arch_nanotime() + TICK_NS, tick_fire);
+    preempt_on();
+}
+
+bool sched_up_idle_work(void)
+{
+    bool any = false;
+
+    if (gc_phase == GC_MARKING) {
+        uint64_t work, sum = 0;
+        int64_t begin = arch_nanotime(), now = begin;
+        bool did = true;
+        while (did && now - begin < IDLE_NS && !sched_has_work()) {
+            did = gc_mark_slice(&work);
+            sum += work;
+            any |= did;
+            now = arch_nanotime();
+        }
+        if (!did)
+            looked_in_vain();
+        gc_pacer_earn((int64_t)sum);
+        this_cpu_ptr(gc_counts)->idle_ns += now - begin;
+        return any;
+    }
+    for (unsigned i = 0; i < 32 && !sched_has_work(); i++) {
+        if (!gc_sweep_one())
+            break;
+        any = true;
+    }
+    if (!any && page_zero_idle() != 0)
+        any = true;
+    if (!any)
+        gc_check_time();
+    return any;
+}
+
+/* ---- Assists ---------------------------------------------------------------------------------------------- */
+
+static void assist(struct goroutine *g, size_t bytes)
+{
+    g->assist_credit -= gc_pacer_debt(bytes);
+    if (g->assist_credit >= 0)
+        return;
+    g->assist_credit += gc_pacer_borrow(-g->assist_credit);
+    if (g->assist_credit >= 0)
+        return;
+    int64_t begin = arch_nanotime();
+    while (g->assist_credit < 0 && gc_phase == GC_MARKING) {
+        uint64_t work;
+        bool did = gc_mark_slice(&work);
+        g->assist_credit += (int64_t)work;
+        if (!did) {
+            looked_in_vain();
+            g->assist_credit = 0; /* nothing to be had: the others are at it, or it is over */
+        }
+    }
+    int64_t took = arch_nanotime() - begin;
+    preempt_off();
+    this_cpu_ptr(gc_counts)->assist_ns += took;
+    preempt_on();
+}
+
+static uint32_t stress_left; /* [a] */
+
+static bool may_wait(const struct goroutine *g)
+{
+    return g != NULL && g != controller && !g->system;
+}
+
+void gc_before_alloc(size_t bytes)
+{
+    struct goroutine *g = goroutine_current();
+
+    if (!may_wait(g))
+        return;
+    if (RT_UNLIKELY(gc_stress != 0) && sub_acq_rel(&stress_left, 1) == 1) {
+        store_relaxed(&stress_left, gc_stress);
+        rt_gc();
+    }
+    if (gc_phase == GC_MARKING) {
+        gc_tick_start();
+        assist(g, bytes);
+    } else if (load_relaxed(&gc_heap_live) >= load_relaxed(&gc_trigger)) {
+        wish(&wish_trigger);
+    }
+}
+
+/* ---- Stops --------------------------------------------------------------------------------------------------- */
+
+static void (*on_stop_begin)(void);
+static void (*on_stop_end)(int64_t pause_ns);
+
+void rt_gc_on_stop(void (*begin)(void), void (*end)(int64_t pause_ns))
+{
+    store_relaxed(&on_stop_begin, begin);
+    store_relaxed(&on_stop_end, end);
+}
+
+/* Goroutine context, just before and just after a stop. */
+static int64_t stop_begin(enum stw_reason why)
+{
+    void (*fn)(void) = load_relaxed(&on_stop_begin);
+    if (fn != NULL)
+        fn();
+    int64_t now = arch_nanotime();
+    stw_begin(why);
+    return now;
+}
+
+static int64_t stop_end(int64_t begun)
+{
+    stw_end();
+    int64_t took = arch_nanotime() - begun;
+    gc_stats_pause(took);
+    void (*fn)(int64_t) = load_relaxed(&on_stop_end);
+    if (fn != NULL)
+        fn(took);
+    return took;
+}
+
+static void set_barrier_stw(void)
+{
+    gc_shade_deleted = (mode == GCMODE_DEFAULT || mode == GCMODE_HYBRID) && gc_drill != GC_DRILL_NO_DELETION;
+    gc_shade_stored = mode == GCMODE_INSERTION || mode == GCMODE_HYBRID;
+    rt_wb_on = mode != GCMODE_STW;
+}
+
+/* STW#1, or the first half of the only stop. */
+static void begin_stw(void)
+{
+    for (unsigned i = 0; i < arch_cpu_count(); i++) {
+        struct gc_counts *c = cpu_ptr(i, gc_counts);
+        gc_heap_live += c->unflushed_bytes;
+        c->unflushed_bytes = 0;
+        c->assist_ns = c->tick_ns = c->idle_ns = 0;
+    }
+    gc_cycle_number++;
+    gc_epoch_also = gc_epoch;
+    gc_epoch = gc_epoch == 255 ? 1 : gc_epoch + 1;
+    gc_phase = GC_MARKING;
+    set_barrier_stw();
+    gc_pacer_begin_stw();
+    gc_mark_begin_stw();
+    if (mode == GCMODE_INSERTION)
+        gc_roots_skip_stacks_stw();
+    else
+        gc_roots_scan_running_stw(mode == GCMODE_DEFAULT  ? GC_SCAN_SHALLOW
+                                  : mode == GCMODE_HYBRID ? GC_SCAN_LATER
+                                                          : GC_SCAN_WHOLE);
+    sched_scan_on = (mode == GCMODE_DEFAULT || mode == GCMODE_HYBRID) && gc_drill != GC_DRILL_NO_RESUME_SCAN;
+}
+
+/* STW#2, once nothing is grey. */
+static void end_stw(struct gc_cycle_times *t)
+{
+    uint64_t marked, scanned;
+
+    gc_phase = GC_IDLE;
+    rt_wb_on = 0;
+    sched_scan_on = 0;
+#ifdef RT_DEBUG
+    bool check = true;
+#else
+    bool check = knobs.gccheckmark;
+#endif
+    if (check)
+        gc_verify_stw();
+    gc_epoch_also = gc_epoch;
+    gc_sweep_begin_stw();
+    for (unsigned i = 0; i < arch_cpu_count(); i++) {
+        struct gc_counts *c = cpu_ptr(i, gc_counts);
+        gc_heap_live += c->unflushed_bytes;
+        c->unflushed_bytes = 0;
+        t->assist_ns += c->assist_ns;
+        t->background_ns += c->tick_ns;
+        t->idle_ns += c->idle_ns;
+    }
+    gc_mark_sum_stw(&marked, &scanned);
+    t->live_after = gc_heap_live;
+    marked += gc_heap_live - t->live_before; /* what was born black */
+    t->marked = marked;
+    gc_pacer_end_stw(marked, scanned);
+    gc_heap_live = marked;
+}
+
+/* Everything in the stop: drain until nothing is left (modes stw and insertion). */
+static void drain_stw(void)
+{
+    uint64_t work;
+    while (gc_mark_slice(&work) || !gc_mark_is_done_stw())
+        ;
+}
+
+static void late_ready(struct timer *timer)
+{
+    (void)timer;
+    controller_call(FOR_TIME);
+}
+
+static bool never(void)
+{
+    return false;
+}
+
+/* Mode hybrid: running stacks are scanned late, in a stop of their own. */
+static void scan_late(void)
+{
+    static struct timer timer;
+    if (timer_start(&timer, arch_nanotime() + 500000, late_ready))
+        controller_wait(FOR_TIME, never, WAIT_GC_WORKER_IDLE);
+    int64_t begun = stop_begin(STW_GC_OTHER);
+    gc_roots_scan_running_stw(GC_SCAN_SHALLOW);
+    (void)stop_end(begun);
+}
+
+static void wake_markers(void)
+{
+    for (unsigned i = sched_idle_cpus(); i > 0; i--)
+        sched_wake_one();
+}
+
+static void mark_and_end(struct gc_cycle_times *t)
+{
+    if (mode == GCMODE_HYBRID)
+        scan_late();
+    for (;;) {
+        controller_wait(FOR_MARK, gc_mark_looks_done, WAIT_GC_WORKER_IDLE);
+        t->mark_ns = arch_nanotime() - t->begun_ns - t->stop1_ns;
+        int64_t begun = stop_begin(STW_GC_END);
+        if (mode == GCMODE_INSERTION) {
+            gc_roots_rescan_stacks_stw();
+            drain_stw();
+        }
+        bool done = gc_mark_is_done_stw();
+        if (done)
+            end_stw(t);
+        t->stop2_ns = stop_end(begun);
+        if (done)
+            return;
+        wake_markers();
+    }
+}
+
+static void run_cycle(bool forced)
+{
+    struct gc_cycle_times t = {.forced = forced, .procs = sched_procs()};
+
+    gc_sweep_finish(); /* [cycle.2] */
+    trace(TRACE_GC_PHASE, gc_cycle_number + 1, 1);
+    t.begun_ns = stop_begin(STW_GC_START);
+    begin_stw();
+    t.live_before = gc_heap_live;
+    t.goal = gc_goal;
+    if (mode == GCMODE_STW) {
+        drain_stw();
+        end_stw(&t);
+    }
+    t.stop1_ns = stop_end(t.begun_ns);
+    if (mode != GCMODE_STW) {
+        gc_tick_start();
+        wake_markers();
+        mark_and_end(&t);
+    }
+    trace(TRACE_GC_PHASE, gc_cycle_number, 2);
+    gc_special_handle();
+    gc_sweep_release_specials();
+    lang_on_gc_cycle();
+    gc_mark_trim();
+    gc_stats_cycle(&t);
+    if (forced)
+        gc_sweep_finish();
+    else
+        wake_markers(); /* to sweep */
+}
+
+/* ---- Life of the controller ------------------------------------------------------------------------------------ */
+
+/*
+ * Called now and then by allocation and by idle cpus: nothing was collected for two minutes. Not a timer: a program that
+ * waits for ever would then always have one, and its deadlock would never be found.
+ */
+void gc_check_time(void)
+{
+    if (arch_nanotime() - load_relaxed(&last_cycle_ns) >= FORCE_NS && gc_phase == GC_IDLE && gc_percent_on())
+        wish(&wish_trigger);
+}
+
+static void controller_main(RT_UNUSED void *arg)
+{
+    for (;;) {
+        controller_wait(FOR_WISH, wish_there, WAIT_FORCE_GC_IDLE);
+        bool forced = swap_acq_rel(&wish_forced, 0) != 0;
+        run_cycle(forced);
+        store_relaxed(&last_cycle_ns, arch_nanotime());
+        store_seq_cst(&wish_trigger, 0); /* those of before the cycle are settled */
+        if (waiters_release())
+            store_seq_cst(&wish_forced, 1);
+    }
+}
+
+bool gc_stack_unscanned(void)
+{
+    if (mode == GCMODE_INSERTION)
+        return true;
+    struct goroutine *g = goroutine_current();
+    return g != NULL && !gc_roots_scanned(g);
+}
+
+void gc_init(void)
+{
+    gc_span_init(page_ram_top());
+    size_t bytes = rseq_count() * sizeof(struct rseq_range);
+    void *table = page_alloc(bytes / PAGE_BYTES + 1, 1, 0);
+    if (table == NULL)
+        fatal("gc: no memory for the restartable ranges");
+    rseq_init(table);
+    mode = knobs.gcmode;
+    gc_clobber_free = knobs.clobberfree;
+    gc_stress = stress_left = (uint32_t)knobs.gcstress;
+    gc_mark_init();
+    gc_pacer_init();
+    controller = goroutine_spawn_system(controller_main, NULL, "GC controller");
+    if (controller == NULL)
+        fatal("gc: no memory for the collector's goroutine");
+    gc_special_init();
+}
+
+/* ---- When memory is short ------------------------------------------------------------------------------------ */
+
+/* What cpus have cached goes back to the lists, and from there, if it is empty, to the page allocator. */
+static void flush_caches(void)
+{
+    stw_begin(STW_GC_OTHER);
+    for (unsigned i = 0; i < arch_cpu_count(); i++)
+        gc_cache_flush_stw(i);
+    stw_end();
+}
+
+bool gc_find_memory(unsigned step)
+{
+    if (!may_wait(goroutine_current()) || preempt_depth() != 0)
+        return false;
+    switch (step) {
+    case 0: /* what is known to be dead */
+        gc_sweep_finish();
+        return true;
+    case 1:
+        rt_gc();
+        return true;
+    case 2: /* what is only there for speed, and what finalizers let go */
+        lang_drop_caches();
+        gc_special_drain();
+        goroutine_release_memory();
+        flush_caches();
+        rt_gc();
+        flush_caches();
+        pcache_flush_all();
+        return true;
+    default:
+        return false;
+    }
+}
