@@ -101,9 +101,9 @@ RT_NORETURN void arch_on_boot(const struct boot_info *info)
     pages_ready = true;
     arch_start_cpus(low);
     sched_init();
-    gc_init();
     const struct rt_go_opts opts = {.stack_bytes = MAIN_STACK_BYTES};
-    if (goroutine_spawn(main_thunk, NULL, 0, &opts, (uintptr_t)main, 0) == NULL)
+    if (goroutine_spawn(main_thunk, NULL, 0, &opts, (uintptr_t)main, 0) == NULL) /* before any other: it is goroutine 1 */
         cannot_start("not enough memory for main's stack");
+    gc_init();
     sched_start();
 }
