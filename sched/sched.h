@@ -48,6 +48,9 @@ extern bool sched_main_gone; /* [a] */
 RT_MUST_USE bool irq_attach(unsigned irq, void (*fn)(void *arg, uint64_t n), void *arg);
 void irq_waiters_add(int n); /* goroutines that an interrupt can wake: no deadlock while there are any */
 
+/* ---- Debug traps (sched/debugtrap.c): fn gets single steps and breakpoints, in the handler; NULL: nobody. True: go on. */
+void debugtrap_set(bool (*fn)(struct arch_frame *frame));
+
 /* ---- Upwards ---- */
 
 /* gc: set while a goroutine may have to be scanned before it runs. */
