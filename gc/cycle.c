@@ -112,10 +112,13 @@ struct cycle_waiter {
 static struct spinlock cycle_lock = SPINLOCK_INIT(RANK_GC_CYCLE);
 static struct cycle_waiter *waiters; /* under cycle_lock */
 
-static void controller_call(enum wait_for what)
+/* True if this call woke it. */
+static bool controller_call(enum wait_for what)
 {
-    if (load_seq_cst(&waits_for) == (uint32_t)what && cas_acq_rel(&waits_for, (uint32_t)what, FOR_NOTHING))
-        ready(controller);
+    if (load_seq_cst(&waits_for) != (uint32_t)what || !cas_acq_rel(&waits_for, (uint32_t)what, FOR_NOTHING))
+        return false;
+    ready(controller);
+    return true;
 }
 
 /* The controller: wait for `what`, unless `there()` says that it has come already. */
@@ -132,11 +135,11 @@ static bool wish_there(void)
     return load_seq_cst(&wish_trigger) != 0 || load_seq_cst(&wish_forced) != 0;
 }
 
-static void wish(uint32_t *which)
+static bool wish(uint32_t *which)
 {
     if (load_relaxed(which) == 0)
         store_seq_cst(which, 1);
-    controller_call(FOR_WISH);
+    return controller_call(FOR_WISH);
 }
 
 void rt_gc(void)
@@ -149,7 +152,7 @@ void rt_gc(void)
     waiters = &w;
     store_seq_cst(&wish_forced, 1);
     spin_unlock(&cycle_lock);
-    controller_call(FOR_WISH);
+    (void)controller_call(FOR_WISH);
     park(WAIT_WAIT_FOR_GC);
 }
 
@@ -184,7 +187,7 @@ static bool waiters_release(void)
 static void looked_in_vain(void)
 {
     if (gc_phase == GC_MARKING && gc_mark_looks_done())
-        controller_call(FOR_MARK);
+        (void)controller_call(FOR_MARK);
 }
 
 static bool asked_to_stop(void)
@@ -311,7 +314,8 @@ void gc_before_alloc(size_t bytes)
         gc_tick_start();
         assist(g, bytes);
     } else if (load_relaxed(&gc_heap_live) >= load_relaxed(&gc_trigger)) {
-        wish(&wish_trigger);
+        if (wish(&wish_trigger))
+            sched_yield(); /* now, not when our slice ends: the heap would outgrow its goal meanwhile */
     }
 }
 
@@ -424,7 +428,7 @@ static void drain_stw(void)
 static void late_ready(struct timer *timer)
 {
     (void)timer;
-    controller_call(FOR_TIME);
+    (void)controller_call(FOR_TIME);
 }
 
 static bool never(void)
@@ -512,7 +516,7 @@ static void run_cycle(bool forced)
 void gc_check_time(void)
 {
     if (arch_nanotime() - load_relaxed(&last_cycle_ns) >= FORCE_NS && gc_phase == GC_IDLE && gc_percent_on())
-        wish(&wish_trigger);
+        (void)wish(&wish_trigger);
 }
 
 static void controller_main(RT_UNUSED void *arg)

@@ -71,7 +71,7 @@ static uint64_t goal_by_percent(void)
     if (p < 0)
         return UINT64_MAX;
     uint64_t goal = marked + (uint64_t)((double)marked * (double)p / 100.0);
-    uint64_t least = HEAP_MINIMUM / 100 * (uint64_t)p;
+    uint64_t least = HEAP_MINIMUM * (uint64_t)p / 100;
     return goal > least ? goal : least;
 }
 
