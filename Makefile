@@ -83,6 +83,7 @@ DEPS = -MMD -MP
 
 # The runtime and the in-guest tests.
 RT_CFLAGS := -std=gnu11 -ffreestanding $(ABI) $(OPT_$(BUILD)) $(WARN) -Werror $(EXTRA)
+RT_CFLAGS += -DRT_INTERNAL=1 # the runtime casts where programs must not (rt/gc.h)
 RT_INCLUDE := -I. -Iarch/$(ARCH) -Iinclude -Iinclude/c
 ifneq ($(TSA),)
 RT_CFLAGS += -Wthread-safety
@@ -229,7 +230,7 @@ $(2): $$(program_objs) $(2).flags $$(LINK_DEPS)
 	$$(link)
 endef
 
-EXAMPLES := $(sort $(patsubst %/,%,$(filter-out examples/README.md,$(wildcard examples/*/))))
+EXAMPLES := $(sort $(patsubst %/,%,$(dir $(wildcard examples/*/main.c))))
 ifneq ($(words $(APP)),$(words $(firstword $(APP))))
 $(error APP=$(APP): a path with spaces is too much for make)
 endif
@@ -339,6 +340,26 @@ fmt: ## lay out all C files
 size: $(RUN_IMAGE) $(HOST)/size ## where the bytes of APP= go
 	$(Q)$(HOST)/size $<
 .PHONY: test-parts host-tests print-compile print-runtime test stress check-host check-compile-fail check-replay check-pages lint fmt size
+
+# ---- Benchmarks (docs/performance.md) -------------------------------------------------------------------
+# B=PATTERNS chooses; BENCH= are more words for bench/runner.c (--count 10, --ms 1000, --short).
+BENCH_SRCS := $(sort $(wildcard bench/*.c))
+BENCH_OBJS := $(BENCH_SRCS:%=$(OUT)/obj/%.o)
+BENCH_IMAGE := $(OUT)/bench.elf
+-include $(wildcard $(BENCH_OBJS:.o=.d))
+$(BENCH_IMAGE): private WHAT := bench
+$(BENCH_IMAGE): $(BENCH_OBJS) $(LINK_DEPS)
+	$(link)
+bench-image: $(BENCH_IMAGE) $(call program_image,examples/hello)
+bench: $(BENCH_IMAGE) ## benchmarks in the guest: B=pattern SMP= ICOUNT=1 (instructions instead of time) BENCH="--count 10"
+	@ARGS="$(if $(filter 1,$(ICOUNT)),--icount) $(B) $(BENCH)" tools/run.sh $<
+bench-check: bench-image $(HOST)/benchcompare ## instruction counts against bench/golden.txt
+	$(Q)HOST='$(HOST)' O='$(O)' bench/check.sh $(BENCH_IMAGE) $(call program_image,examples/hello)
+bench-compare: $(HOST)/benchcompare ## A=old.txt B=new.txt (outputs of make bench) or commits: what changed, and is it more than noise
+	$(Q)HOST='$(HOST)' O='$(O)' bench/compare.sh '$(A)' '$(B)'
+bench-go: $(BENCH_IMAGE) $(call program_image,examples/hello) $(HOST)/benchcompare ## the same in Go, side by side; fetches Go and a kernel into $(O)/go
+	$(Q)HOST='$(HOST)' O='$(O)' bench/go/run.sh $(BENCH_IMAGE) $(call program_image,examples/hello)
+.PHONY: bench-image bench bench-check bench-compare bench-go
 
 deps: ## install what is missing: QEMU, compiler, make
 	@tools/deps.sh
