@@ -438,6 +438,7 @@ TEST(panic, recursion)
 /* ---- Lots ------------------------------------------------------------------------------------------------------ */
 
 static void storm_step(uint64_t r, int depth);
+static int storm_left; /* such nests can grow without end */
 
 static void storm_deferred(uint64_t r, int depth)
 {
@@ -445,7 +446,7 @@ static void storm_deferred(uint64_t r, int depth)
         recover();
     if ((r & 6) == 6)
         panic("deferred %d", depth);
-    if ((r & 24) == 24 && depth < 12)
+    if ((r & 24) == 24 && depth < 12 && storm_left-- > 0)
         storm_step(r * UINT64_C(6364136223846793005) + 1, depth + 1);
 }
 
@@ -454,7 +455,7 @@ static RT_NOINLINE void storm_step(uint64_t r, int depth)
     defers;
     for (uint64_t i = 0; i < (r >> 40) % 6; i++)
         defer(storm_deferred, (r >> (i * 5)) ^ (uint64_t)depth, depth);
-    if ((r >> 50) % 3 == 0 && depth < 12) {
+    if ((r >> 50) % 3 == 0 && depth < 12 && storm_left-- > 0) {
         struct rt_panic *e = catch_panic(storm_step, r * UINT64_C(2862933555777941757) + 3, depth + 1);
         if (e != NULL && (r >> 55) % 2)
             rt_repanic(e);
@@ -467,6 +468,7 @@ static RT_NOINLINE void storm_step(uint64_t r, int depth)
 TEST(panic, storm)
 {
     for (int i = 0; i < 2000; i++) {
+        storm_left = 50;
         struct rt_panic *e = catch_panic(storm_step, rng_next(&t->rng), 0);
         if (e != NULL)
             EXPECT(t, e->message[0] == 's' || e->message[0] == 'd');
