@@ -159,6 +159,12 @@ static inline uintptr_t arch_frame_sp(const struct arch_frame *f);
 static inline uintptr_t arch_frame_fp(const struct arch_frame *f); /* frame pointer: where a backtrace starts */
 static inline void arch_frame_set_pc(struct arch_frame *f, uintptr_t pc);
 static inline bool arch_frame_irqs_on(const struct arch_frame *f);
+static inline bool arch_frame_stepping(const struct arch_frame *f); /* does it trap after each instruction? */
+static inline void arch_frame_set_step(struct arch_frame *f, bool on);
+
+/* Trap after each instruction from here on: arch_on_debug_trap(). Follows the cpu through a switch by a call. */
+static inline void arch_step_on(void);
+static inline void arch_step_off(void);
 
 /* Make the frame continue as if its code had called fn(a, b) right where it was interrupted. */
 void arch_frame_push_call(struct arch_frame *f, void (*fn)(uintptr_t, uintptr_t), uintptr_t a, uintptr_t b);
@@ -216,7 +222,7 @@ enum arch_fault { ARCH_FAULT_ACCESS, ARCH_FAULT_PROTECTION, ARCH_FAULT_DIVIDE, A
                   ARCH_FAULT_ALIGN, ARCH_FAULT_OTHER };
 bool arch_on_fault(struct arch_frame *frame, enum arch_fault what, uintptr_t address);
 
-/* tests and sched: a single step or breakpoint trap; true if somebody wanted it. */
+/* sched/debugtrap.c: a single step or breakpoint trap; true if somebody wanted it. May not return (arch_leave_to). */
 bool arch_on_debug_trap(struct arch_frame *frame);
 
 #include <arch_impl.h> /* the port's: -Iarch/$(ARCH) */

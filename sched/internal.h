@@ -28,6 +28,7 @@ struct sched_cpu {
     bool slice_armed;              /* [c] the hardware timer also ends a slice */
     bool refill;                   /* [c] the stack reserve is low, or tables are missing below */
     bool skip_next;                /* [c] a slice ended: the ring before `next` */
+    bool yield;                    /* [c] a test wants the goroutine preempted: sched_preempt_irq() */
     bool must_leave;               /* [c] set by stw: the goroutine goes through the scheduler before it runs on */
     bool flush;                    /* [a] set by a stop that claimed this cpu: reload CR3 before anything else */
     uint32_t picks;                /* [c] */

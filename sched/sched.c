@@ -428,7 +428,8 @@ static void take_requests(struct arch_frame *frame)
         c->must_leave = false;
         sched_leave(frame, SWITCH_FRONT);
     }
-    if (c->timer_fired && slice_is_over()) {
+    if (RT_UNLIKELY(c->yield) || (c->timer_fired && slice_is_over())) {
+        c->yield = false;
         c->skip_next = true;
         sched_leave(frame, SWITCH_YIELD);
     }
@@ -440,6 +441,15 @@ void arch_on_timer(struct arch_frame *frame)
 {
     this_cpu(sched_cpu).timer_fired = true;
     take_requests(frame);
+}
+
+void sched_preempt_irq(struct arch_frame *frame)
+{
+    this_cpu(sched_cpu).yield = true;
+    if (arch_frame_irqs_on(frame))
+        take_requests(frame);
+    else
+        sched_request_self();
 }
 
 void arch_on_resched(struct arch_frame *frame)

@@ -48,8 +48,20 @@ extern bool sched_main_gone; /* [a] */
 RT_MUST_USE bool irq_attach(unsigned irq, void (*fn)(void *arg, uint64_t n), void *arg);
 void irq_waiters_add(int n); /* goroutines that an interrupt can wake: no deadlock while there are any */
 
-/* ---- Debug traps (sched/debugtrap.c): fn gets single steps and breakpoints, in the handler; NULL: nobody. True: go on. */
+/* ---- Debug traps (sched/debugtrap.c), for tests and tracers ---- */
+
+/*
+ * Set who gets breakpoints, and a trap for each instruction that runs after arch_step_on(): fn(frame), in the handler, frame
+ * standing at the next instruction. It may look at anything, end the stepping by arch_frame_set_step(), and call
+ * sched_preempt_irq(). True: go on; false: nobody's, a fault. NULL: nobody; who is still stepped is so no longer.
+ */
 void debugtrap_set(bool (*fn)(struct arch_frame *frame));
+
+/*
+ * In a handler: the interrupted goroutine goes to the end of the queue as if its slice had ended, now, or if it must not be
+ * preempted here, as soon as it may. May not return.
+ */
+void sched_preempt_irq(struct arch_frame *frame);
 
 /* ---- Upwards ---- */
 

@@ -170,6 +170,28 @@ static inline bool arch_frame_irqs_on(const struct arch_frame *f)
     return (f->rflags & ARCH_RFLAGS_IF) != 0;
 }
 
+#define ARCH_RFLAGS_TF 0x100u
+
+static inline bool arch_frame_stepping(const struct arch_frame *f)
+{
+    return (f->rflags & ARCH_RFLAGS_TF) != 0;
+}
+
+static inline void arch_frame_set_step(struct arch_frame *f, bool on)
+{
+    f->rflags = on ? f->rflags | ARCH_RFLAGS_TF : f->rflags & ~(uint64_t)ARCH_RFLAGS_TF;
+}
+
+static inline void arch_step_on(void)
+{
+    __asm__ volatile("pushfq; orq $0x100, (%%rsp); popfq" ::: "memory", "cc");
+}
+
+static inline void arch_step_off(void)
+{
+    __asm__ volatile("pushfq; andq $~0x100, (%%rsp); popfq" ::: "memory", "cc");
+}
+
 /*
  * The switch itself: the compiler saves what is live (everything is clobbered), we push the frame
  * pointer and a return address. mxcsr and the x87 control word belong to the goroutine by the ABI; they
