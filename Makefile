@@ -91,7 +91,8 @@ endif
 
 # Programs. Discarded qualifiers are errors, since they undo gc(T). No libc knowledge beyond ours (-fno-builtin),
 # but main() may end without return (include/c/ingot_program.h).
-CHECKS_debug := # compiler checks of programs in BUILD=debug: null, division, bounds
+# Programs in BUILD=debug: precise panics with file and line (lang/fault.c).
+CHECKS_debug := -fsanitize=null,integer-divide-by-zero,$(if $(filter clang,$(CC_IS)),array-bounds,bounds) -fno-sanitize-recover=all
 PROGRAM_CFLAGS := -std=gnu11 -fno-builtin $(ABI) $(OPT_$(BUILD)) -Wall -Wextra \
 	-Werror=cast-qual -Werror=discarded-qualifiers -Werror=incompatible-pointer-types -Werror=int-conversion \
 	-Werror=implicit-function-declaration -Werror=return-type $(CHECKS_$(BUILD)) $(EXTRA)

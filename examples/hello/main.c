@@ -1,4 +1,11 @@
-/* hello - the smallest program: one goroutine says hello, main waits for it. */
+/*
+ * hello - the smallest program: one goroutine says hello, main waits for it.
+ *
+ *     make run APP=examples/hello ARGS=Isaac
+ *
+ * Main is a goroutine like any other, but when it returns the program is over, whatever the others
+ * are doing. So it waits for a word from the one it started.
+ */
 #include <rt/rt.h>
 
 static void greet(const char *whom, chan(int) done)

@@ -20,10 +20,10 @@ struct msg {
 };
 static gc_root(chan(int), root);
 
-void fine(chan(int) c, chan(struct point) p, chan(struct big) b, chan(struct empty) e, chan(struct node *) n,
-          chan(struct msg) m, chan(chan(int)) cc, struct node *node);
-void fine(chan(int) c, chan(struct point) p, chan(struct big) b, chan(struct empty) e, chan(struct node *) n,
-          chan(struct msg) m, chan(chan(int)) cc, struct node *node)
+void fine(chan(int) c, chan(struct point) p, chan(struct big) b, chan(struct empty) e,
+          chan(struct node *) n, chan(struct msg) m, chan(chan(int)) cc, struct node *node);
+void fine(chan(int) c, chan(struct point) p, chan(struct big) b, chan(struct empty) e,
+          chan(struct node *) n, chan(struct msg) m, chan(chan(int)) cc, struct node *node)
 {
     struct big large = {{0}};
     struct empty nothing = {};

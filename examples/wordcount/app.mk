@@ -1,0 +1,1 @@
+MODULE ?= examples/data/opticks.txt
