@@ -3,8 +3,13 @@
  *
  * The handler counts and asks for the scheduler; the scheduler calls the line's function on its own stack, where it may
  * ready() somebody. So nothing that a handler does can wait, allocate or meet a lock [arch.2].
- * LOCKING. `fired` is counted up by handlers and read by whoever runs the lines; `delivered` is advanced by CAS, so each
- * interrupt is delivered once. attach and detach are rare, under lines_lock (rank TIMER).
+ *
+ * [irq.1] A line's function runs on one cpu at a time: `busy` is taken by a swap. Whoever finds it taken leaves the
+ *         interrupt to the one that has it, who looks again after giving it back.
+ * LOCKING. `fired` is counted up by handlers; `delivered` belongs to whoever has `busy`. Attaching is rare, under lines_lock
+ * (rank TIMER).
+ * ORDERING. Giving `busy` back is a full barrier before the last look at `fired`; counting `fired` up is one before
+ * trying `busy`: one of the two sees the other.
  */
 #include <lib/assert.h>
 #include <lib/spinlock.h>
@@ -14,7 +19,8 @@
 
 struct line {
     uint64_t fired;     /* [a] */
-    uint64_t delivered; /* [a] */
+    uint64_t delivered; /* of whoever has busy */
+    uint32_t busy;      /* [a] somebody runs fn [irq.1] */
     void (*fn)(void *arg, uint64_t n); /* [a] stored last */
     void *arg;
 };
@@ -38,17 +44,24 @@ bool irq_run_needed(void)
     return load_relaxed(&undelivered) != 0;
 }
 
+static void line_run(struct line *l)
+{
+    while (load_seq_cst(&l->fired) != load_relaxed(&l->delivered) && swap_acq_rel(&l->busy, 1) == 0) {
+        uint64_t n = load_acquire(&l->fired) - l->delivered;
+        void (*fn)(void *, uint64_t) = load_acquire(&l->fn); /* partner: irq_attach() */
+        store_relaxed(&l->delivered, l->delivered + n);
+        if (n != 0 && fn != NULL)
+            fn(l->arg, n);
+        store_seq_cst(&l->busy, 0);
+    }
+}
+
 bool irq_run(void)
 {
     if (RT_LIKELY(load_relaxed(&undelivered) == 0) || swap_acq_rel(&undelivered, 0) == 0)
         return false;
-    for (unsigned i = 0; i < LINES; i++) {
-        struct line *l = &lines[i];
-        uint64_t fired = load_acquire(&l->fired), done = load_relaxed(&l->delivered);
-        void (*fn)(void *, uint64_t) = load_acquire(&l->fn); /* partner: irq_attach() */
-        if (fired != done && cas_acq_rel(&l->delivered, done, fired) && fn != NULL)
-            fn(l->arg, fired - done);
-    }
+    for (unsigned i = 0; i < LINES; i++)
+        line_run(&lines[i]);
     return true;
 }
 
