@@ -23,7 +23,7 @@ void fatal_up_print_more(void)
 }
 
 /* ---- schedtrace: Go's line, every so many milliseconds ---- */
-static struct timer trace_timer;
+static struct timer trace_timer = {.background = true};
 
 static void schedtrace_print(struct timer *t)
 {

@@ -21,6 +21,7 @@ struct timer_heap {
     struct timer **heap; /* [lock] pages */
     uint32_t n, room;    /* [lock] */
     uint64_t next_order; /* [lock] */
+    uint32_t n_waited;   /* [a] those not in the background */
     int64_t first_ns;    /* [a] when heap[0] is due, 0 for none: for those who don't lock */
 };
 
@@ -76,6 +77,7 @@ static void remove_locked(struct timer_heap *h, struct timer *t)
     uint32_t i = t->heap_index - 1;
     struct timer *last = h->heap[--h->n];
 
+    store_relaxed(&h->n_waited, h->n_waited - !t->background);
     t->heap_index = 0;
     if (last != t) {
         if (i > 0 && before(last, h->heap[(i - 1) / 4]))
@@ -126,6 +128,7 @@ bool timer_start(struct timer *t, int64_t when_ns, void (*fn)(struct timer *))
             t->order = h->next_order++;
             t->fn = fn;
             store_relaxed(&t->cpu, arch_cpu_id());
+            store_relaxed(&h->n_waited, h->n_waited + !t->background);
             sift_up(h, h->n++, t);
             bool first = h->heap[0] == t;
             publish_first_locked(h);
@@ -171,22 +174,22 @@ int64_t timer_next(void)
 bool timer_any(void)
 {
     for (unsigned i = 0; i < arch_cpu_count(); i++)
-        if (load_relaxed(&cpu_ptr(i, timer_heap)->first_ns) != 0)
+        if (load_relaxed(&cpu_ptr(i, timer_heap)->n_waited) != 0)
             return true;
     return false;
 }
 
-bool timer_run_due(void)
+/* When many are due, a stop must not wait for all: the rest is still due when the hardware timer is set again. */
+void timer_run_due(void)
 {
     struct timer_heap *h = this_cpu_ptr(timer_heap);
-    int64_t first = load_relaxed(&h->first_ns);
-    bool any = false;
-
-    if (first == 0)
-        return false;
     int64_t now = arch_nanotime();
-    while (first != 0 && first <= now) {
+
+    for (;;) {
+        int64_t first = load_relaxed(&h->first_ns);
         struct timer *t = NULL;
+        if (first == 0 || first > now)
+            return;
         spin_lock(&h->lock);
         if (h->n > 0 && h->heap[0]->when_ns <= now) {
             t = h->heap[0];
@@ -195,10 +198,9 @@ bool timer_run_due(void)
         void (*fn)(struct timer *) = t != NULL ? t->fn : NULL;
         spin_unlock(&h->lock);
         if (t == NULL)
-            break;
+            return;
         fn(t); /* [timer.3] */
-        any = true;
-        first = load_relaxed(&h->first_ns);
+        if (!(this_cpu(preempt) & PREEMPT_QUIET))
+            return;
     }
-    return any;
 }

@@ -15,6 +15,7 @@ struct timer {
     void (*fn)(struct timer *t);  /* [t] */
     uint32_t heap_index;          /* [t] place in the heap + 1; 0: not in one */
     uint32_t cpu;                 /* [a] whose heap; changes only while not in one */
+    bool background;              /* [I] nobody waits for it: it does not keep a deadlock from being seen */
 };
 
 /* Zero is ready to use. Not pending, or it is moved. when_ns in the past: due at once. The storage is the caller's
@@ -26,8 +27,8 @@ bool timer_stop(struct timer *t);
 
 /* ---- For the scheduler ---- */
 int64_t timer_next(void);   /* when this cpu's first is due; INT64_MAX if none */
-bool timer_run_due(void);   /* run what is due; true if anything was */
-bool timer_any(void);       /* any cpu has one */
+void timer_run_due(void);   /* run what is due, or what fits in before somebody asks for this cpu */
+bool timer_any(void);       /* any cpu has one that is not in the background */
 
 /* The scheduler's, called when this cpu's earliest time changes: it owns the hardware timer. */
 void sched_timer_changed(void);
