@@ -67,12 +67,11 @@ static void exception(struct arch_frame *f)
 
 static void nmi(struct arch_frame *f)
 {
-    if (load_acquire(this_cpu_ptr(stop_request))) {
-        store_release(this_cpu_ptr(arch_stopped_frame), f);
+    store_release(this_cpu_ptr(arch_stopped_frame), f); /* partner: arch_stop_other_cpus() */
+    if (load_acquire(this_cpu_ptr(stop_request)))
         for (;;)
             __asm__ volatile("cli; hlt");
-    }
-    fatal_frame(f, "NMI");
+    fatal_frame(f, "NMI"); /* all cpus may have got it: one reports, and no second NMI reaches the others */
 }
 
 void trap_dispatch(struct arch_frame *f)
