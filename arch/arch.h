@@ -144,6 +144,9 @@ static inline void arch_switch(struct arch_context *from, struct arch_context *t
 static inline uintptr_t arch_context_pc(const struct arch_context *ctx);
 static inline uintptr_t arch_context_fp(const struct arch_context *ctx);
 
+/* Have the next 2 KiB of this stack mapped before `current` says that another one is in use, or a lock is held. */
+static inline void arch_touch_stack(void);
+
 /* Prepare *ctx to call entry(arg) on a stack that ends (exclusive) at `top`; entry must not return. */
 void arch_context_init(struct arch_context *ctx, void *top, void (*entry)(void *), void *arg);
 

@@ -57,6 +57,7 @@ void goroutine_start_system(void);
 
 void sched_procs_store_stw(unsigned n);
 void sched_wake_all(void);
+void sched_wake_after_stop(void);
 unsigned sched_searching(void);
 
 /* sched/stw.c */

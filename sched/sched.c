@@ -56,6 +56,7 @@ static bool tick;                              /* [I] */
 static bool started;                           /* [a] by sched_start(), which the other cpus wait for */
 
 static void sched_loop(void);
+static bool any_queue_has_work(void);
 
 /* ---- Waking ---- */
 
@@ -81,6 +82,14 @@ static inline void wake_if_idle(void)
 {
     if (RT_UNLIKELY(load_relaxed(&idle_count) != 0) && load_relaxed(&searching) == 0)
         wake_one_slow();
+}
+
+/* A stop had claimed idle cpus, so that they could not be woken for what was enqueued meanwhile. Preemption off. */
+void sched_wake_after_stop(void)
+{
+    fence_seq_cst();
+    if (any_queue_has_work())
+        wake_if_idle();
 }
 
 void sched_wake_one(void)
@@ -160,7 +169,7 @@ static bool slice_is_over(void)
 
 void sched_enqueue(struct goroutine *g, bool next)
 {
-    g->state = G_RUNNABLE;
+    store_release(&g->state, G_RUNNABLE); /* whoever walks all goroutines finds a complete one behind it */
     if (next) {
         g = swap_acq_rel(&this_cpu_ptr(runq)->next, g); /* also the barrier of [idle.1] */
         if (g != NULL)
@@ -206,6 +215,7 @@ static struct goroutine *pick_local(void)
 
     if (RT_UNLIKELY(++c->picks % GLOBAL_EVERY == 0) && (g = globq_get()) != NULL) {
         c->ring_picks++;
+        slice_need(); /* others may have come with it */
         return g;
     }
     if (load_relaxed(&q->next) != NULL && RT_LIKELY(!c->skip_next)) {
@@ -320,6 +330,7 @@ static inline void switch_away(struct goroutine *g, enum switch_action action)
     struct goroutine *next;
 
     DEBUG_ASSERT(preempt_depth() == 1);
+    arch_touch_stack(); /* arch_switch() pushes while `current` is somebody else already: a fault would be nobody's */
     c->prev = g;
     c->action = (uint8_t)action;
     c->switches++;
@@ -424,6 +435,8 @@ static void take_requests(struct arch_frame *frame)
     }
     if (stw_pending())
         stw_stop_here(frame);
+    if (RT_UNLIKELY(!c->slice_armed) && globq_length() > 0)
+        slice_begin(); /* partner: hand_over() */
     if (c->must_leave) {
         c->must_leave = false;
         sched_leave(frame, SWITCH_FRONT);
@@ -514,9 +527,9 @@ static void dispatch(struct goroutine *g)
         return;
     }
     c->picks++;
-    g->state = G_RUNNING;
     trace_debug(TRACE_SWITCH, g->id, g->preempted);
     if (!g->preempted) {
+        g->state = G_RUNNING;
         this_cpu(current) = g;
         arch_switch(&c->context, &g->context);
         return;
@@ -528,6 +541,7 @@ static void dispatch(struct goroutine *g)
         return;
     }
     g->preempted = 0;
+    g->state = G_RUNNING;
     this_cpu(current) = g;
     sched_context_reset();
     this_cpu(preempt) = PREEMPT_QUIET;
@@ -603,6 +617,27 @@ static void idle(void)
     idle_end();
 }
 
+/*
+ * Out of service: everything goes to the others. They may all be busy with goroutines that never leave, and without a
+ * slice, since nobody waited for them: so each is asked to look.
+ */
+static void hand_over(struct goroutine *g)
+{
+    bool any = false;
+
+    while (g != NULL || (g = pick_local()) != NULL) {
+        globq_put(g);
+        g = NULL;
+        any = true;
+    }
+    if (!any)
+        return;
+    fence_seq_cst();
+    wake_if_idle();
+    for (unsigned i = 0; i < procs; i++)
+        arch_ipi(i, ARCH_IPI_RESCHED);
+}
+
 static void sched_loop(void)
 {
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
@@ -612,21 +647,15 @@ static void sched_loop(void)
         housekeeping();
         struct goroutine *g = c->stash;
         c->stash = NULL;
-        if (arch_cpu_id() >= procs) { /* out of service: hand over what we have */
-            for (; g != NULL; g = pick_local()) {
-                globq_put(g);
-                fence_seq_cst();
-                wake_if_idle();
-            }
+        if (arch_cpu_id() >= procs) {
+            hand_over(g);
             idle();
             continue;
         }
         if (g == NULL)
             g = pick_local();
-        if (g == NULL)
-            g = globq_get();
-        if (g == NULL)
-            g = search();
+        if (g == NULL && ((g = globq_get()) != NULL || (g = search()) != NULL) && others_wait())
+            slice_need(); /* it did not come alone, and the others entered our ring without sched_enqueue() */
         if (g != NULL)
             dispatch(g);
         else if (!sched_up_idle_work())

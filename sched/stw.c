@@ -149,7 +149,7 @@ static void wait_for(unsigned cpu, uint32_t e, struct stw_record *r)
     struct stop *s = cpu_ptr(cpu, stop);
     int64_t start = 0;
 
-    if (load_acquire(&s->stopped) == e)
+    if (load_acquire(&s->stopped) == e && r->slowest_cpu != arch_cpu_id())
         return;
     for (uint32_t spins = 1; load_acquire(&s->stopped) != e; spins++) {
         arch_cpu_relax();
@@ -173,14 +173,16 @@ static struct stw_record *record_now(void)
 
 void stw_begin(enum stw_reason why)
 {
-    while (!cas_acq_rel(&world, 0, 1))
+    for (preempt_off(); !cas_acq_rel(&world, 0, 1); preempt_off()) {
+        preempt_on();
+        arch_cpu_relax();
         sched_yield();
-    preempt_off();
+    }
 
     unsigned self = arch_cpu_id(), n = arch_cpu_count();
     struct stw_record *r = record_now();
     uint32_t e = epoch + 1;
-    *r = (struct stw_record){.why = why, .at_ns = arch_nanotime()};
+    *r = (struct stw_record){.why = why, .at_ns = arch_nanotime(), .slowest_cpu = self};
     trace(TRACE_STOP, why, 0);
     flush = false;
     store_seq_cst(&epoch, e);
@@ -227,6 +229,7 @@ void stw_end(void)
         if (i != self && load_relaxed(&cpu_ptr(i, stop)->halted)) /* partner: halt_until_over() */
             arch_ipi(i, ARCH_IPI_WAKE);
     store_release(&world, 0);
+    sched_wake_after_stop();
     bool leave = this_cpu(sched_cpu).must_leave;
     if (leave)
         sched_request_self(); /* preempt_on() goes through the handler, and that through the scheduler */

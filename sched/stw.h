@@ -54,7 +54,7 @@ struct stw_record {
     int64_t at_ns;        /* when it began */
     int64_t to_stop_ns;   /* until the last cpu stood still */
     int64_t total_ns;     /* until the world ran again */
-    unsigned slowest_cpu; /* the last one to stand still */
+    unsigned slowest_cpu; /* the last one to stand still; the stopper's own: all others were idle */
     uintptr_t slowest_pc; /* where it was then; 0: in its scheduler */
     uint64_t slowest_goroutine;
 };

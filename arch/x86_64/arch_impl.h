@@ -213,6 +213,11 @@ static inline void arch_switch(struct arch_context *from, struct arch_context *t
                        "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "memory", "cc");
 }
 
+static RT_ALWAYS_INLINE void arch_touch_stack(void)
+{
+    __asm__ volatile("testb $0, -2048(%%rsp)" ::: "cc");
+}
+
 static inline uintptr_t arch_context_pc(const struct arch_context *ctx)
 {
     return ((const uintptr_t *)ctx->rsp)[0]; /* as arch_switch() pushed them */
