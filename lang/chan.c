@@ -233,13 +233,15 @@ static RT_ALWAYS_INLINE struct chan_wait *chan_dequeue_locked(struct rt_chan *c,
     return NULL;
 }
 
+/* w's operation is complete. Preemption comes on last, so that little has to survive the calls. */
 static RT_ALWAYS_INLINE enum chan_result chan_done_locked(struct rt_chan *c, struct chan_wait *w)
 {
     struct goroutine *g = w->g;
 
     w->ok = true;
-    chan_unlock(c);
+    chan_unlock_keep(c);
     ready(g);
+    preempt_on();
     return CHAN_DONE;
 }
 
@@ -323,6 +325,28 @@ static RT_ALWAYS_INLINE bool chan_wait_locked(struct rt_chan *c, unsigned kind, 
     return *(volatile bool *)&w.ok;
 }
 
+/* The first waiter can be served without further ado: it is no select's, and nobody marks. */
+static RT_ALWAYS_INLINE bool chan_waiter_is_plain_locked(const struct rt_chan *c, unsigned kind)
+{
+    struct list *node = c->waits[kind].next;
+
+    return RT_LIKELY(node != &c->waits[kind] && !rt_wb_on &&
+                     !container_of(node, struct chan_wait, link)->selecting);
+}
+
+/* That one, off the queue. Its own links are not looked at again. */
+static RT_ALWAYS_INLINE struct chan_wait *chan_take_plain_locked(struct rt_chan *c, unsigned kind)
+{
+    struct list *head = &c->waits[kind], *node = head->next, *next = node->next;
+
+    head->next = next;
+    next->prev = head;
+    if (next == head)
+        c->count[kind ^ 1] += CHAN_SLOW;
+    c->version++;
+    return container_of(node, struct chan_wait, link);
+}
+
 /* ---- Send -------------------------------------------------------------------------------------------- */
 
 /* With the lock held, which is dropped; true if it was sent. */
@@ -356,6 +380,24 @@ static CHAN_HOT RT_NOINLINE bool chan_send_elem_slow_locked(struct rt_chan *c, c
     return send_slow_locked(c, elem, block);
 }
 
+/* Nothing to do but to wait. */
+static CHAN_HOT RT_NOINLINE void chan_wait_send_word_locked(struct rt_chan *c, uint64_t word)
+{
+    if (RT_UNLIKELY(!chan_wait_locked(c, RT_SELECT_SEND, &word)))
+        chan_panic_closed();
+}
+
+/* Hand a word to a receiver that waits, if that is simple; the lock is dropped then. */
+static RT_ALWAYS_INLINE bool chan_give_word_locked(struct rt_chan *c, uint64_t word)
+{
+    if (c->chan_room >= 0 || c->closed || !chan_waiter_is_plain_locked(c, RT_SELECT_RECV))
+        return false;
+    struct chan_wait *w = chan_take_plain_locked(c, RT_SELECT_RECV);
+    *(volatile uint64_t *)w->elem = word;
+    chan_done_locked(c, w);
+    return true;
+}
+
 /* Put a word into the ring if that is all there is to do; the lock is dropped then. */
 static RT_ALWAYS_INLINE bool chan_put_word_locked(struct rt_chan *c, uint64_t word)
 {
@@ -370,13 +412,26 @@ static RT_ALWAYS_INLINE bool chan_put_word_locked(struct rt_chan *c, uint64_t wo
     return true;
 }
 
+static CHAN_HOT RT_NOINLINE void chan_send_word_contended(struct rt_chan *c, uint64_t word)
+{
+    chan_lock(c);
+    chan_send_word_slow_locked(c, word, true);
+}
+
 CHAN_HOT void rt_chan_send_word(struct rt_chan *c, uint64_t word)
 {
     if (RT_UNLIKELY(c == NULL))
         chan_wait_for_ever(WAIT_CHAN_SEND_NIL);
     chan_touch_stack();
-    chan_lock(c);
-    if (!chan_put_word_locked(c, word))
+    if (RT_UNLIKELY(!chan_trylock(c))) { /* so that nothing has to survive a call on the way below */
+        chan_send_word_contended(c, word);
+        return;
+    }
+    if (chan_put_word_locked(c, word) || chan_give_word_locked(c, word))
+        return;
+    if (c->chan_room == 0)
+        chan_wait_send_word_locked(c, word);
+    else
         chan_send_word_slow_locked(c, word, true);
 }
 
@@ -443,7 +498,30 @@ static CHAN_HOT RT_NOINLINE enum chan_result chan_recv_elem_slow_locked(struct r
     return recv_slow_locked(c, elem, block);
 }
 
-/* Take a word out of the ring if that is all there is to do; the lock is dropped then. */
+/* Nothing to do but to wait. */
+static CHAN_HOT RT_NOINLINE struct rt_chan_word chan_wait_recv_word_locked(struct rt_chan *c)
+{
+    uint64_t word = 0;
+    bool ok = chan_wait_locked(c, RT_SELECT_RECV, &word);
+
+    return (struct rt_chan_word){*(volatile uint64_t *)&word, ok};
+}
+
+/* What is left of a hand-over when the lock is free; apart, so that the fast path has no register to save. */
+static CHAN_HOT RT_NOINLINE struct rt_chan_word chan_wake_sender(struct goroutine *g, uint64_t word)
+{
+    ready(g);
+    preempt_on();
+    return (struct rt_chan_word){word, CHAN_DONE};
+}
+
+/* A sender waits, there is no ring, and its word can simply be taken. -CHAN_SLOW: closed, or somebody waits [chan.1]. */
+static RT_ALWAYS_INLINE bool chan_can_get_word_locked(struct rt_chan *c)
+{
+    return c->chan_avail == -CHAN_SLOW && chan_waiter_is_plain_locked(c, RT_SELECT_SEND);
+}
+
+/* Take a word out of the ring if that is all there is to do; the lock is free then, but preemption still off. */
 static RT_ALWAYS_INLINE bool chan_take_word_locked(struct rt_chan *c, uint64_t *word)
 {
     char *slot = c->recv_at;
@@ -454,21 +532,47 @@ static RT_ALWAYS_INLINE bool chan_take_word_locked(struct rt_chan *c, uint64_t *
     *(volatile uint64_t *)slot = 0;
     c->recv_at = slot_after(c, slot, 8);
     chan_count_locked(c, -1);
-    chan_unlock(c);
+    chan_unlock_keep(c);
     return true;
+}
+
+/* preempt_on() and a result, for who has nothing else to keep. */
+static CHAN_HOT RT_NOINLINE struct rt_chan_word chan_word_after_request(uint64_t word)
+{
+    preempt_take_request();
+    return (struct rt_chan_word){word, CHAN_DONE};
+}
+
+static CHAN_HOT RT_NOINLINE struct rt_chan_word chan_recv_word_contended(struct rt_chan *c)
+{
+    chan_lock(c);
+    return chan_recv_word_slow_locked(c, true);
 }
 
 CHAN_HOT struct rt_chan_word rt_chan_recv_word(struct rt_chan *c)
 {
-    struct rt_chan_word got = {0, CHAN_DONE};
+    uint64_t word;
 
     if (RT_UNLIKELY(c == NULL))
         chan_wait_for_ever(WAIT_CHAN_RECEIVE_NIL);
     chan_touch_stack();
-    chan_lock(c);
-    if (chan_take_word_locked(c, &got.word))
-        return got;
-    return chan_recv_word_slow_locked(c, true);
+    if (RT_UNLIKELY(!chan_trylock(c)))
+        return chan_recv_word_contended(c);
+    if (chan_take_word_locked(c, &word)) {
+        preempt_on_or(request);
+        return (struct rt_chan_word){word, CHAN_DONE};
+    request:
+        return chan_word_after_request(word);
+    }
+    if (chan_can_get_word_locked(c)) {
+        struct chan_wait *w = chan_take_plain_locked(c, RT_SELECT_SEND);
+        struct goroutine *g = w->g;
+        word = *(volatile uint64_t *)w->elem;
+        w->ok = true;
+        chan_unlock_keep(c);
+        return chan_wake_sender(g, word);
+    }
+    return c->chan_avail == 0 ? chan_wait_recv_word_locked(c) : chan_recv_word_slow_locked(c, true);
 }
 
 /* A receive without waiting would find nothing: true of one moment, at least. */
@@ -485,8 +589,10 @@ CHAN_HOT struct rt_chan_word rt_chan_try_recv_word(struct rt_chan *c)
         return (struct rt_chan_word){0, CHAN_WAIT};
     chan_touch_stack();
     chan_lock(c);
-    if (chan_take_word_locked(c, &got.word))
+    if (chan_take_word_locked(c, &got.word)) {
+        preempt_on();
         return got;
+    }
     return chan_recv_word_slow_locked(c, false);
 }
 

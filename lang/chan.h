@@ -102,6 +102,16 @@ static RT_ALWAYS_INLINE void chan_lock(struct rt_chan *c) NO_LOCK_ANALYSIS
     spin_lock(&c->lock);
 }
 
+static RT_ALWAYS_INLINE void chan_unlock_keep(struct rt_chan *c) NO_LOCK_ANALYSIS
+{
+    spin_unlock_keep(&c->lock);
+}
+
+static RT_ALWAYS_INLINE bool chan_trylock(struct rt_chan *c) NO_LOCK_ANALYSIS
+{
+    return spin_trylock(&c->lock);
+}
+
 static RT_ALWAYS_INLINE void chan_unlock(struct rt_chan *c) NO_LOCK_ANALYSIS
 {
     spin_unlock(&c->lock);

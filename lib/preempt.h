@@ -38,6 +38,15 @@ request:
     preempt_take_request();
 }
 
+/* preempt_on() for a caller that calls preempt_take_request() itself, at `label`: so nothing has to survive it here. */
+#define preempt_on_or(label)                                                                       \
+    __asm__ goto("decl %%gs:percpu_preempt\n\t"                                                    \
+                 "jz %l[" #label "]"                                                               \
+                 :                                                                                 \
+                 :                                                                                 \
+                 : "memory", "cc"                                                                  \
+                 : label)
+
 /* Depth, without the flag. */
 static inline uint32_t preempt_depth(void)
 {
