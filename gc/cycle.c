@@ -186,8 +186,8 @@ static bool waiters_release(void)
 
 static void looked_in_vain(void)
 {
-    if (gc_phase == GC_MARKING && gc_mark_looks_done())
-        (void)controller_call(FOR_MARK);
+    if (gc_phase == GC_MARKING && gc_mark_looks_done() && controller_call(FOR_MARK))
+        sched_next_first(); /* what is allocated until STW#2 is born black */
 }
 
 static bool asked_to_stop(void)
@@ -315,7 +315,7 @@ void gc_before_alloc(size_t bytes)
         assist(g, bytes);
     } else if (load_relaxed(&gc_heap_live) >= load_relaxed(&gc_trigger)) {
         if (wish(&wish_trigger))
-            sched_yield(); /* now, not when our slice ends: the heap would outgrow its goal meanwhile */
+            sched_next_first(); /* now, not when our slice ends: the heap would outgrow its goal meanwhile */
     }
 }
 

@@ -27,6 +27,7 @@ struct sched_cpu {
     bool timer_fired;              /* [c] set by the handler */
     bool slice_armed;              /* [c] the hardware timer also ends a slice */
     bool refill;                   /* [c] the stack reserve is low, or tables are missing below */
+    bool stash_yields;             /* [c] whoever `next` is goes before the stash: sched_next_first() */
     bool skip_next;                /* [c] a slice ended: the ring before `next` */
     bool yield;                    /* [c] a test wants the goroutine preempted: sched_preempt_irq() */
     bool must_leave;               /* [c] set by stw: the goroutine goes through the scheduler before it runs on */

@@ -9,8 +9,9 @@
  *           what must wait until its context is saved. Preemption depth is 1 on both sides of a switch.
  * [sched.3] While sched_scan_on, nothing runs that sched_up_before_resume() has not agreed to.
  * [sched.4] Fairness. `next` runs out of turn, but a slice that ends without anybody's turn having come puts it behind
- *           the ring; the global queue is looked at every 61st pick; a goroutine that is preempted goes to the end.
- *           So nobody waits longer than a slice times the number of those ahead.
+ *           the ring; the global queue is looked at every 61st pick, and at the end of every second slice that was used
+ *           up (or 61 of those would pass); a goroutine that is preempted goes to the end. So nobody waits longer than
+ *           two slices times the number of those ahead.
  * [idle.1]  A cpu goes idle by: idle = CPU_IDLE and its bit in the mask, then a look at every queue. A waker
  *           enqueues first, then looks at the mask. Both are full barriers between, so one of them sees the other:
  *           no work is left while a cpu sleeps for good. Whoever swaps CPU_IDLE for something else (a waker: WOKEN;
@@ -213,7 +214,8 @@ static struct goroutine *pick_local(void)
     struct runq *q = this_cpu_ptr(runq);
     struct goroutine *g;
 
-    if (RT_UNLIKELY(++c->picks % GLOBAL_EVERY == 0) && (g = globq_get()) != NULL) {
+    bool global = ++c->picks % GLOBAL_EVERY == 0 || (c->skip_next && c->picks % 2 == 0);
+    if (RT_UNLIKELY(global) && (g = globq_get()) != NULL) {
         c->ring_picks++;
         slice_need(); /* others may have come with it */
         return g;
@@ -375,6 +377,14 @@ void sched_yield(void)
     preempt_on();
 }
 
+void sched_next_first(void)
+{
+    if (goroutine_current() != NULL)
+        sched_yield();
+    else
+        this_cpu(sched_cpu).stash_yields = true;
+}
+
 void goroutine_exit(void)
 {
     preempt_off();
@@ -526,7 +536,6 @@ static void dispatch(struct goroutine *g)
         sched_enqueue(g, false);
         return;
     }
-    c->picks++;
     trace_debug(TRACE_SWITCH, g->id, g->preempted);
     if (!g->preempted) {
         g->state = G_RUNNING;
@@ -647,6 +656,13 @@ static void sched_loop(void)
         housekeeping();
         struct goroutine *g = c->stash;
         c->stash = NULL;
+        if (RT_UNLIKELY(c->stash_yields)) {
+            c->stash_yields = false;
+            if (g != NULL && load_relaxed(&this_cpu_ptr(runq)->next) != NULL) {
+                sched_enqueue(g, false);
+                g = NULL;
+            }
+        }
         if (arch_cpu_id() >= procs) {
             hand_over(g);
             idle();

@@ -16,6 +16,12 @@ RT_NORETURN void sched_start(void);
 /* Let others that are runnable run; the caller goes to the end of this cpu's queue. */
 void sched_yield(void);
 
+/*
+ * What was just readied runs before what this cpu was running: the running goroutine yields to it, or, called by a timer
+ * on the scheduler's stack, the interrupted one does. Preemption on, or the scheduler's stack.
+ */
+void sched_next_first(void);
+
 /* Is there anything else to run on this cpu, or a request for it? For long work that can be broken off. */
 bool sched_has_work(void);
 
