@@ -2,13 +2,16 @@
  * lang/input.c - lines of console input for goroutines.
  *
  * The interrupt line's function moves bytes from the device into a ring, on a scheduler stack, and readies the reader.
- * LOCKING. One reader at a time (reader_lock, a mutex: the others park). The ring has one writer (the line's function)
- * and one reader; each owns its index.
+ * A reader that finds the ring empty looks at the device itself before it waits. What has no room in the ring stays in
+ * the device, which holds the sender up: nothing is lost.
+ * LOCKING. One reader at a time (reader_lock, a mutex: the others park). ring_lock (rank TIMER, a leaf here) makes one
+ * writer of the two that move bytes into the ring.
  * ORDERING. `tail` is released by the writer after the bytes, acquired by the reader. `waiter` is taken by a swap: by
  * the writer, who then owes a ready(), or back by the reader.
  */
 #include <arch/arch.h>
 #include <lib/atomic.h>
+#include <lib/spinlock.h>
 #include <rt/goroutine.h>
 #include <rt/print.h>
 #include <rt/sync.h>
@@ -19,6 +22,7 @@
 #define CTRL_D 4
 
 static struct rt_mutex reader_lock;
+static struct spinlock ring_lock = SPINLOCK_INIT(RANK_TIMER);
 static char ring[RING];
 static uint32_t head;            /* [a] the reader's */
 static uint32_t tail;            /* [a] the writer's */
@@ -28,13 +32,14 @@ static bool attached, polled;    /* guarded by reader_lock */
 static void drain(void)
 {
     int c;
-    while ((c = arch_console_get()) >= 0) {
+
+    spin_lock(&ring_lock);
+    while (load_relaxed(&tail) - load_acquire(&head) < RING && (c = arch_console_get()) >= 0) {
         uint32_t t = load_relaxed(&tail);
-        if (t - load_acquire(&head) == RING)
-            continue; /* full: the newest byte is lost */
         ring[t % RING] = (char)c;
         store_release(&tail, t + 1);
     }
+    spin_unlock(&ring_lock);
 }
 
 static void on_input(RT_UNUSED void *arg, RT_UNUSED uint64_t n)
@@ -49,7 +54,6 @@ static void wait_for_input(void)
 {
     if (polled) {
         rt_sleep(POLL_NS);
-        drain();
         return;
     }
     irq_waiters_add(1);
@@ -61,8 +65,13 @@ static void wait_for_input(void)
 
 static int next_byte(void)
 {
-    while (load_acquire(&tail) == load_relaxed(&head))
+    for (;;) {
+        if (load_acquire(&tail) == load_relaxed(&head))
+            drain(); /* the device may hold what had no room, or what came before the line was attached */
+        if (load_acquire(&tail) != load_relaxed(&head))
+            break;
         wait_for_input();
+    }
     int c = (unsigned char)ring[load_relaxed(&head) % RING];
     store_release(&head, load_relaxed(&head) + 1);
     return c;
@@ -78,7 +87,6 @@ ssize_t rt_read_line(char *buf, size_t size)
         unsigned irq;
         attached = true;
         polled = !arch_console_irq(&irq) || !irq_attach(irq, on_input, NULL);
-        drain(); /* what came before */
     }
     static bool after_cr; /* a terminal sends CR, a file LF, some both */
     while ((c = next_byte()) != '\n' || after_cr) {

@@ -52,8 +52,9 @@ log=$tmp/console
 tty=
 [ ! -t 0 ] || tty=$(stty -g 2>/dev/null)
 pid=
+feeder=
 interrupted=
-trap '[ -z "$tty" ] || stty "$tty"; rm -rf "$tmp"' EXIT
+trap '[ -z "$feeder" ] || kill "$feeder" 2>/dev/null; [ -z "$tty" ] || stty "$tty"; rm -rf "$tmp"' EXIT
 trap 'interrupted=130; [ -z "$pid" ] || kill -TERM "$pid" 2>/dev/null' INT HUP
 trap 'interrupted=143; [ -z "$pid" ] || kill -TERM "$pid" 2>/dev/null' TERM
 
@@ -83,8 +84,14 @@ console="stdio,id=console,mux=off,signal=on"
 set -- "$qemu" "$@" -chardev "$console,logfile=$log" -serial chardev:console ${QEMU_FLAGS:-}
 [ "${V:-}" != 1 ] || echo "$*" >&2
 
-# In the background, so that a signal to this script is handled at once; a background job would get an empty
-# stdin unless told otherwise.
+# In the background, so that a signal to this script is handled at once. A background job's stdin is /dev/null before
+# its redirections are looked at (in dash), hence a copy.
+# The console's input comes by way of cat: the terminal stays as it is, echoes, and lets a line be corrected;
+# its end (Ctrl-D, or that of a file) reaches the program as byte 4, which rt_read_line() knows.
+exec 3<&0
+feed=$tmp/input
+mkfifo "$feed" || die "no named pipe in $tmp"
+printf '\004' >"$tmp/end"
 if [ "${GDB:-}" = 1 ]; then
     command -v gdb >/dev/null 2>&1 || die "gdb not found. Install it, or attach another debugger: GDB=wait"
     setsid "$@" </dev/null & # its own process group: Ctrl-C is for gdb
@@ -96,11 +103,18 @@ if [ "${GDB:-}" = 1 ]; then
     wait "$pid"
     exit 0
 elif [ -n "${TIMEOUT:-}" ]; then
-    timeout "$TIMEOUT" "$@" <&0 &
+    timeout --foreground "$TIMEOUT" "$@" <"$feed" 3<&- &
+    pid=$!
 else
-    "$@" <&0 &
+    "$@" <"$feed" 3<&- &
+    pid=$!
 fi
-pid=$!
+case ${ICOUNT:-0} in
+0) cat - "$tmp/end" <&3 >"$feed" 2>/dev/null & ;;
+*) : >"$feed" & ;; # no input: it would come at another moment each time
+esac
+feeder=$!
+exec 3<&-
 wait "$pid"
 code=$?
 while kill -0 "$pid" 2>/dev/null; do # a signal ended the wait, not QEMU

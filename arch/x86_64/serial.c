@@ -2,8 +2,8 @@
  * arch/x86_64/serial.c - the console device (16550 on COM1) and the ways to end a run.
  *
  * Output is polled and works from the first instruction in C: no table, no interrupt, no memory. A port
- * that isn't there is noticed once and then never waited for. Input raises IRQ 4 and goes into a ring that
- * the handler fills and any reader empties; a full ring drops the newest byte.
+ * that isn't there is noticed once and then never waited for. Input raises IRQ 4; whoever
+ * reads it takes the bytes by arch_console_get(). What was typed before serial_init() is kept.
  * SOURCES. National Semiconductor PC16550D data sheet.
  */
 #include <lib/atomic.h>
@@ -25,7 +25,11 @@
 #define LSR_EMPTY 0x20
 #define FIFO_BYTES 16
 
-static bool serial_there; /* [I] */
+#define LCR_8N1 0x03
+
+static bool serial_there;         /* [I] */
+static uint8_t early[FIFO_BYTES]; /* came before serial_init(), which empties the FIFO */
+static unsigned n_early, early_taken; /* [I]; of whoever calls arch_console_get() */
 
 void serial_init(void)
 {
@@ -33,11 +37,14 @@ void serial_init(void)
     serial_there = in8(UART_SCRATCH) == 0xa5;
     if (!serial_there)
         return;
+    out8(UART_LCR, LCR_8N1);
     out8(UART_IER, 0);
+    while (n_early < FIFO_BYTES && (in8(UART_LSR) & LSR_DATA))
+        early[n_early++] = in8(UART_DATA);
     out8(UART_LCR, 0x80); /* divisor latch: 115200 baud */
     out8(UART_DATA, 1);
     out8(UART_IER, 0);
-    out8(UART_LCR, 0x03); /* 8 bits, no parity, 1 stop bit */
+    out8(UART_LCR, LCR_8N1); /* 8 bits, no parity, 1 stop bit */
     out8(UART_FCR, 0x07); /* FIFOs on and empty */
     out8(UART_MCR, 0x0b); /* DTR, RTS, and OUT2, which lets interrupts through */
 }
@@ -79,6 +86,8 @@ void arch_console_put(const char *s, size_t n)
 
 int arch_console_get(void)
 {
+    if (early_taken < n_early)
+        return early[early_taken++];
     if (!serial_there || !(in8(UART_LSR) & LSR_DATA))
         return -1;
     return in8(UART_DATA);
