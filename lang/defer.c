@@ -67,45 +67,47 @@ static void chunks_trim(struct goroutine *g)
     }
 }
 
-static struct rt_defer_more *chunks_push(struct goroutine *g, size_t bytes)
+static RT_COLD struct defer_chunk *chunks_grow(struct goroutine *g)
 {
-    struct defer_chunk *chunk = g->defer_chunks;
+    struct defer_chunk *fresh = page_alloc_one(0);
 
-    if (chunk == NULL || chunk->used + bytes > PAGE_BYTES) {
-        struct defer_chunk *fresh = page_alloc_one(0);
-        if (fresh == NULL)
-            lang_panic_out_of_memory(PAGE_BYTES);
-        fresh->prev = chunk;
-        fresh->used = fresh->scan_end = sizeof *fresh;
-        g->defer_chunks = chunk = fresh;
-    }
-    struct rt_defer_more *more = (struct rt_defer_more *)(void *)((char *)chunk + chunk->used);
-    chunk->used += (uint32_t)bytes;
-    chunk->scan_end = chunk->used;
-    return more;
+    if (fresh == NULL)
+        lang_panic_out_of_memory(PAGE_BYTES);
+    fresh->prev = g->defer_chunks;
+    fresh->used = fresh->scan_end = sizeof *fresh;
+    g->defer_chunks = fresh;
+    return fresh;
 }
 
 /* Give back the newest record's space; its page stays until the next trim [defer.7]. */
-static void chunks_pop(struct goroutine *g, struct rt_defer_more *more)
+static inline void chunks_pop(struct goroutine *g, struct rt_defer_more *more)
 {
-    chunks_trim(g);
-    struct defer_chunk *chunk = g->defer_chunks;
-    uint32_t at = (uint32_t)((uintptr_t)more - (uintptr_t)chunk);
+    struct defer_chunk *chunk = (struct defer_chunk *)((uintptr_t)more & ~(uintptr_t)(PAGE_BYTES - 1));
 
-    ASSERT(chunk != NULL && at >= sizeof *chunk && at < chunk->used); /* [defer.5] */
+    if (RT_UNLIKELY(chunk != g->defer_chunks))
+        chunks_trim(g);
+    ASSERT(chunk == g->defer_chunks); /* [defer.5] */
     chunk->scan_end = chunk->used;
-    chunk->used = at;
+    chunk->used = (uint32_t)((uintptr_t)more - (uintptr_t)chunk);
 }
 
 void *rt_defer_push(struct rt_defer_frame *frame, size_t args_bytes, rt_thunk_raw code, uintptr_t a, uintptr_t b)
 {
     struct goroutine *g = goroutine_current();
-    struct rt_defer_more *more = chunks_push(g, sizeof *more + ((args_bytes + 15) & ~(size_t)15));
+    struct defer_chunk *chunk = g->defer_chunks;
+    size_t bytes = sizeof(struct rt_defer_more) + ((args_bytes + 15) & ~(size_t)15);
 
+    if (RT_UNLIKELY(chunk == NULL || chunk->used + bytes > PAGE_BYTES))
+        chunk = chunks_grow(g);
+    struct rt_defer_more *more = (struct rt_defer_more *)(void *)((char *)chunk + chunk->used);
+    chunk->used += (uint32_t)bytes;
+    chunk->scan_end = chunk->used;
+    if (args_bytes != 0)
+        a = b = (uintptr_t)more->args;
     more->code = code;
-    more->a = args_bytes != 0 ? (uintptr_t)more->args : a;
-    more->b = args_bytes != 0 ? (uintptr_t)more->args : b;
-    if (!(frame->state & RT_DEFER_OVERFLOW)) {
+    more->a = a;
+    more->b = b;
+    if (RT_UNLIKELY(!(frame->state & RT_DEFER_OVERFLOW))) {
         frame->more = NULL;
         frame->state |= RT_DEFER_OVERFLOW;
     }
@@ -114,23 +116,15 @@ void *rt_defer_push(struct rt_defer_frame *frame, size_t args_bytes, rt_thunk_ra
     return more->args;
 }
 
-bool defer_take(struct goroutine *g, struct rt_defer_frame *frame, struct defer_taken *call)
+bool defer_take_slow(struct goroutine *g, struct rt_defer_frame *frame, struct defer_taken *call)
 {
-    uint64_t state = frame->state;
+    struct rt_defer_more *more = frame->more;
 
-    if ((state & RT_DEFER_OVERFLOW) && frame->more != NULL) {
-        struct rt_defer_more *more = frame->more;
-        frame->more = more->prev;
-        chunks_pop(g, more);
-        *call = (struct defer_taken){more->code, more->a, more->b, more->a != (uintptr_t)more->args};
-        return true;
-    }
-    uint32_t n = (uint32_t)state;
-    if (n == 0)
-        return false;
-    struct rt_defer_call *c = &frame->calls[n - 1];
-    frame->state = state - 1;
-    *call = (struct defer_taken){c->code, c->a, c->b, c->a != (uintptr_t)c->args};
+    if (more == NULL)
+        return defer_take_inline(frame, call);
+    frame->more = more->prev;
+    chunks_pop(g, more);
+    *call = (struct defer_taken){more->code, more->a, more->b, more->a != (uintptr_t)more->args};
     return true;
 }
 
@@ -145,17 +139,32 @@ void defer_drop_frame(struct goroutine *g, struct rt_defer_frame *frame)
 void rt_defer_run(struct rt_defer_frame *frame)
 {
     struct goroutine *g = goroutine_current();
-    struct defer_taken call;
 
-    while (defer_take(g, frame, &call))
-        call.code((void *)call.a, (void *)call.b);
+    if (frame->state & RT_DEFER_OVERFLOW) {
+        for (struct rt_defer_more *more; (more = frame->more) != NULL;) {
+            frame->more = more->prev;
+            chunks_pop(g, more);
+            more->code((void *)more->a, (void *)more->b);
+        }
+    }
+    for (uint32_t n; (n = (uint32_t)frame->state) > 0;) {
+        struct rt_defer_call *c = &frame->calls[n - 1];
+        frame->state--;
+        c->code((void *)c->a, (void *)c->b);
+    }
     defer_drop_frame(g, frame);
 }
 
 void rt_defer_recovered(struct rt_defer_frame *frame)
 {
-    stack_close_reserve(goroutine_current());
-    rt_defer_run(frame);
+    struct goroutine *g = goroutine_current();
+
+    if (RT_UNLIKELY(g->reserve_open))
+        stack_close_reserve(g);
+    if (RT_LIKELY(frame->state == 0))
+        rt_defer_unlink(frame);
+    else
+        rt_defer_run(frame);
 }
 
 /*

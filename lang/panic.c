@@ -77,22 +77,32 @@ static struct rt_panic *reserve_take(void *value)
     return &reserve[i].panic;
 }
 
-/* The object with room for a text of `bytes` (0: none of its own); its text goes to *room. */
-static struct rt_panic *panic_alloc(size_t bytes, void *value, char **room, size_t *room_bytes)
-{
-    struct rt_type *type = bytes == 0             ? &panic_type.type
-                           : bytes <= TEXT_SHORT ? &panic_short_type.type
-                                                 : &panic_long_type.type;
-    struct rt_panic *e = rt_gc_try_alloc(type);
+_Static_assert(sizeof(struct panic_short) <= RT_GC_INLINE_ZERO_MAX, "rt_gc_alloc() may be asked");
 
-    *room_bytes = bytes == 0 ? 0 : bytes <= TEXT_SHORT ? TEXT_SHORT : TEXT_LONG;
+/*
+ * The object with room for a text of `bytes` (0: none of its own), which goes to *room. Without memory the
+ * allocation panics in its turn, with RT_PANIC_OUT_OF_MEMORY; that one, and large texts, may come from the reserve.
+ */
+static struct rt_panic *panic_alloc(enum rt_panic_kind kind, size_t bytes, void *value, char **room,
+                                    size_t *room_bytes)
+{
+    struct rt_panic *e;
+
+    if (RT_LIKELY(bytes <= TEXT_SHORT && kind != RT_PANIC_OUT_OF_MEMORY)) {
+        e = rt_gc_alloc(bytes == 0 ? &panic_type.type : &panic_short_type.type);
+        *room = (char *)(e + 1);
+        *room_bytes = TEXT_SHORT;
+        return e;
+    }
+    e = rt_gc_try_alloc(bytes <= TEXT_SHORT ? &panic_short_type.type : &panic_long_type.type);
+    *room_bytes = bytes <= TEXT_SHORT ? TEXT_SHORT : TEXT_LONG;
     if (RT_UNLIKELY(e == NULL)) {
         e = reserve_take(value);
         *room_bytes = TEXT_SHORT;
     }
     *room = (char *)(e + 1);
     if (RT_UNLIKELY(bytes > TEXT_LONG)) {
-        *room = rt_gc_alloc_noscan(bytes); /* if that panics, there is no memory for this text */
+        *room = rt_gc_alloc_noscan(bytes);
         *room_bytes = bytes;
     }
     return e;
@@ -104,7 +114,7 @@ static struct rt_panic *panic_make(enum rt_panic_kind kind, const char *text, si
     bool own = !is_literal(text);
     char *room;
     size_t room_bytes;
-    struct rt_panic *e = panic_alloc(own ? bytes : 0, value, &room, &room_bytes);
+    struct rt_panic *e = panic_alloc(kind, own ? bytes : 0, value, &room, &room_bytes);
 
     if (own) {
         size_t n = bytes < room_bytes ? bytes : room_bytes;
@@ -205,7 +215,7 @@ RT_NORETURN static void panic_formatted(enum rt_panic_kind kind, const char *pre
         panic_start(panic_make(kind, text, bytes, NULL, 0, at.pc), at);
     char *room;
     size_t room_bytes;
-    struct rt_panic *e = panic_alloc(bytes, NULL, &room, &room_bytes);
+    struct rt_panic *e = panic_alloc(kind, bytes, NULL, &room, &room_bytes);
     rt_snprintf(room, room_bytes, "%s", prefix);
     if (room_bytes > head)
         rt_vsnprintf(room + head, room_bytes - head, fmt, again);
@@ -313,8 +323,9 @@ struct rt_panic *rt_catch(int unused, rt_thunk thunk, void *args, size_t bytes, 
     RT_DEFER_POINT_(&frame.point, caught);
     if (0) {
     caught:
-        stack_close_reserve(goroutine_current());
-        defer_drop_frame(goroutine_current(), &frame);
+        if (RT_UNLIKELY(goroutine_current()->reserve_open))
+            stack_close_reserve(goroutine_current());
+        rt_defer_unlink(&frame);
         return frame.caught;
     }
     frame.state = RT_DEFER_CATCH;

@@ -2,6 +2,7 @@
  * tests/lang_panic.c - panic, recover, catch_panic: the rules of the Go specification's "Handling panics".
  */
 #include <tests/test.h>
+#include <rt/goroutine.h>
 #include <rt/panic.h>
 #include <rt/print.h>
 
@@ -479,4 +480,123 @@ TEST(panic, storm)
         }
     }
     EXPECT(t, recover() == NULL);
+}
+
+/* ---- What it costs ------------------------------------------------------------------------------------------- */
+
+#define ROUNDS 1000
+
+static volatile int cost_sink;
+
+static RT_NOINLINE void callee(int *p)
+{
+    cost_sink = *p;
+}
+
+static RT_NOINLINE int plain_pair(int *p)
+{
+    cost_sink = 1;
+    callee(p);
+    return 1;
+}
+
+static RT_NOINLINE int deferred_pair(int *p)
+{
+    defers;
+    defer(callee, p);
+    cost_sink = 1;
+    return 1;
+}
+
+static RT_NOINLINE int frame_only(int *p)
+{
+    defers;
+    cost_sink = 1;
+    callee(p);
+    return 1;
+}
+
+static void deferred_loop(int *p, int n)
+{
+    defers;
+    for (int i = 0; i < n; i++)
+        defer(callee, p);
+}
+
+static void plain_loop(int *p, int n)
+{
+    for (int i = 0; i < n; i++)
+        callee(p);
+}
+
+static void cost_recover(void)
+{
+    recover();
+}
+
+static RT_NOINLINE int panics_at(int depth)
+{
+    if (depth == -1)
+        return 0;
+    if (depth == 0)
+        panic("x");
+    return panics_at(depth - 1) + 1;
+}
+
+static RT_NOINLINE int descends(int depth)
+{
+    if (depth == 0)
+        return cost_sink;
+    return descends(depth - 1) + 1;
+}
+
+static RT_NOINLINE int recovers_from(int depth)
+{
+    defers;
+    defer(cost_recover);
+    return panics_at(depth);
+}
+
+static int *volatile cost_null;
+
+static RT_NOINLINE int faults(void)
+{
+    defers;
+    defer(cost_recover);
+    return *cost_null;
+}
+
+static void catches_at(int depth)
+{
+    catch_panic(panics_at, depth);
+}
+
+#define COST(statement)                                                                            \
+    ({                                                                                             \
+        statement;                                                                                 \
+        int64_t cost_from_ = rt_nanotime();                                                        \
+        for (int cost_i_ = 0; cost_i_ < ROUNDS; cost_i_++)                                         \
+            statement;                                                                             \
+        (long)(rt_nanotime() - cost_from_) / ROUNDS;                                               \
+    })
+
+/* Figures to reach; one instruction is one nanosecond here. */
+TEST_OPTS(panic, instructions, .icount_only = true)
+{
+    int x = 1;
+    long plain = COST(plain_pair(&x)), frame = COST(frame_only(&x)), deferred = COST(deferred_pair(&x));
+    long loop = COST(plain_loop(&x, 100)), deferred_in_loop = COST(deferred_loop(&x, 100));
+    long shallow = COST(recovers_from(0)), deep = COST(recovers_from(50)) - COST(descends(50));
+    long caught = COST(catches_at(0)), fault = COST(faults());
+
+    test_note(t, "call pair %ld, in a frame +%ld, with defer +%ld", plain, frame - plain, deferred - plain);
+    test_note(t, "defer in a loop, each: +%ld", (deferred_in_loop - loop) / 100);
+    test_note(t, "panic and recover %ld, from 50 frames down %ld, catch_panic %ld", shallow, deep, caught);
+    test_note(t, "fault to recovered panic %ld", fault);
+#ifndef RT_DEBUG
+    EXPECT_LE(t, deferred - plain, 32);
+    EXPECT_LE(t, shallow, 400);
+    EXPECT_LE(t, deep, 600);
+    EXPECT_LE(t, fault, 1500);
+#endif
 }
