@@ -727,7 +727,7 @@ static void add_exact(const char *image, const char *expect_path)
     buffer_add(&all, p, bytes);
     for (const char *line = buffer_str(&all);; line += strcspn(line, "\n") + 1) {
         size_t len = strcspn(line, "\n");
-        bool end = *line == '\0', begin = strncmp(line, "$ ", 2) == 0 || strcmp(line, "$") == 0;
+        bool end = *line == '\0', begin = *line == '$' && (len == 1 || line[1] == ' ');
         if ((end || begin) && open) {
             struct job *job =
                 job_add(JOB_EXACT, util_printf("exact %s", expect_path),

@@ -9,14 +9,14 @@
  *
  *     split -> pieces -> count (one for each core) -> tables -> main
  *
- * Each piece of some 8 KB gets a hash table of its own, so the workers share nothing and lock
+ * Each piece of some 1 KB gets a hash table of its own, so the workers share nothing and lock
  * nothing. Main adds the tables up and drops them; nobody frees anything. A word is a run of
  * letters, and bytes from 0x80 on are letters, so that UTF-8 stays whole.
  */
 #include <ctype.h>
 #include <rt/rt.h>
 
-#define PIECE_BYTES 8192
+#define PIECE_BYTES 1024
 
 struct entry {
     gc(char *) word;         /* lower case */
@@ -41,7 +41,7 @@ static struct table *table_make(void)
 {
     struct table *t = gc_new(struct table);
 
-    t->n_buckets = 256;
+    t->n_buckets = 128;
     gc_set(t->buckets, gc_make_refs(struct entry *, t->n_buckets));
     return t;
 }
