@@ -7,6 +7,7 @@
  *     --ms N         least time of one result, default 300
  *     --icount       the clock counts instructions: n is fixed, and so is the output
  *     --short        one result each, 50 ms, and none of the long ones
+ *     --n N          so many operations a result, no search for n
  *     --list         only the names
  * Lines that begin with Benchmark are results; the unit of time is ns, or instr with --icount. A
  * line that begins with # is for people: the median of a benchmark's results, and their spread
@@ -40,7 +41,7 @@ extern const struct bench_case *const __stop_rt_benches[];
 static struct {
     const char *patterns[PATTERNS_MAX];
     size_t n_patterns;
-    unsigned count, ms;
+    unsigned count, ms, n;
     bool icount, is_short, list;
 } options;
 
@@ -206,8 +207,8 @@ static uint64_t choose_n(struct bench *b)
 
     if (bc->once)
         return 1;
-    if (options.icount) {
-        n = bc->icount_n != 0 ? bc->icount_n : ICOUNT_N;
+    if (options.icount || options.n != 0) {
+        n = options.n != 0 ? options.n : bc->icount_n != 0 ? bc->icount_n : ICOUNT_N;
         run_once(b, n / 4 + 1); /* warm up */
         return n;
     }
@@ -329,6 +330,10 @@ static bool parse(int argc, char **argv)
             options.list = true;
         else if (strcmp(arg, "--count") == 0) {
             if ((count = number(arg, next, COUNT_MAX)) == 0)
+                return false;
+            i++;
+        } else if (strcmp(arg, "--n") == 0) {
+            if ((options.n = number(arg, next, 1000000000)) == 0)
                 return false;
             i++;
         } else if (strcmp(arg, "--ms") == 0) {
