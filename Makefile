@@ -123,7 +123,7 @@ RT_COMPILE = $(CC) $(RT_INCLUDE) $(RT_CFLAGS) $(DEPS)
 
 # Runs rarely, is in every image: for size. `private`, or the flags stamp would see it too.
 SMALL := $(wildcard arch/$(ARCH)/*.c) $(filter-out lib/string.c lib/sort.c lib/math.c,$(wildcard lib/*.c))
-SMALL += mm/memmap.c mm/bootmem.c mm/page.c mm/stack.c sched/report.c sched/irq.c sched/stackfault.c
+SMALL += mm/memmap.c mm/bootmem.c mm/stack.c sched/report.c sched/irq.c sched/stackfault.c
 SMALL += gc/verify.c gc/stats.c gc/special.c gc/pacer.c gc/raw.c
 SMALL += lang/start.c lang/program.c lang/input.c lang/traceback.c lang/fault.c lang/time.c lang/pool.c
 $(SMALL:%=$(OUT)/obj/%.o): private RT_CFLAGS := $(patsubst -O2,-Os,$(RT_CFLAGS))

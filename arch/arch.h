@@ -44,6 +44,9 @@ static inline void arch_cpu_relax(void);
 /* Halt until an interrupt; called with interrupts off, returns with them off after one was handled. */
 static inline void arch_halt_irq_off(void);
 
+/* The cycle counter when the loader entered the image. */
+uint64_t arch_boot_cycles(void);
+
 /* Cycle counter; monotonic per cpu, its rate is the clock's business (arch_nanotime). */
 static inline uint64_t arch_cycles(void);
 

@@ -3,8 +3,9 @@
  *
  * CONTRACT (PVH): 32-bit protected mode, flat segments, paging and interrupts off, A20 open,
  *   ebx = physical address of struct hvm_start_info. esp is unknown. The image may have been loaded at
- *   any multiple of 2 MiB from its link address ("slide"), below 4 GiB.
- * LEAVES: boot_main(start_info_paddr, image_paddr) called on boot_stack, interrupts off, bss zero,
+ *   any multiple of 2 MiB from its link address ("slide"), below 4 GiB. Its bss is zero, as with any ELF
+ *   segment that is larger in memory than in the file: clearing it twice would be a tenth of the whole boot.
+ * LEAVES: boot_main(start_info_paddr, image_paddr) called on boot_stack, interrupts off,
  *   SSE on, GS base 0 (so %gs:percpu variables are the section itself), and these early tables:
  *     PML4[0] and PML4[256]  the first 4 GiB, by 2 MiB pages (identity; direct map)
  *     PML4[511]              the image: 1 GiB from ARCH_IMAGE_BASE
@@ -33,14 +34,10 @@ boot_entry:
 1:  popl %ebp
     movl $START_MAGIC, (%ebx)
     subl $PHYS(1b), %ebp /* the slide, from here on */
+    rdtsc
+    movl %eax, PHYS(boot_cycles)(%ebp)
+    movl %edx, PHYS(boot_cycles) + 4(%ebp)
 
-    /* Bss, which the stack and the tables are part of. */
-    leal PHYS(bss_start)(%ebp), %edi
-    leal PHYS(bss_end)(%ebp), %ecx
-    subl %edi, %ecx
-    shrl $2, %ecx
-    xorl %eax, %eax
-    rep stosl
     leal PHYS(boot_stack_top)(%ebp), %esp
     movl %ebx, %esi /* cpuid eats ebx */
 
@@ -175,6 +172,9 @@ boot_gdt:
     .quad 0
     .quad 0x00af9a000000ffff /* 64-bit code */
     .quad 0x00cf92000000ffff /* data */
+    .globl boot_cycles
+boot_cycles: /* arch_boot_cycles() */
+    .quad 0
 boot_gdt_ptr:
     .word 23
     .long 0 /* filled in: physical */

@@ -100,6 +100,9 @@ static pte_t *entry_at(uintptr_t va, unsigned level, bool make)
 static bool map_range(uintptr_t va, paddr_t pa, uint64_t bytes, enum arch_prot prot, uint64_t largest,
                       bool global)
 {
+    pte_t bits = leaf_bits(prot, global);
+    uint64_t next_size = largest >= PAGE_2M ? PAGE_2M : ~UINT64_C(0); /* where larger pages may begin */
+
     while (bytes > 0) {
         uint64_t size = PAGE_4K;
         unsigned level = 1;
@@ -113,11 +116,17 @@ static bool map_range(uintptr_t va, paddr_t pa, uint64_t bytes, enum arch_prot p
         pte_t *entry = entry_at(va, level, true);
         if (entry == NULL)
             return false;
-        ASSERT(!(*entry & PTE_P));
-        store_release(entry, pa | leaf_bits(prot, global) | (level > 1 ? PTE_LARGE : 0));
-        va += size;
-        pa += size;
-        bytes -= size;
+        /* One walk for all that follow each other in this table. */
+        unsigned left = 512 - (unsigned)(va / size % 512);
+        uint64_t run = 0;
+        do {
+            ASSERT(!(*entry & PTE_P));
+            store_release(entry++, (pa + run) | bits | (level > 1 ? PTE_LARGE : 0));
+            run += size;
+        } while (--left > 0 && bytes - run >= size && (level > 1 || ((va + run) | (pa + run)) % next_size != 0));
+        va += run;
+        pa += run;
+        bytes -= run;
     }
     return true;
 }
