@@ -54,7 +54,8 @@ uint64_t gc_heap_live;
 
 PERCPU(struct gc_counts, gc_counts);
 
-static enum knob_gcmode mode;  /* [I] */
+uint8_t gc_mode_next;
+static enum knob_gcmode mode;  /* the controller's, from one cycle's begin to the next's */
 static int64_t last_cycle_ns;  /* [a] when the last cycle ended */
 
 /* ---- Counting ----------------------------------------------------------------------------------------- */
@@ -480,6 +481,7 @@ static void run_cycle(bool forced)
     struct gc_cycle_times t = {.forced = forced, .procs = sched_procs()};
 
     gc_sweep_finish(); /* [cycle.2] */
+    mode = load_relaxed(&gc_mode_next);
     trace(TRACE_GC_PHASE, gc_cycle_number + 1, 1);
     t.begun_ns = stop_begin(STW_GC_START);
     begin_stw();
@@ -548,7 +550,7 @@ void gc_init(void)
     if (table == NULL)
         fatal("gc: no memory for the restartable ranges");
     rseq_init(table);
-    mode = knobs.gcmode;
+    gc_mode_next = (uint8_t)knobs.gcmode;
     gc_clobber_free = knobs.clobberfree;
     gc_stress = stress_left = (uint32_t)knobs.gcstress;
     gc_mark_init();

@@ -13,6 +13,8 @@ extern uint32_t gc_cycle_number; /* [S] cycles begun, this run */
 extern bool gc_clobber_free;     /* [I] knob clobberfree */
 extern uint32_t gc_stress;       /* [I] knob gcstress: a collection at every so many allocations; 0: as needed */
 
+extern uint8_t gc_mode_next;     /* [a] enum knob_gcmode: from the next cycle on; gcmode= */
+
 /* Which halves of the barrier run while marking (gcmode=, and drills that leave one out). */
 extern bool gc_shade_deleted; /* [S] */
 extern bool gc_shade_stored;  /* [S] and the storing goroutine's stack is unscanned */

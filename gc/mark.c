@@ -40,7 +40,7 @@
 #include <mm/page.h>
 #include <sched/sched.h>
 
-#define RING 32u
+#define RING 16u /* a power of two */
 #define PIECE_BYTES GC_PIECE_BYTES
 #define OBLET_BYTES (128u << 10)
 #define OBJECT_COST 4 /* in words of the slice's budget */
@@ -392,24 +392,19 @@ static void scan_continue(struct gc_local *l, uintptr_t at)
 /* ---- The ring and the slice ----------------------------------------------------------------------------- */
 
 struct ring_entry {
-    struct gc_span *span;
+    const struct gc_span *span;
     uint8_t *epoch;
     uintptr_t object;
 };
 
-/* Resolve an entry; false: it is no object that could be white. Prefetches what scanning will touch. */
-static inline bool resolve(struct gc_local *l, uintptr_t entry, struct ring_entry *out)
+/*
+ * Resolve an entry; false: it is no object. Prefetches what scanning will touch.
+ */
+static inline bool resolve(uintptr_t a, struct gc_span *const *pagemap, struct ring_entry *out)
 {
-    uintptr_t a = entry & ~(uintptr_t)7;
-    struct gc_span *span = gc_span_of_maybe(a);
+    const struct gc_span *span = pagemap[(a - ARCH_DIRECT_BASE) >> GC_UNIT_SHIFT];
 
-    if (RT_UNLIKELY(entry & GC_ENTRY_STACK)) {
-        uint32_t s;
-        if (span == NULL || a >= span->limit || (s = gc_slot_of(span, a)) >= span->n_slots ||
-            a == gc_slot_address(span, s))
-            push_word(l, a - 8); /* the end of the object before it, perhaps */
-    }
-    if (span == NULL || a >= span->limit)
+    if (RT_UNLIKELY(span == NULL) || RT_UNLIKELY(a >= span->limit))
         return false;
     uint32_t slot = gc_slot_of(span, a);
     out->span = span;
@@ -417,6 +412,22 @@ static inline bool resolve(struct gc_local *l, uintptr_t entry, struct ring_entr
     out->object = gc_slot_address(span, slot);
     arch_prefetch(out->epoch);
     arch_prefetch((const void *)out->object);
+    return true;
+}
+
+/* An entry with a tag: the rest of an object, or a word of a stack. False: there is nothing more to do for it. */
+static RT_NOINLINE bool take_tagged(struct gc_local *l, uintptr_t entry)
+{
+    uintptr_t a = entry & ~(uintptr_t)7;
+    if (entry & GC_ENTRY_PIECE) {
+        scan_continue(l, a);
+        return false;
+    }
+    const struct gc_span *span = gc_span_of_maybe(a);
+    uint32_t slot;
+    if (span == NULL || a >= span->limit || (slot = gc_slot_of(span, a)) >= span->n_slots ||
+        a == gc_slot_address(span, slot))
+        push_word(l, a - 8); /* the end of the object before it, perhaps */
     return true;
 }
 
@@ -455,43 +466,91 @@ static void share(struct gc_local *l)
     chunk_put_full(half);
 }
 
+/*
+ * The inner loop. Costs are counted in some ten instructions each: an entry 2, an object 2, each of its pointers 1.
+ * The chunk's top is kept in a register and written back around calls.
+ */
 static void drain(struct gc_local *l, int budget)
 {
     struct ring_entry ring[RING];
     unsigned head = 0, n = 0;
     const uint8_t white = gc_epoch_also, black = gc_epoch;
+    struct gc_span *const *pagemap = gc_pagemap;
+    const uintptr_t heap_bytes = gc_heap_bytes; /* what is above came later: black */
+    uint64_t marked = 0, scanned = 0;
+    uintptr_t *base = l->chunk->entry, *top = base + l->chunk->n;
 
+#define SAVE_TOP() (l->chunk->n = (uint64_t)(top - base))
+#define LOAD_TOP() (base = l->chunk->entry, top = base + l->chunk->n)
     for (;;) {
-        while (n < RING && !local_empty(l) && budget > 0) {
-            uintptr_t entry = l->chunk->entry[--l->chunk->n];
-            if (RT_UNLIKELY(entry & GC_ENTRY_PIECE)) {
-                scan_continue(l, entry & ~(uintptr_t)7);
-                budget -= PIECE_BYTES / 8;
-                continue;
-            }
+        while (n < RING && top != base) {
+            uintptr_t entry = *--top;
             budget -= 2;
-            if (resolve(l, entry, &ring[(head + n) % RING]))
+            if (RT_UNLIKELY((entry & 7) != 0)) {
+                SAVE_TOP();
+                bool more = take_tagged(l, entry);
+                LOAD_TOP();
+                if (!more) {
+                    budget -= PIECE_BYTES / 8;
+                    if (budget <= 0)
+                        break;
+                    continue;
+                }
+                entry &= ~(uintptr_t)7;
+            }
+            if (RT_LIKELY(resolve(entry, pagemap, &ring[(head + n) % RING])))
                 n++;
         }
-        if (budget <= 0) { /* what is in the ring goes back */
-            for (; n != 0; n--, head++)
-                push(l, ring[head % RING].object);
-            return;
+        if (RT_UNLIKELY(budget <= 0))
+            break;
+        if (RT_UNLIKELY(n == 0)) {
+            SAVE_TOP();
+            if (!local_empty(l) || refill_from_pool(l)) {
+                LOAD_TOP();
+                continue;
+            }
+            break;
         }
-        if (n == 0) {
-            if (local_empty(l) && !refill_from_pool(l))
-                return;
-            continue;
-        }
-        struct ring_entry *e = &ring[head];
+        const struct ring_entry *e = &ring[head];
+        const struct gc_span *span = e->span;
         head = (head + 1) % RING;
         n--;
         if (*e->epoch != white)
             continue;
         *e->epoch = black;
-        l->marked_bytes += gc_slot_size(e->span);
-        budget -= scan_object(l, e->span, e->object);
+        budget -= 2;
+        if (RT_LIKELY(span->kind <= GC_MASK)) {
+            const volatile uintptr_t *p = (const volatile uintptr_t *)e->object;
+            marked += span->slot_bytes;
+            for (uint64_t mask = span->mask; mask != 0; mask &= mask - 1) {
+                uintptr_t w = p[bit_lowest(mask)];
+                budget--;
+                if (w - ARCH_DIRECT_BASE >= heap_bytes)
+                    continue;
+                if (RT_UNLIKELY(top == base + GC_CHUNK_ENTRIES)) {
+                    SAVE_TOP();
+                    push_slow(l, w & ~(uintptr_t)7);
+                    LOAD_TOP();
+                } else {
+                    *top++ = w & ~(uintptr_t)7;
+                }
+            }
+            if (span->mask != 0)
+                scanned += span->slot_bytes;
+            continue;
+        }
+        SAVE_TOP();
+        marked += gc_slot_size(span);
+        budget -= scan_object(l, span, e->object);
+        LOAD_TOP();
     }
+    SAVE_TOP();
+    for (; n != 0; n--, head++) /* what is in the ring goes back */
+        push(l, ring[head % RING].object);
+    l->marked_bytes += marked;
+    l->scan_bytes += scanned;
+#undef SAVE_TOP
+#undef LOAD_TOP
 }
 
 /* Take what another cpu has. Lock of l held; tries the others'. */
@@ -570,7 +629,7 @@ bool gc_mark_slice(uint64_t *work)
     if (local_empty(l) && !refill_from_pool(l) && !gc_roots_step() && !steal(l) && !rescan_step(l))
         did = false;
     if (did) {
-        drain(l, GC_SLICE_WORDS);
+        drain(l, GC_SLICE_COST);
         share(l);
         *work = l->scan_bytes - before;
         add_relaxed(&gc_scan_work, *work);

@@ -32,8 +32,8 @@ DECLARE_PERCPU(struct gc_local, gc_local);
 
 extern uint64_t gc_scan_work; /* [a] bytes scanned this cycle, roots included */
 
-/* What a slice may do without letting a stop in: some 5,000 instructions. */
-#define GC_SLICE_WORDS 512
+/* What a slice may do without letting a stop in: some 5,000 instructions, counted as in drain(). */
+#define GC_SLICE_COST 400
 
 void gc_mark_init(void); /* boot; cpus are up */
 

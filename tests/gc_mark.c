@@ -1,0 +1,412 @@
+/*
+ * tests/gc_mark.c - what can be reached stays, what cannot goes: by every kind of reference, in every mode.
+ */
+#include <tests/test.h>
+#include <gc/alloc.h>
+#include <gc/cycle.h>
+#include <gc/mark.h>
+#include <lib/knobs.h>
+#include <rt/rt.h>
+
+struct cell {
+    gc(struct cell *) next;
+    uint64_t id, check;
+};
+
+#define CHECK UINT64_C(0x9e3779b97f4a7c15)
+
+static struct cell *cell_make(uint64_t id)
+{
+    struct cell *c = gc_new(struct cell);
+    c->id = id;
+    c->check = id * CHECK;
+    return c;
+}
+
+static bool cell_good(const struct cell *c, uint64_t id)
+{
+    return c != NULL && c->id == id && c->check == id * CHECK;
+}
+
+static gc_root(struct cell *, root);
+static gc_root_array(struct cell *, roots, 700);
+
+/* Make garbage, so that freed slots are used again. */
+static void churn(unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        gc_keep(cell_make(i));
+        gc_keep(gc_bytes(24 + i % 200));
+    }
+}
+
+static uint64_t live_objects(void)
+{
+    struct rt_mem_stats s;
+    rt_read_mem_stats(&s);
+    return s.mallocs - s.frees;
+}
+
+/* All of 100,000 cells in one chain survive, and go when the root goes. */
+TEST(gc_mark, a_long_list_lives_and_dies_with_its_root)
+{
+    enum { N = 100000 };
+    for (uint64_t i = 0; i < N; i++) {
+        struct cell *c = cell_make(i);
+        gc_set(c->next, root.p);
+        gc_set(root.p, c);
+    }
+    rt_gc();
+    churn(10000);
+    rt_gc();
+    uint64_t with = live_objects(), n = 0;
+    for (struct cell *c = root.p; c != NULL; c = c->next, n++)
+        REQUIRE(t, cell_good(c, N - 1 - n));
+    EXPECT_EQ(t, n, N);
+    gc_set(root.p, NULL);
+    rt_gc();
+    EXPECT_GE(t, with - live_objects(), N - 100);
+}
+
+TEST(gc_mark, arrays_of_roots_are_scanned_to_the_end)
+{
+    for (unsigned i = 0; i < 700; i++)
+        gc_set(roots.p[i], cell_make(i));
+    rt_gc();
+    churn(5000);
+    for (unsigned i = 0; i < 700; i++) {
+        EXPECT(t, cell_good(roots.p[i], i));
+        gc_set(roots.p[i], NULL);
+    }
+}
+
+/* Pieces and oblets: every element of a large array keeps its object. */
+TEST_OPTS(gc_mark, large_arrays_are_scanned_to_the_end, .need_mib = 64)
+{
+    enum { N = 100000 }; /* 800 KB: seven oblets */
+    gc(struct cell *) *a = gc_make_refs(struct cell *, N);
+    for (unsigned i = 0; i < N; i++)
+        gc_set(a[i], cell_make(i));
+    rt_gc();
+    churn(5000);
+    rt_gc();
+    for (unsigned i = 0; i < N; i++)
+        REQUIRE(t, cell_good(a[i], i));
+}
+
+struct big {
+    uint64_t pad[300];
+    gc(struct cell *) last;
+};
+
+/* Types with a bitmap, arrays of structs, prefixed objects. */
+TEST(gc_mark, headered_objects_are_scanned_by_their_type)
+{
+    struct big *b = gc_new(struct big);
+    gc_set(b->last, cell_make(1));
+    struct cell *array = gc_make(struct cell, 500);
+    for (unsigned i = 0; i < 500; i++)
+        gc_set(array[i].next, cell_make(i));
+    rt_gc();
+    churn(5000);
+    EXPECT(t, cell_good(b->last, 1));
+    for (unsigned i = 0; i < 500; i++)
+        EXPECT(t, cell_good(array[i].next, i));
+}
+
+/* Memory without pointers keeps nothing alive, conservative memory does. */
+TEST(gc_mark, noscan_hides_and_conservative_shows)
+{
+    gc(void *) *shown = gc_conservative(1000);
+    uintptr_t *hidden = gc_bytes(8000);
+    for (unsigned i = 0; i < 1000; i++) {
+        gc_set(shown[i], cell_make(i));
+        hidden[i] = (uintptr_t)cell_make(i + 5000);
+    }
+    rt_gc();
+    unsigned kept = 0;
+    for (unsigned i = 0; i < 1000; i++) {
+        size_t bytes;
+        EXPECT(t, cell_good(shown[i], i));
+        kept += gc_object_of((void *)hidden[i], &bytes) != NULL;
+    }
+    EXPECT_LE(t, kept, 60); /* neighbours of what the stack still names, and a few words of old frames */
+}
+
+static RT_NOINLINE struct cell *make_hidden_behind_end(uint64_t id)
+{
+    return cell_make(id) + 1;
+}
+
+/* Interior pointers keep their object; so does one that points exactly behind it, from a stack. */
+TEST(gc_mark, interior_and_end_pointers_keep_objects)
+{
+    char *inside = (char *)cell_make(7) + 17;
+    struct cell *volatile behind = make_hidden_behind_end(8);
+    rt_gc();
+    churn(5000);
+    EXPECT(t, cell_good((struct cell *)(void *)(inside - 17), 7));
+    EXPECT(t, cell_good(behind - 1, 8));
+}
+
+static RT_NOINLINE void hold_in_frame(struct test *t, unsigned depth)
+{
+    struct cell *c = cell_make(depth);
+    char pad[200];
+    __asm__ volatile("" : : "r"(pad) : "memory");
+    if (depth > 0)
+        hold_in_frame(t, depth - 1);
+    else
+        rt_gc();
+    EXPECT(t, cell_good(c, depth));
+}
+
+/* A stack deeper than the stop scans is scanned before its goroutine goes on [roots.1]. */
+TEST(gc_mark, deep_stacks_hold_their_objects)
+{
+    hold_in_frame(t, 400);
+    churn(3000);
+}
+
+static void spin_and_check(struct test *t, volatile bool *stop, struct rt_waitgroup *wg, uint64_t id)
+{
+    struct cell *c = cell_make(id);
+    while (!*stop)
+        __asm__ volatile("" : "+r"(c));
+    EXPECT(t, cell_good(c, id));
+    rt_wg_done(wg);
+}
+
+static RT_NOINLINE void spin_deep(struct test *t, volatile bool *stop, struct rt_waitgroup *wg, uint64_t id,
+                                  unsigned depth)
+{
+    char pad[100];
+    __asm__ volatile("" : : "r"(pad) : "memory");
+    if (depth == 0)
+        spin_and_check(t, stop, wg, id);
+    else
+        spin_deep(t, stop, wg, id, depth - 1);
+    __asm__ volatile("" : : "r"(pad) : "memory");
+}
+
+/* The only reference is in a register of a goroutine that never calls anything. */
+TEST(gc_mark, registers_of_running_goroutines_are_roots)
+{
+    static volatile bool stop;
+    static struct rt_waitgroup wg;
+    stop = false;
+    rt_wg_add(&wg, 4);
+    for (unsigned i = 0; i < 4; i++)
+        go(spin_deep, t, &stop, &wg, i, i % 2 * 50);
+    for (unsigned i = 0; i < 5; i++) {
+        rt_gc();
+        churn(500);
+    }
+    stop = true;
+    rt_wg_wait(&wg);
+}
+
+static void park_with(struct test *t, chan(int) c, struct rt_waitgroup *wg, uint64_t id)
+{
+    struct cell *mine = cell_make(id);
+    (void)chan_recv(c);
+    EXPECT(t, cell_good(mine, id));
+    rt_wg_done(wg);
+}
+
+/* Parked goroutines' stacks are scanned by markers. */
+TEST(gc_mark, parked_stacks_are_roots)
+{
+    enum { N = 200 };
+    static struct rt_waitgroup wg;
+    chan(int) c = chan_make(int, 0);
+    rt_wg_add(&wg, N);
+    for (unsigned i = 0; i < N; i++)
+        go(park_with, t, c, &wg, i);
+    for (unsigned i = 0; i < 3; i++) {
+        rt_gc();
+        churn(2000);
+    }
+    chan_close(c);
+    rt_wg_wait(&wg);
+}
+
+/* References that only a channel's buffer holds. */
+TEST(gc_mark, channel_buffers_are_scanned)
+{
+    chan(struct cell *) c = chan_make(struct cell *, 500);
+    for (unsigned i = 0; i < 500; i++)
+        chan_send(c, cell_make(i));
+    rt_gc();
+    churn(3000);
+    rt_gc();
+    for (unsigned i = 0; i < 500; i++)
+        EXPECT(t, cell_good(chan_recv(c), i));
+}
+
+/* 300 cycles: the epoch wraps, and nothing comes back or gets lost [heap.2]. */
+TEST(gc_mark, epochs_wrap)
+{
+    struct cell *keep = cell_make(1);
+    gc_set(root.p, cell_make(2));
+    rt_gc();
+    uint64_t before = live_objects();
+    for (unsigned i = 0; i < 300; i++) {
+        churn(20);
+        rt_gc();
+        REQUIRE(t, cell_good(keep, 1) && cell_good(root.p, 2));
+    }
+    uint64_t after = live_objects();
+    EXPECT_LE(t, after, before + 100);
+    gc_set(root.p, NULL);
+}
+
+/* Marking ends though there is no room for grey objects [mark.4]. */
+TEST(gc_mark, chunk_exhaustion_loses_nothing)
+{
+    enum { N = 20000 };
+    gc(struct cell *) *a = gc_make_refs(struct cell *, N);
+    for (unsigned i = 0; i < N; i++) {
+        struct cell *c = cell_make(i);
+        gc_set(c->next, cell_make(i + 1));
+        gc_set(a[i], c);
+    }
+    gc_chunk_limit = 1;
+    for (unsigned i = 0; i < 3; i++) {
+        rt_gc();
+        churn(3000);
+    }
+    gc_chunk_limit = 0;
+    for (unsigned i = 0; i < N; i++)
+        REQUIRE(t, cell_good(a[i], i) && cell_good(a[i]->next, i + 1));
+}
+
+/* ---- The shell game: objects wander through every place that can hold them, while collections run ---------- */
+
+enum { CUPS = 256, PLAYERS = 4 };
+
+struct game {
+    gc(struct cell *) cups[CUPS];
+    gc(chan(struct cell *)) channel;
+    uint64_t next_id;
+    bool stop;
+    struct rt_waitgroup wg;
+};
+static gc_root(struct game *, game);
+
+static void expect_whole(struct test *t, const struct cell *c)
+{
+    if (c != NULL && c->check != c->id * CHECK)
+        test_fail(t, __FILE__, __LINE__, "object %p with id %lu is damaged", (const void *)c,
+                  (unsigned long)c->id);
+}
+
+static void play_once(struct test *t, struct game *g, struct rng *r, struct cell **hand)
+{
+    unsigned i = rng_below(r, CUPS), j = rng_below(r, CUPS), k = rng_below(r, 4);
+    struct cell *c;
+
+    switch (rng_below(r, 10)) {
+    case 0:
+    case 1:
+        c = cell_make(__atomic_fetch_add(&g->next_id, 1, __ATOMIC_RELAXED));
+        gc_set(c->next, hand[k]);
+        hand[k] = c;
+        break;
+    case 2:
+        hand[k] = g->cups[i];
+        break;
+    case 3:
+        gc_set(g->cups[i], hand[k]);
+        break;
+    case 4:
+        hand[k] = gc_swap(g->cups[i], hand[k]);
+        break;
+    case 5:
+        c = g->cups[i];
+        (void)gc_cas(g->cups[j], g->cups[j], c);
+        gc_set(g->cups[i], NULL);
+        break;
+    case 6:
+        if (chan_try_send(g->channel, hand[k]))
+            hand[k] = NULL;
+        break;
+    case 7:
+        if (chan_try_recv(g->channel, c))
+            hand[k] = c;
+        break;
+    case 8:
+        gc_copy(&g->cups[i < CUPS - 8 ? i : 0], &g->cups[j < CUPS - 8 ? j : 0], 8);
+        break;
+    default:
+        c = hand[k];
+        for (unsigned d = 0; c != NULL && d < 20; d++, c = c->next)
+            expect_whole(t, c);
+        if (c != NULL)
+            gc_set(c->next, NULL);
+        break;
+    }
+    expect_whole(t, hand[k]);
+}
+
+static void player(struct test *t, uint64_t seed)
+{
+    struct rng r = {seed};
+    struct cell *hand[4] = {0};
+    struct game *g = game.p;
+
+    while (!__atomic_load_n(&g->stop, __ATOMIC_RELAXED)) {
+        for (unsigned i = 0; i < 100; i++)
+            play_once(t, g, &r, hand);
+        if (rng_below(&r, 8) == 0)
+            rt_yield();
+    }
+    rt_wg_done(&g->wg);
+}
+
+static void shell_game(struct test *t, uint8_t mode, int64_t ns)
+{
+    uint8_t old = gc_mode_next;
+    struct game *g = gc_new(struct game);
+    gc_mode_next = mode;
+    gc_set(game.p, g);
+    gc_set(g->channel, chan_make(struct cell *, 16));
+    rt_wg_add(&g->wg, PLAYERS);
+    for (unsigned i = 0; i < PLAYERS; i++)
+        go(player, t, rng_next(&t->rng));
+    for (int64_t end = rt_nanotime() + ns; rt_nanotime() < end;) {
+        rt_gc();
+        rt_sleep((int64_t)rng_below(&t->rng, 2000000));
+    }
+    __atomic_store_n(&g->stop, true, __ATOMIC_RELAXED);
+    rt_wg_wait(&g->wg);
+    gc_set(game.p, NULL);
+    gc_mode_next = old;
+    rt_gc();
+}
+
+TEST(gc_mark, shell_game_default)
+{
+    shell_game(t, GCMODE_DEFAULT, 500000000);
+}
+
+TEST(gc_mark, shell_game_hybrid)
+{
+    shell_game(t, GCMODE_HYBRID, 500000000);
+}
+
+TEST(gc_mark, shell_game_insertion)
+{
+    shell_game(t, GCMODE_INSERTION, 500000000);
+}
+
+TEST(gc_mark, shell_game_stw)
+{
+    shell_game(t, GCMODE_STW, 500000000);
+}
+
+TEST_OPTS(gc_mark, shell_game_long, .stress = true, .timeout_s = 200)
+{
+    for (unsigned i = 0; i < 4; i++)
+        shell_game(t, (uint8_t)i, INT64_C(30000000000) / 4);
+}
