@@ -4,6 +4,7 @@
 #include <arch/arch.h>
 #include <lang/hold.h>
 #include <lib/console.h>
+#include <lib/cpio.h>
 #include <lib/knobs.h>
 #include <lib/rand.h>
 #include <lib/atomic.h>
@@ -28,29 +29,38 @@ const char *rt_getenv(const char *key)
     return knobs_getenv(key);
 }
 
-/* ---- Modules: built on first use from the loader's list ---- */
+/* ---- Modules: listed on first use; a cpio archive counts as the files in it (QEMU's -initrd is one file) ---- */
 static struct rt_module modules[BOOT_MODULES_MAX];
+static size_t n_modules; /* [I] after modules_once */
 static struct rt_once modules_once;
 
 static void modules_make(void)
 {
     for (size_t i = 0; i < start_boot_info->n_modules; i++) {
         const struct boot_module *m = &start_boot_info->modules[i];
-        modules[i] = (struct rt_module){m->name, phys_to_virt(m->paddr), (size_t)m->bytes};
+        const void *data = phys_to_virt(m->paddr);
+        struct cpio_file files[BOOT_MODULES_MAX];
+
+        if (!cpio_is(data, (size_t)m->bytes)) {
+            if (n_modules < BOOT_MODULES_MAX)
+                modules[n_modules++] = (struct rt_module){m->name, data, (size_t)m->bytes};
+            continue;
+        }
+        size_t n = cpio_list(data, (size_t)m->bytes, files, BOOT_MODULES_MAX - n_modules);
+        for (size_t k = 0; k < n; k++)
+            modules[n_modules++] = (struct rt_module){files[k].name, files[k].data, files[k].bytes};
     }
 }
 
 size_t rt_module_count(void)
 {
-    return start_boot_info->n_modules;
+    rt_once_do(&modules_once, modules_make);
+    return n_modules;
 }
 
 const struct rt_module *rt_module(size_t i)
 {
-    if (i >= start_boot_info->n_modules)
-        return NULL;
-    rt_once_do(&modules_once, modules_make);
-    return &modules[i];
+    return i < rt_module_count() ? &modules[i] : NULL;
 }
 
 /* ---- Time and chance ---- */

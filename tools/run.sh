@@ -7,7 +7,7 @@
 # SMP      cores, default 2                   MEM      RAM, default 512M
 # ARGS     the program's arguments, in front of ARG...
 # ENV      KEY=VALUE words: knobs of the runtime and the program's environment
-# MODULE   a file that the program finds by rt_module()
+# MODULE   one file or several that the program finds by rt_module()
 # ICOUNT=1 one instruction is one nanosecond; the same run, byte for byte, every time (SEED, default 7)
 # TIMEOUT  seconds, then the machine is switched off and the status is 124
 # QMP      path of a unix socket to put QEMU's control channel on
@@ -58,14 +58,43 @@ trap '[ -z "$feeder" ] || kill "$feeder" 2>/dev/null; [ -z "$tty" ] || stty "$tt
 trap 'interrupted=130; [ -z "$pid" ] || kill -TERM "$pid" 2>/dev/null' INT HUP
 trap 'interrupted=143; [ -z "$pid" ] || kill -TERM "$pid" 2>/dev/null' TERM
 
+# QEMU hands over one initrd: a cpio archive of the files (lib/cpio.c; written here, as not everybody has cpio).
+pad4() { # what makes $1 bytes a multiple of 4
+    case $(($1 % 4)) in
+    1) printf '\0\0\0' ;;
+    2) printf '\0\0' ;;
+    3) printf '\0' ;;
+    esac
+}
+entry() { # name, bytes
+    printf '07070100000000%08x00000000000000000000000100000000%08x00000000000000000000000000000000%08x00000000%s\0' \
+        "$((0100444))" "$2" "$((${#1} + 1))" "$1"
+    pad4 $((110 + ${#1} + 1))
+}
+modules_pack() { # files
+    for file; do
+        [ -f "$file" ] || die "MODULE=$file: no such file"
+        bytes=$(($(wc -c <"$file")))
+        entry "${file##*/}" "$bytes"
+        cat "$file"
+        pad4 "$bytes"
+    done
+    entry 'TRAILER!!!' 0
+}
+
 set -- -M "$machine" -cpu "${CPU:-max}" -smp "${SMP:-2}" -m "${MEM:-512M}" \
     -nodefaults -no-user-config -no-reboot -display none \
     -device isa-debug-exit,iobase=0xf4,iosize=4 \
     -kernel "$image" -append "$append"
-[ -z "${MODULE:-}" ] || {
-    [ -f "$MODULE" ] || die "MODULE=$MODULE: no such file"
-    set -- "$@" -initrd "$MODULE"
-}
+if [ -n "${MODULE:-}" ]; then
+    if [ -f "$MODULE" ]; then
+        modules_pack "$MODULE" >"$tmp/modules"
+    else
+        # shellcheck disable=SC2086
+        modules_pack $MODULE >"$tmp/modules"
+    fi
+    set -- "$@" -initrd "$tmp/modules"
+fi
 if [ -n "${ICOUNT:-}" ] && [ "$ICOUNT" != 0 ]; then
     set -- "$@" -accel tcg -icount shift=0,sleep=off -rtc clock=vm,base=2024-01-01 -seed "${SEED:-7}"
 else

@@ -17,7 +17,7 @@ RT_NORETURN void rt_exit(int status);
 /* The value of KEY=VALUE, given before "--" on the command line; NULL if it was not given. */
 const char *rt_getenv(const char *key);
 
-/* A file handed over at boot (initrd). Its bytes are read-only and stay. */
+/* A file handed over at boot (MODULE=, initrd). Its bytes are read-only and stay. Files in a cpio archive count one by one. */
 struct rt_module {
     const char *name;
     const void *data;
