@@ -878,6 +878,17 @@ static void pages_give_locked(uint64_t page, uint64_t n) REQUIRES(&page_lock)
 {
     for (uint64_t p = page, end = page + n; p < end;) {
         struct chunk *c = chunk_of(p);
+        if (p % CHUNK_PAGES == 0 && end - p >= CHUNK_PAGES) { /* all of it, as nearly always at the start */
+            uint64_t any = 0;
+            for (unsigned w = 0; w < CHUNK_WORDS; w++)
+                any |= c->ram[w];
+            if (any == 0) {
+                for (unsigned w = 0; w < CHUNK_WORDS; w++)
+                    c->ram[w] = c->free[w] = ~UINT64_C(0);
+                p += CHUNK_PAGES;
+                continue;
+            }
+        }
         unsigned len = piece_pages(p, end), w = word_of(p);
         uint64_t mask = word_mask(p % 64, len), twice = c->ram[w] & mask;
 
