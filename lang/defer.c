@@ -24,7 +24,8 @@
 #include <mm/page.h>
 
 _Static_assert(offsetof(struct goroutine, defer_frames) == RT_GOROUTINE_DEFERS, "rt/defer_x86_64.h knows it");
-_Static_assert(offsetof(struct rt_defer_point, saved) == 24, "RT_DEFER_POINT_ stores from there on");
+_Static_assert(offsetof(struct rt_defer_frame, point) == 8 && offsetof(struct rt_defer_point, saved) == 24,
+               "RT_DEFER_POINT_ stores there");
 
 /* A call that is not in its frame. Sizes are multiples of 16, so arguments are aligned to 16. */
 struct rt_defer_more {

@@ -320,7 +320,7 @@ struct rt_panic *rt_catch(int unused, rt_thunk thunk, void *args, size_t bytes, 
     (void)unused, (void)bytes, (void)fn;
 
     RT_KEEP_LABEL_(kept, caught); /* [defer.1] as in RT_DEFERS_ */
-    RT_DEFER_POINT_(&frame.point, caught);
+    RT_DEFER_POINT_(frame, caught);
     if (0) {
     caught:
         if (RT_UNLIKELY(goroutine_current()->reserve_open))

@@ -238,7 +238,7 @@ extern const uint64_t rt_defer_zeros[64];
     struct rt_defer_local rt_here_ __attribute__((cleanup(rt_defer_leave))) = {&rt_defers_frame,   \
                                                                                0};                 \
     RT_KEEP_LABEL_(rt_defers_kept, rt_defers_recovered);                                           \
-    RT_DEFER_POINT_(&rt_defers_frame.point, rt_defers_recovered);                                  \
+    RT_DEFER_POINT_(rt_defers_frame, rt_defers_recovered);                                  \
     if (0) {                                                                                       \
     rt_defers_recovered:                                                                           \
         rt_defer_recovered(&rt_defers_frame);                                                      \

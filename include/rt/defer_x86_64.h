@@ -31,28 +31,31 @@ static RT_ALWAYS_INLINE struct rt_defer_frame **rt_defer_frames(void)
 }
 
 /*
- * Note in *point how to continue at `label`, with the registers as they are here: those that a function
- * must keep for its caller may still hold the caller's values, and the epilogue behind `label` relies on
- * that. To the compiler this is a jump that may be taken; it never is, here.
+ * Note in frame.point (8 bytes into it) how to continue at `label`, with rsp, rbp and those registers that a function
+ * keeps for its caller as they are here: they may still hold the caller's values, and the epilogue behind `label`
+ * relies on that. To the compiler this is a jump that may be taken; it never is, here. All other registers are
+ * clobbered, as they will be at `label`: without that, gcc keeps the frame's address in one of them.
  */
 #ifdef __PIC__
 #define RT_DEFER_STORE_PC_(label)                                                                  \
     "leaq %l[" #label "](%%rip), %%rax\n\t"                                                        \
-    "movq %%rax, (%[rt_point])\n\t"
+    "movq %%rax, 8+%[rt_frame]\n\t"
 #else
-#define RT_DEFER_STORE_PC_(label) "movq $%l[" #label "], (%[rt_point])\n\t"
+#define RT_DEFER_STORE_PC_(label) "movq $%l[" #label "], 8+%[rt_frame]\n\t"
 #endif
-#define RT_DEFER_POINT_(point, label)                                                              \
-    __asm__ goto(RT_DEFER_STORE_PC_(label) "movq %%rsp, 8(%[rt_point])\n\t"                        \
-                                           "movq %%rbp, 16(%[rt_point])\n\t"                       \
-                                           "movq %%rbx, 24(%[rt_point])\n\t"                       \
-                                           "movq %%r12, 32(%[rt_point])\n\t"                       \
-                                           "movq %%r13, 40(%[rt_point])\n\t"                       \
-                                           "movq %%r14, 48(%[rt_point])\n\t"                       \
-                                           "movq %%r15, 56(%[rt_point])"                           \
+#define RT_DEFER_POINT_(frame, label)                                                              \
+    __asm__ goto(RT_DEFER_STORE_PC_(label) "movq %%rsp, 16+%[rt_frame]\n\t"                        \
+                                           "movq %%rbp, 24+%[rt_frame]\n\t"                        \
+                                           "movq %%rbx, 32+%[rt_frame]\n\t"                        \
+                                           "movq %%r12, 40+%[rt_frame]\n\t"                        \
+                                           "movq %%r13, 48+%[rt_frame]\n\t"                        \
+                                           "movq %%r14, 56+%[rt_frame]\n\t"                        \
+                                           "movq %%r15, 64+%[rt_frame]"                            \
                  :                                                                                 \
-                 : [rt_point] "r"(point)                                                           \
-                 : "rax", "memory"                                                                 \
+                 : [rt_frame] "m"(frame)                                                           \
+                 : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "xmm0", "xmm1",    \
+                   "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",        \
+                   "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "memory", "cc"                     \
                  : label)
 
 /* What a point's registers are, loaded; then `how`, an instruction that jumps to %[pc]. */
