@@ -19,7 +19,8 @@ struct sync_waiter; /* one waiting goroutine, on its own stack */
 struct rt_sync_queue {
     uint32_t lock;
     uint32_t count; /* of a semaphore */
-    struct sync_waiter *first, *last;
+    /* volatile as rt/gc.h marks what is never a collected pointer: a mutex may lie in a collected object */
+    struct sync_waiter *volatile first, *volatile last;
 };
 
 /* ---- Mutex ----------------------------------------------------------------------------------------
