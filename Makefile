@@ -27,8 +27,15 @@ Q   := $(if $(filter 1,$(V)),,@)
 SILENT := $(findstring s,$(firstword -$(filter-out --%,$(MAKEFLAGS))))
 say = $(if $(or $(filter 1,$(V)),$(SILENT)),,@printf '  %-7s %s\n' $(1) $(2))
 
-# ---- Which compiler is it? ----------------------------------------------------------------------------
 GOALS := $(or $(MAKECMDGOALS),all)
+# `make deps run` on a machine that lacks a compiler: install before anything is asked of it.
+ifneq ($(filter deps,$(GOALS)),)
+ifneq ($(shell tools/deps.sh >&2 && echo done),done)
+$(error tools/deps.sh could not install what is missing)
+endif
+endif
+
+# ---- Which compiler is it? ----------------------------------------------------------------------------
 ifneq ($(filter-out help deps clean fmt tools host-tests check-host,$(GOALS)),)
 CC_ABOUT := $(shell $(CC) --version 2>/dev/null; $(CC) -dumpversion 2>/dev/null)
 ifeq ($(CC_ABOUT),)
@@ -238,13 +245,15 @@ EXAMPLES := $(sort $(patsubst %/,%,$(dir $(wildcard examples/*/main.c))))
 ifneq ($(words $(APP)),$(words $(firstword $(APP))))
 $(error APP=$(APP): a path with spaces is too much for make)
 endif
-PROGRAMS := $(sort $(if $(APP),$(APP),$(EXAMPLES)))
+RUN_APP := $(or $(APP),examples/wordcount)
+RUN_ONLY := $(if $(filter-out run debug size deps,$(GOALS)),,$(filter run debug size,$(GOALS)))
+PROGRAMS := $(sort $(or $(APP),$(if $(RUN_ONLY),$(RUN_APP),$(EXAMPLES))))
 ifneq ($(CC_IS),)
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p),$(call program_image,$(p)))))
 endif
 IMAGES := $(foreach p,$(PROGRAMS),$(call program_image,$(p)))
 
-all: $(IMAGES) ## build $(OUT)/<app>.elf of APP=, or of every example
+all: $(IMAGES) ## build build/x86_64-release/<app>.elf of APP=, or of every example
 objs: $(RT_OBJS) ## compile the runtime, link nothing
 test-objs: $(TEST_OBJS)
 program-objs: $(PROGRAM_OBJS)
@@ -257,14 +266,34 @@ $(TEST_IMAGE): $(TEST_OBJS) $(LINK_DEPS)
 test-image: $(TEST_IMAGE) ## build the image of all in-guest tests
 .PHONY: test-image
 
+# ---- As a library: for programs with a Makefile of their own -------------------------------------------------------
+# LIBDIR gets libingot.a, linker.ld, the headers, the tools that finish an image, and ingot.mk with the flags.
+LIBDIR ?= $(OUT)/lib
+LIB_CFLAGS = $(patsubst %/ingot_program.h,$$(INGOT)/include/c/ingot_program.h,$(PROGRAM_INCLUDE:-Iinclude%=-I$$(INGOT)/include%)) \
+	$(filter-out -fmacro-prefix-map=%,$(PROGRAM_CFLAGS))
+
+lib: $(RT_OBJS) $(IMAGE_TOOLS) ## what another Makefile needs to build images: LIBDIR=folder
+	$(call say,LIB,$(LIBDIR))
+	$(Q)rm -rf $(LIBDIR)/include && mkdir -p $(LIBDIR)/tools && cp -R include $(LIBDIR)/
+	$(Q)rm -f $(LIBDIR)/libingot.a && ar qc $(LIBDIR)/libingot.a $(RT_OBJS) && ranlib $(LIBDIR)/libingot.a
+	$(Q)cp linker.ld $(LIBDIR)/ && cp $(IMAGE_TOOLS) tools/link.sh tools/run.sh tools/ingot.gdb $(LIBDIR)/tools/
+	$(Q)sed -e 's|@CC@|$(CC)|' -e 's|@CFLAGS@|$(LIB_CFLAGS)|' -e 's|@ASM@|$(CC) $(ABI)|' \
+		-e 's|@LINK@|$(CC) $(LINKFLAGS:%linker.ld=%$$(INGOT)/linker.ld)|' tools/ingot.mk.in > $(LIBDIR)/ingot.mk
+.PHONY: lib
+
 # ---- Running --------------------------------------------------------------------------------------------
 MEM ?= 512M
 SMP ?= 2
-RUN_APP := $(or $(APP),examples/hello)
 RUN_IMAGE := $(call program_image,$(RUN_APP))
-export MACHINE MEM SMP CPU MODULE ARGS ENV ICOUNT QEMU QEMU_FLAGS
+export MACHINE CPU ICOUNT QEMU QEMU_FLAGS
+# Not for tests: an app.mk may have set them.
+run debug: export MEM := $(MEM)
+run debug: export SMP := $(SMP)
+run debug: export MODULE := $(MODULE)
+run debug: export ARGS := $(ARGS)
+run debug: export ENV := $(ENV)
 
-run: $(RUN_IMAGE) ## boot APP= (a folder or .c file anywhere; default examples/hello) in QEMU
+run: $(RUN_IMAGE) ## boot APP= (a folder or .c file anywhere; default examples/wordcount) in QEMU
 	@tools/run.sh $<
 debug: $(RUN_IMAGE) ## boot APP= under gdb (tools/ingot.gdb)
 	@GDB=1 tools/run.sh $<
@@ -323,9 +352,13 @@ WORK_EXACT = $(foreach b,$(TEST_BUILDS),$(foreach e,$(EXACT_SRCS), \
 	'exact:$(call test_out,$(b))/exact/$(basename $(notdir $(e))).elf=$(e:.c=.expect)')) \
 	$(foreach e,$(EXACT_EXAMPLES),'exact:$(FIRST)/$(notdir $(e)).elf=$(e)/expect')
 
+# Tests that use the project as a newcomer does.
+WORK_SH = $(foreach s,$(sort $(wildcard tests/sh/*.sh)), \
+	'cmd:$(basename $(notdir $(s)))=env O=$(abspath $(O)) CC=$(CC) IMAGES=$(abspath $(FIRST)) HOST=$(abspath $(HOST)) sh $(s)')
+
 test: $(HOST)/testrun $(HOST)/tlbaudit $(if $(T),,host-tests) ## all tests; T= SMP= MEM= SEED= CC= BUILD= V=1 narrow it
 	$(Q)for b in $(TEST_BUILDS); do $(MAKE) BUILD=$$b CC='$(CC)' test-parts || exit 1; done
-	$(Q)$(TESTRUN) $(if $(T),,$(WORK_HOST) $(WORK_FAIL)) $(WORK_GUEST) $(if $(T),,$(WORK_EXACT) $(WORK_ONCE))
+	$(Q)$(TESTRUN) $(if $(T),,$(WORK_HOST) $(WORK_FAIL)) $(WORK_GUEST) $(if $(T),,$(WORK_EXACT) $(WORK_SH) $(WORK_ONCE))
 stress: $(HOST)/testrun ## the long, seeded tests: BUILD=stress on 1, 2 and 4 cores
 	$(Q)$(MAKE) BUILD=stress CC='$(CC)' test-parts
 	$(Q)$(TESTRUN) -a --stress -i 300 'guest:stress=$(call test_out,stress)/tests.elf'
@@ -365,12 +398,19 @@ bench-go: $(BENCH_IMAGE) $(call program_image,examples/hello) $(HOST)/benchcompa
 	$(Q)HOST='$(HOST)' O='$(O)' bench/go/run.sh $(BENCH_IMAGE) $(call program_image,examples/hello)
 .PHONY: bench-image bench bench-check bench-compare bench-go
 
-deps: ## install what is missing: QEMU, compiler, make
-	@tools/deps.sh
+deps: ; @: ## install what is missing: QEMU, compiler, make
 clean: ## remove all output
 	$(call say,RM,$(O))
 	$(Q)rm -rf $(O)
 help: ## this list
-	@echo 'make GOAL [NAME=value ...]'; echo; echo 'Goals:'
+	@echo 'make GOAL [NAME=value ...]          make run APP=/path/to/main.c SMP=4 ARGS="a b"'; echo
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r goal text; do printf '  %-20s %s\n' "$$goal" "$$text"; done
+	@echo; printf '  %-20s %s\n' \
+		'APP=PATH' 'the program: a folder of .c and .S files, or one .c file, anywhere' \
+		'SMP=2 MEM=512M' 'cores and memory of the machine; MACHINE=microvm, q35 or pc; CPU=max' \
+		'ARGS="a b"' "the program's arguments" \
+		'ENV="K=V GOGC=50"' "its environment, and the runtime's knobs (docs/knobs.md)" \
+		'MODULE="file ..."' 'files that it finds by rt_module()' \
+		'BUILD=release' 'or debug (checks in program and runtime), or stress' \
+		'CC=gcc' 'or clang; V=1 shows the commands; O=build is where output goes'
 .PHONY: deps clean help
