@@ -47,6 +47,9 @@ struct rt_chan {
     char slots[] RT_ALIGNED(8);
 };
 
+_Static_assert(offsetof(struct rt_chan, count) == RT_SELECT_SIDE_(0, RT_SELECT_RECV), "rt/chan.h knows it");
+_Static_assert(offsetof(struct rt_chan, slots) >= RT_SELECT_SIDE_(8, RT_SELECT_SEND), "NULL sides are told by size");
+
 #define chan_avail count[RT_SELECT_RECV]
 #define chan_room count[RT_SELECT_SEND]
 

@@ -36,21 +36,43 @@
 
 /* A select as this file sees it, from either form of the API. */
 struct select {
-    struct rt_select_op *ops; /* chan and kind of each case */
+    const uintptr_t *sides; /* rt/chan.h: RT_SELECT_SIDE_() */
+    const uint8_t *kinds;   /* rt_select: enum rt_select_kind of each; NULL: in `shape` */
+    uint32_t shape;         /* go_select */
     uint32_t n;
     struct rt_select_frame *frame; /* go_select: elements are in here */
     void **elems;                  /* rt_select: elements, one slot each; NULL: drop */
 };
 
+static RT_ALWAYS_INLINE bool side_is_nil(uintptr_t side)
+{
+    return side <= RT_SELECT_SIDE_(0, RT_SELECT_SEND);
+}
+
+/* Could this side go on [chan.1]? */
+static RT_ALWAYS_INLINE bool side_can(uintptr_t side)
+{
+    return !side_is_nil(side) && load_relaxed((const int64_t *)side) != 0;
+}
+
+static RT_ALWAYS_INLINE unsigned select_kind(const struct select *s, uint32_t i)
+{
+    return s->kinds != NULL ? s->kinds[i] : (s->shape & RT_SELECT_SENDS(i)) != 0;
+}
+
+/* The channel of case i, which has one. */
+static RT_ALWAYS_INLINE struct rt_chan *select_chan(const struct select *s, uint32_t i)
+{
+    return (struct rt_chan *)(s->sides[i] - RT_SELECT_SIDE_(0, select_kind(s, i)));
+}
+
 static void *select_elem(const struct select *s, uint32_t i)
 {
-    struct rt_select_op *op = &s->ops[i];
-
     if (s->frame == NULL)
         return s->elems[i];
-    if (op->kind == RT_SELECT_RECV)
+    if (select_kind(s, i) == RT_SELECT_RECV)
         return s->frame->got;
-    return op->chan->slot_bytes == 8 ? (void *)&op->word : s->frame->wide[i];
+    return select_chan(s, i)->slot_bytes == 8 ? (void *)&s->frame->words[i] : s->frame->wide[i];
 }
 
 /* ---- Drawing lots ------------------------------------------------------------------------------------ */
@@ -70,28 +92,27 @@ static RT_ALWAYS_INLINE uint32_t select_below(uint32_t n)
 /* One of the bits of `mask`, which is not 0, each with equal odds. Preemption off. */
 static RT_ALWAYS_INLINE uint32_t select_draw(uint64_t mask)
 {
-    if ((mask & (mask - 1)) != 0)
-        for (uint32_t skip = select_below(bits_count(mask)); skip > 0; skip--)
+    uint32_t n = 0;
+
+    if ((mask & (mask - 1)) != 0) {
+        for (uint64_t rest = mask; rest != 0; rest &= rest - 1)
+            n++;
+        for (n = select_below(n); n > 0; n--)
             mask &= mask - 1;
+    }
     return bit_lowest(mask);
 }
 
 /* ---- Looking ----------------------------------------------------------------------------------------- */
 
-static RT_ALWAYS_INLINE bool select_can(const struct rt_select_op *op)
+/* Which of n <= 64 sides could go on, a bit each. */
+static RT_ALWAYS_INLINE uint64_t sides_look(const uintptr_t *sides, uint32_t n)
 {
-    return op->chan != NULL && load_relaxed(&op->chan->count[op->kind]) != 0; /* [chan.1] */
-}
+    uint64_t mask = 0;
 
-/* The cases of [from, from + 64) that can go on, a bit each. */
-static RT_ALWAYS_INLINE uint64_t select_look(const struct select *s, uint32_t from)
-{
-    uint32_t n = s->n - from < SELECT_MASK_BITS ? s->n - from : SELECT_MASK_BITS;
-    uint64_t mask = 0, bit = 1;
-
-    for (const struct rt_select_op *op = s->ops + from, *end = op + n; op < end; op++, bit <<= 1)
-        if (select_can(op))
-            mask |= bit;
+    for (uint32_t i = 0; i < n; i++)
+        if (side_can(sides[i]))
+            mask |= UINT64_C(1) << i;
     return mask;
 }
 
@@ -102,7 +123,8 @@ static int select_draw_any(const struct select *s)
     int chosen = -1;
 
     for (uint32_t from = 0; from < s->n; from += SELECT_MASK_BITS) {
-        uint64_t mask = select_look(s, from);
+        uint32_t left = s->n - from;
+        uint64_t mask = sides_look(s->sides + from, left < SELECT_MASK_BITS ? left : SELECT_MASK_BITS);
         uint32_t here = bits_count(mask);
         ready += here;
         if (here > 0 && (ready == here || select_below(ready) < here))
@@ -115,24 +137,21 @@ static int select_draw_any(const struct select *s)
  * Nothing could go on when we looked: was that so in all channels at one moment [select.3]? `version` is read before
  * count[], so if it is the same again later, count[] was that for all the time between.
  */
-static RT_NOINLINE bool select_was_idle(const struct select *s)
+static RT_NOINLINE bool select_was_idle(const uintptr_t *sides, uint32_t shape)
 {
+    struct select s = {.sides = sides, .shape = shape, .n = shape & 0xff};
     uint32_t versions[RT_SELECT_CASES_MAX];
 
-    if (s->n > RT_SELECT_CASES_MAX)
-        return false; /* too many to remember: the caller takes the locks */
-    for (uint32_t i = 0; i < s->n; i++) {
-        if (s->ops[i].chan == NULL)
+    for (uint32_t i = 0; i < s.n; i++) {
+        if (side_is_nil(sides[i]))
             continue;
-        versions[i] = load_acquire(&s->ops[i].chan->version);
-        if (select_can(&s->ops[i]))
+        versions[i] = load_acquire(&select_chan(&s, i)->version);
+        if (side_can(sides[i]))
             return false;
     }
-    for (uint32_t i = 0; i < s->n; i++) {
-        __atomic_signal_fence(__ATOMIC_SEQ_CST);
-        if (s->ops[i].chan != NULL && load_acquire(&s->ops[i].chan->version) != versions[i])
+    for (uint32_t i = 0; i < s.n; i++)
+        if (!side_is_nil(sides[i]) && load_acquire(&select_chan(&s, i)->version) != versions[i])
             return false;
-    }
     return true;
 }
 
@@ -141,30 +160,13 @@ static RT_NOINLINE bool select_was_idle(const struct select *s)
 /* Try case i with its channel locked; the lock is dropped. CHAN_WAIT: it can't go on any more. */
 static enum chan_result select_try_locked(const struct select *s, uint32_t i)
 {
-    struct rt_select_op *op = &s->ops[i];
-    enum chan_result result = op->kind == RT_SELECT_SEND ? chan_send_locked(op->chan, select_elem(s, i))
-                                                         : chan_recv_locked(op->chan, select_elem(s, i));
+    struct rt_chan *c = select_chan(s, i);
+    enum chan_result result = select_kind(s, i) == RT_SELECT_SEND ? chan_send_locked(c, select_elem(s, i))
+                                                                  : chan_recv_locked(c, select_elem(s, i));
 
     if (result == CHAN_WAIT || result == CHAN_PANIC)
-        chan_unlock(op->chan);
+        chan_unlock(c);
     return result;
-}
-
-/*
- * Without waiting. Returns the case that went on, with *result; or -1. Preemption is off (once more) at the call, and
- * not touched but by a panic.
- */
-static int select_poll(const struct select *s, enum chan_result *result)
-{
-    for (;;) {
-        int i = select_draw_any(s);
-        if (i < 0)
-            return -1;
-        chan_lock(s->ops[i].chan);
-        *result = select_try_locked(s, (uint32_t)i);
-        if (*result != CHAN_WAIT)
-            return i;
-    }
 }
 
 /* Cases by rising address of their channels, without those whose channel is NULL; how many. Shell's sort. */
@@ -172,15 +174,16 @@ static uint32_t select_order(const struct select *s, uint32_t *order)
 {
     static const uint32_t gaps[] = {29524, 9841, 3280, 1093, 364, 121, 40, 13, 4, 1};
     uint32_t n = 0;
+    size_t k = s->n > RT_SELECT_CASES_MAX ? 0 : ARRAY_LEN(gaps) - 1;
 
     for (uint32_t i = 0; i < s->n; i++)
-        if (s->ops[i].chan != NULL)
+        if (!side_is_nil(s->sides[i]))
             order[n++] = i;
-    for (size_t k = 0; k < ARRAY_LEN(gaps); k++) {
+    for (; k < ARRAY_LEN(gaps); k++) {
         uint32_t gap = gaps[k];
         for (uint32_t i = gap; i < n; i++) {
             uint32_t moving = order[i], j = i;
-            for (; j >= gap && s->ops[order[j - gap]].chan > s->ops[moving].chan; j -= gap)
+            for (; j >= gap && s->sides[order[j - gap]] > s->sides[moving]; j -= gap)
                 order[j] = order[j - gap];
             order[j] = moving;
         }
@@ -188,49 +191,59 @@ static uint32_t select_order(const struct select *s, uint32_t *order)
     return n;
 }
 
-/* Is the k-th of `order` the first of its channel? */
-static RT_ALWAYS_INLINE bool select_first(const struct select *s, const uint32_t *order, uint32_t k)
-{
-    return k == 0 || s->ops[order[k]].chan != s->ops[order[k - 1]].chan;
-}
-
 static void select_lock_all(const struct select *s, const uint32_t *order, uint32_t n)
 {
-    for (uint32_t k = 0; k < n; k++)
-        if (select_first(s, order, k))
-            chan_lock(s->ops[order[k]].chan);
+    struct rt_chan *last = NULL;
+
+    for (uint32_t k = 0; k < n; k++) {
+        struct rt_chan *c = select_chan(s, order[k]);
+        if (c != last)
+            chan_lock(c);
+        last = c;
+    }
 }
 
 /* All but the lock of `keep`, which may be NULL. */
-static void select_unlock_all(const struct select *s, const uint32_t *order, uint32_t n,
-                              struct rt_chan *keep)
+static void select_unlock_all(const struct select *s, const uint32_t *order, uint32_t n, struct rt_chan *keep)
 {
-    for (uint32_t k = n; k-- > 0;)
-        if (select_first(s, order, k) && s->ops[order[k]].chan != keep)
-            chan_unlock(s->ops[order[k]].chan);
+    struct rt_chan *last = keep;
+
+    for (uint32_t k = 0; k < n; k++) {
+        struct rt_chan *c = select_chan(s, order[k]);
+        if (c != last && c != keep)
+            chan_unlock(c);
+        last = c;
+    }
 }
 
-static RT_ALWAYS_INLINE void select_enqueue_locked(const struct select *s, struct chan_wait *w, uint32_t i,
-                                                   struct goroutine *g)
+/* Put a record of each case into its channel's queue. */
+static RT_ALWAYS_INLINE void select_enqueue_locked(const struct select *s, const uint32_t *order, uint32_t n,
+                                                   struct chan_wait *waits, struct goroutine *g)
 {
-    w->g = g;
-    w->elem = select_elem(s, i);
-    w->index = i;
-    w->selecting = true;
-    chan_enqueue_locked(s->ops[i].chan, s->ops[i].kind, w);
+    for (uint32_t k = 0; k < n; k++) {
+        uint32_t i = order[k];
+        struct chan_wait *w = &waits[i];
+        w->g = g;
+        w->elem = select_elem(s, i);
+        w->index = i;
+        w->selecting = true;
+        chan_enqueue_locked(select_chan(s, i), select_kind(s, i), w);
+    }
 }
 
 /* Take back the records that nobody took off [select.2]. */
-static void select_unqueue(const struct select *s, struct chan_wait *waits, uint32_t chosen)
+static RT_ALWAYS_INLINE void select_unqueue(const struct select *s, const uint32_t *order, uint32_t n,
+                                            struct chan_wait *waits, uint32_t chosen)
 {
-    for (uint32_t i = 0; i < s->n; i++) {
-        struct rt_select_op *op = &s->ops[i];
-        if (op->chan == NULL || i == chosen)
+    for (uint32_t k = 0; k < n; k++) {
+        uint32_t i = order[k];
+        if (i == chosen)
             continue;
-        chan_lock(op->chan);
+        struct rt_chan *c = select_chan(s, i);
+        chan_lock(c);
         if (!list_empty(&waits[i].link)) /* [list.1] */
-            chan_unlink_locked(op->chan, op->kind, &waits[i]);
-        chan_unlock(op->chan);
+            chan_unlink_locked(c, select_kind(s, i), &waits[i]);
+        chan_unlock(c);
     }
 }
 
@@ -238,17 +251,18 @@ static void select_unqueue(const struct select *s, struct chan_wait *waits, uint
  * With all locks: the case that went on, or -1 if none can and `block` is false. `waits` and `order` have room for
  * s->n each. Preemption is on at the call.
  */
-static CHAN_HOT int select_locked(const struct select *s, bool block, enum chan_result *result,
-                                  struct chan_wait *waits, uint32_t *order)
+static RT_ALWAYS_INLINE int select_locked(const struct select *s, bool block, enum chan_result *result,
+                                          struct chan_wait *waits, uint32_t *order)
 {
     struct goroutine *g = goroutine_current();
     uint32_t n = select_order(s, order);
-    struct chan_wait *won;
+    int chosen = -1;
 
     select_lock_all(s, order, n);
-    int chosen = n > 0 ? select_draw_any(s) : -1;
+    if (n > 0)
+        chosen = select_draw_any(s);
     if (chosen >= 0) {
-        select_unlock_all(s, order, n, s->ops[chosen].chan);
+        select_unlock_all(s, order, n, select_chan(s, (uint32_t)chosen));
         *result = select_try_locked(s, (uint32_t)chosen);
         ASSERT(*result != CHAN_WAIT); /* [chan.1], and nobody could change it */
         return chosen;
@@ -258,67 +272,98 @@ static CHAN_HOT int select_locked(const struct select *s, bool block, enum chan_
         return -1;
     }
     g->select_done = 0;
-    for (uint32_t i = 0; i < s->n; i++)
-        if (s->ops[i].chan != NULL)
-            select_enqueue_locked(s, &waits[i], i, g);
+    select_enqueue_locked(s, order, n, waits, g);
     select_unlock_all(s, order, n, NULL);
 
     park(n > 0 ? WAIT_SELECT : WAIT_SELECT_NO_CASES);
 
-    won = load_acquire(&g->woken_by);
-    select_unqueue(s, waits, won->index);
-    *result = won->ok                                      ? CHAN_DONE
-              : s->ops[won->index].kind == RT_SELECT_SEND ? CHAN_PANIC
-                                                          : CHAN_CLOSED;
-    return (int)won->index;
+    struct chan_wait *won = load_acquire(&g->woken_by);
+    uint32_t i = won->index;
+    select_unqueue(s, order, n, waits, i);
+    *result = won->ok ? CHAN_DONE : select_kind(s, i) == RT_SELECT_SEND ? CHAN_PANIC : CHAN_CLOSED;
+    return (int)i;
 }
 
 /* ---- go_select --------------------------------------------------------------------------------------- */
 
-static CHAN_HOT RT_NOINLINE int select_slow(const struct select *s, bool block, enum chan_result *result)
+/* The general way, with all locks. */
+static CHAN_HOT RT_NOINLINE int select_slow(struct rt_select_frame *frame, uint32_t shape)
 {
+    struct select s = {.sides = frame->sides, .shape = shape, .n = shape & 0xff, .frame = frame};
+    enum chan_result result = CHAN_CLOSED;
     struct chan_wait waits[RT_SELECT_CASES_MAX];
     uint32_t order[RT_SELECT_CASES_MAX];
+    int chosen = select_locked(&s, !(shape & RT_SELECT_HAS_DEFAULT), &result, waits, order);
 
-    return select_locked(s, block, result, waits, order);
-}
-
-/* Without locks: could nothing go on, at one moment? Preemption is off, and there are no more than 16 cases. */
-static RT_ALWAYS_INLINE bool select_idle(const struct select *s)
-{
-    return s->n <= 1 || arch_cpu_count() == 1 || select_was_idle(s);
-}
-
-CHAN_HOT void rt_select_run(struct rt_select_frame *frame)
-{
-    struct select s = {.ops = frame->ops, .n = frame->n, .frame = frame};
-    enum chan_result result = CHAN_CLOSED;
-    int chosen = -1;
-
-    chan_touch_stack();
-    preempt_off();
-    if (select_look(&s, 0) != 0) {
-        chosen = select_poll(&s, &result);
-    } else if (frame->default_id != 0 && select_idle(&s)) {
-        preempt_on();
-        frame->chosen = frame->default_id;
-        return;
-    }
-    preempt_on();
-    if (chosen < 0) {
-        chosen = select_slow(&s, frame->default_id == 0, &result);
-        if (chosen < 0) {
-            frame->chosen = frame->default_id;
-            return;
-        }
-    }
     if (RT_UNLIKELY(result == CHAN_PANIC))
         chan_panic_closed();
     frame->ok = result == CHAN_DONE;
-    frame->chosen = frame->ops[chosen].id;
+    return chosen;
 }
 
-RT_COLD void rt_select_too_many_cases(void)
+/* One of the cases of `mask` if it can still go on; -1: not that one. */
+static CHAN_HOT RT_NOINLINE int select_go(struct rt_select_frame *frame, uint32_t shape, uint64_t mask)
+{
+    struct select s = {.sides = frame->sides, .shape = shape, .n = shape & 0xff, .frame = frame};
+    uint32_t i = select_draw(mask);
+    enum chan_result result;
+    struct rt_chan *c = select_chan(&s, i);
+
+    preempt_on();
+    if (c->slot_bytes == 8 && select_kind(&s, i) == RT_SELECT_RECV) {
+        struct rt_chan_word got = rt_chan_try_recv_word(c);
+        if (got.ok == CHAN_WAIT)
+            return -1;
+        frame->got[0] = got.word;
+        frame->ok = (bool)got.ok;
+        return (int)i;
+    }
+    if (c->slot_bytes == 8)
+        return rt_chan_try_send_word(c, frame->words[i]) ? (int)i : -1;
+    chan_lock(c);
+    result = select_try_locked(&s, i);
+    if (result == CHAN_PANIC)
+        chan_panic_closed();
+    frame->ok = result == CHAN_DONE;
+    return result == CHAN_WAIT ? -1 : (int)i;
+}
+
+CHAN_HOT int rt_select_run(struct rt_select_frame *frame, uint32_t shape)
+{
+    const uintptr_t *sides = frame->sides;
+    uint32_t n = shape & 0xff;
+    int chosen;
+
+    chan_touch_stack();
+    for (;;) {
+        preempt_off();
+        switch (n) { /* spelt out, for a select with a default does hardly more than this */
+#define LOOK(i)                                                                                    \
+    case (i) + 1:                                                                                  \
+        if (side_can(sides[i]))                                                                    \
+            goto some;                                                                             \
+        __attribute__((fallthrough));
+            LOOK(15) LOOK(14) LOOK(13) LOOK(12) LOOK(11) LOOK(10) LOOK(9) LOOK(8)
+            LOOK(7) LOOK(6) LOOK(5) LOOK(4) LOOK(3) LOOK(2) LOOK(1) LOOK(0)
+#undef LOOK
+        default:
+            break;
+        }
+        if ((shape & RT_SELECT_HAS_DEFAULT) &&
+            (arch_cpu_count() == 1 || n == 1 || select_was_idle(sides, shape))) {
+            preempt_on();
+            return RT_SELECT_DEFAULT;
+        }
+        preempt_on();
+        return select_slow(frame, shape);
+    some:
+        chosen = select_go(frame, shape, sides_look(sides, n)); /* turns preemption on */
+        if (chosen >= 0)
+            return chosen;
+    }
+}
+
+void rt_select_too_many_cases(void)
 {
     rt_fatal("select: more than %d cases", RT_SELECT_CASES_MAX);
 }
@@ -327,84 +372,119 @@ RT_COLD void rt_select_too_many_cases(void)
 
 /* What a select of n cases needs beside the caller's array; references in it are found conservatively. */
 struct select_case_state {
-    struct rt_select_op op;
+    uintptr_t side;
+    uint64_t word;
     void *elem;
     struct chan_wait wait;
     uint32_t order;
+    uint8_t kind;
+};
+
+/* The arrays of one rt_select(), on the stack or, for many cases, in one collected object. */
+struct select_arrays {
+    uintptr_t *sides;
+    uint64_t *words;
+    void **elems;
+    struct chan_wait *waits;
+    uint32_t *order;
+    uint8_t *kinds;
 };
 
 /* Copy what is to be sent into slot form; say where what is received goes in slot form. */
-static void select_prepare(struct select *s, const struct rt_select_case *cases, uint64_t *got)
+static void select_prepare(const struct select_arrays *a, const struct rt_select_case *cases, uint32_t n,
+                           uint64_t *got)
 {
-    for (uint32_t i = 0; i < s->n; i++) {
-        struct rt_select_op *op = &s->ops[i];
+    for (uint32_t i = 0; i < n; i++) {
         struct rt_chan *c = cases[i].chan;
+        uint8_t kind = cases[i].send ? RT_SELECT_SEND : RT_SELECT_RECV;
 
-        op->chan = c;
-        op->kind = cases[i].send ? RT_SELECT_SEND : RT_SELECT_RECV;
-        rt_gc_store_word(&s->elems[i], cases[i].elem); /* the arrays may be a collected object */
+        a->kinds[i] = kind;
+        rt_gc_store_word(&a->sides[i], (void *)RT_SELECT_SIDE_(c, kind)); /* it may be a collected object */
+        rt_gc_store_word(&a->elems[i], cases[i].elem);
         if (c == NULL)
             continue;
-        if (op->kind == RT_SELECT_SEND && cases[i].elem == NULL && c->elem_bytes > 0)
+        if (kind == RT_SELECT_SEND && cases[i].elem == NULL && c->elem_bytes > 0)
             panic_plain(RT_PANIC_NIL_DEREF,
                         "runtime error: invalid memory address or nil pointer dereference");
         if (c->slot_bytes != 8)
             continue;
-        s->elems[i] = op->kind == RT_SELECT_SEND ? &op->word : got;
-        if (op->kind == RT_SELECT_SEND) {
+        a->elems[i] = kind == RT_SELECT_SEND ? &a->words[i] : got;
+        if (kind == RT_SELECT_SEND) {
             uint64_t word = c->boxed ? chan_box(c, cases[i].elem) : chan_word_of(c, cases[i].elem);
-            rt_gc_store_word(&op->word, (void *)(uintptr_t)word);
+            rt_gc_store_word(&a->words[i], (void *)(uintptr_t)word);
         }
     }
 }
 
-static int select_cases(struct select *s, const struct rt_select_case *cases, bool block, bool *ok,
-                        struct chan_wait *waits, uint32_t *order)
+/* Without waiting: the case that went on, with *result, or -1. */
+static int select_poll(const struct select *s, enum chan_result *result)
 {
+    for (;;) {
+        preempt_off();
+        int i = select_draw_any(s);
+        preempt_on();
+        if (i < 0)
+            return -1;
+        chan_lock(select_chan(s, (uint32_t)i));
+        *result = select_try_locked(s, (uint32_t)i);
+        if (*result != CHAN_WAIT)
+            return i;
+    }
+}
+
+static int select_cases(const struct select_arrays *a, const struct rt_select_case *cases, uint32_t n, bool block,
+                        bool *ok)
+{
+    struct select s = {.sides = a->sides, .kinds = a->kinds, .n = n, .elems = a->elems};
     enum chan_result result = CHAN_CLOSED;
     uint64_t got = 0;
     int chosen;
 
-    select_prepare(s, cases, &got);
+    select_prepare(a, cases, n, &got);
     chan_touch_stack();
-    preempt_off();
-    chosen = select_poll(s, &result);
-    preempt_on();
+    chosen = select_poll(&s, &result);
     if (chosen < 0)
-        chosen = select_locked(s, block, &result, waits, order);
+        chosen = select_locked(&s, block, &result, a->waits, a->order);
     if (chosen < 0)
         return -1;
     if (result == CHAN_PANIC)
         chan_panic_closed();
 
-    struct rt_chan *c = s->ops[chosen].chan;
-    if (s->ops[chosen].kind == RT_SELECT_RECV && c->slot_bytes == 8 && cases[chosen].elem != NULL)
+    struct rt_chan *c = cases[chosen].chan;
+    if (a->kinds[chosen] == RT_SELECT_RECV && c->slot_bytes == 8 && cases[chosen].elem != NULL)
         chan_word_to(c, *(volatile uint64_t *)&got, cases[chosen].elem);
     if (ok != NULL)
         *ok = result == CHAN_DONE;
     return chosen;
 }
 
+static int select_few(const struct rt_select_case *cases, uint32_t n, bool block, bool *ok)
+{
+    uintptr_t sides[RT_SELECT_CASES_MAX];
+    uint64_t words[RT_SELECT_CASES_MAX];
+    void *elems[RT_SELECT_CASES_MAX];
+    struct chan_wait waits[RT_SELECT_CASES_MAX];
+    uint32_t order[RT_SELECT_CASES_MAX];
+    uint8_t kinds[RT_SELECT_CASES_MAX];
+    struct select_arrays a = {sides, words, elems, waits, order, kinds};
+
+    return select_cases(&a, cases, n, block, ok);
+}
+
 int rt_select(struct rt_select_case *cases, size_t n, bool block, bool *ok)
 {
+    struct select_arrays a;
+
     if (n > INT32_MAX / sizeof(struct select_case_state))
         rt_fatal("select: too many cases (%zu)", n);
-    if (n <= RT_SELECT_CASES_MAX) {
-        struct rt_select_op ops[RT_SELECT_CASES_MAX];
-        void *elems[RT_SELECT_CASES_MAX];
-        struct chan_wait waits[RT_SELECT_CASES_MAX];
-        uint32_t order[RT_SELECT_CASES_MAX];
-        struct select s = {.ops = ops, .n = (uint32_t)n, .elems = elems};
-        return select_cases(&s, cases, block, ok, waits, order);
-    }
+    if (n <= RT_SELECT_CASES_MAX)
+        return select_few(cases, (uint32_t)n, block, ok);
 
-    char *at = (char *)(uintptr_t)rt_gc_alloc_words(n * sizeof(struct select_case_state) / 8 + 1);
-    struct select s = {.n = (uint32_t)n};
-    s.ops = (struct rt_select_op *)at;
-    at += n * sizeof(struct rt_select_op);
-    s.elems = (void **)at;
-    at += n * sizeof(void *);
-    struct chan_wait *waits = (struct chan_wait *)at;
-    at += n * sizeof(struct chan_wait);
-    return select_cases(&s, cases, block, ok, waits, (uint32_t *)at);
+    a.sides = (uintptr_t *)(uintptr_t)rt_gc_alloc_words(n * sizeof(struct select_case_state) / 8);
+    a.words = (uint64_t *)(a.sides + n);
+    a.elems = (void **)(a.words + n);
+    a.waits = (struct chan_wait *)(a.elems + n);
+    a.order = (uint32_t *)(a.waits + n);
+    a.kinds = (uint8_t *)(a.order + n);
+    return select_cases(&a, cases, (uint32_t)n, block, ok);
 }

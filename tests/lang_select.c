@@ -646,6 +646,7 @@ static void mover(chan(int) a, chan(int) b, chan(int) quit, chan(int) done)
 TEST(select, default_sees_all_channels_at_one_moment)
 {
     chan(int) a = chan_make(int, 2), b = chan_make(int, 2), quit = chan_make(int, 0), done = chan_make(int, 1);
+    chan(int) idle = chan_make(int, 0); /* a long way from a to b */
     unsigned defaults = 0, seen = 0, turns = rt_gomaxprocs(0) > 1 ? 100000 : 1000;
 
     chan_send(a, 1);
@@ -656,6 +657,26 @@ TEST(select, default_sees_all_channels_at_one_moment)
             on_recv (x, a) {
                 chan_send(a, x);
                 seen++;
+            }
+            on_recv_drop (idle) {
+            }
+            on_recv_drop (idle) {
+            }
+            on_recv_drop (idle) {
+            }
+            on_recv_drop (idle) {
+            }
+            on_recv_drop (idle) {
+            }
+            on_recv_drop (idle) {
+            }
+            on_recv_drop (idle) {
+            }
+            on_recv_drop (idle) {
+            }
+            on_recv_drop (idle) {
+            }
+            on_recv_drop (idle) {
             }
             on_recv (x, b) {
                 chan_send(b, x);

@@ -245,53 +245,42 @@ void rt_chan_put(void *dst, const void *src, size_t bytes);
     for (__typeof__(c) id##_r = (c), *id##_once = &id##_r; id##_once; id##_once = 0)               \
         for (RT_CHAN_ELEM_(id##_r) v; RT_CHAN_RECV_OK_(id, id##_r, v);)
 
-/* One go_select: on the stack of the goroutine that runs it, not cleared, a slot for each case. */
+/*
+ * One go_select: on the stack of the goroutine that runs it, not cleared. A side is what a case waits for: the address
+ * of the count in the channel that says whether a receive, or a send, can go on (struct rt_chan begins with 8 bytes,
+ * then these two); below 24 if the channel is NULL. So looking at a case is one comparison.
+ */
 #define RT_SELECT_CASES_MAX 16
 #define RT_SELECT_ELEM_MAX 64
+#define RT_SELECT_DEFAULT (-1)
 
 enum rt_select_kind {
     RT_SELECT_RECV = 0,
     RT_SELECT_SEND = 1,
 };
+#define RT_SELECT_SIDE_(c, kind) ((uintptr_t)(c) + 8 + 8 * (unsigned)(kind))
 
-struct rt_select_op {
-    struct rt_chan *chan;
-    uint32_t id;   /* which case of the body */
-    uint32_t kind; /* enum rt_select_kind */
-    uint64_t word; /* to send, if it is 1 to 8 bytes */
-};
+/* The shape: number of cases; is there a default?; which cases send. */
+#define RT_SELECT_HAS_DEFAULT 0x100
+#define RT_SELECT_SENDS(i) (0x10000 << (i))
 
 struct rt_select_frame {
-    uint32_t n;                                                  /* cases noted */
-    uint32_t default_id;                                         /* 0: none */
-    uint32_t chosen;                                             /* id of the case to run */
-    bool ok;                                                     /* of the receive that was chosen */
-    uint64_t got[RT_SELECT_ELEM_MAX / 8];                        /* what was received */
-    struct rt_select_op ops[RT_SELECT_CASES_MAX];
+    uintptr_t sides[RT_SELECT_CASES_MAX];
+    uint64_t words[RT_SELECT_CASES_MAX];                        /* to send, if it is 1 to 8 bytes */
+    uint64_t got[RT_SELECT_ELEM_MAX / 8];                       /* what was received */
+    bool ok;                                                    /* false: because it is closed */
     uint64_t wide[RT_SELECT_CASES_MAX][RT_SELECT_ELEM_MAX / 8]; /* to send, if it is longer */
 };
 
-/* Chooses a case, waits for it if need be, does it; sets chosen, ok and got. */
-void rt_select_run(struct rt_select_frame *frame);
-RT_NORETURN void rt_select_too_many_cases(void);
+/* Chooses a case, waits for it if need be, does it: its number, or RT_SELECT_DEFAULT. */
+int rt_select_run(struct rt_select_frame *frame, uint32_t shape);
+RT_NORETURN RT_COLD void rt_select_too_many_cases(void);
 
-static RT_ALWAYS_INLINE struct rt_select_op *rt_select_note(struct rt_select_frame *frame, struct rt_chan *c,
-                                                            uint32_t id, enum rt_select_kind kind)
-{
-    uint32_t i = frame->n;
-
-    if (RT_UNLIKELY(i >= RT_SELECT_CASES_MAX))
-        rt_select_too_many_cases();
-    frame->n = i + 1;
-    frame->ops[i].chan = c;
-    frame->ops[i].id = id;
-    frame->ops[i].kind = kind;
-    return &frame->ops[i];
-}
-
-#define RT_SELECT_NOTE_RECV_(num, c)                                                               \
-    (rt_select_note(&rt_select_, RT_CHAN_RAW_(c), (num) + 1, RT_SELECT_RECV), 0)
-#define RT_SELECT_CHOSEN_(num) (rt_select_.chosen == (num) + 1)
+#define RT_SELECT_NOTE_(c, kind)                                                                   \
+    (rt_select_at_ < RT_SELECT_CASES_MAX ? (void)0 : rt_select_too_many_cases(),                   \
+     rt_select_.sides[rt_select_at_] = RT_SELECT_SIDE_(RT_CHAN_RAW_(c), kind))
+#define RT_SELECT_NOTE_RECV_(c) (RT_SELECT_NOTE_(c, RT_SELECT_RECV), rt_select_at_++, 0)
+#define RT_SELECT_CHOSEN_ (rt_select_at_++ == rt_select_chosen_)
 #define RT_SELECT_FITS_(x)                                                                         \
     _Static_assert(sizeof(x) <= RT_SELECT_ELEM_MAX,                                                \
                    "go_select takes elements of up to 64 bytes; rt_select() takes any")
@@ -303,16 +292,14 @@ static RT_ALWAYS_INLINE struct rt_select_op *rt_select_note(struct rt_select_fra
 
 #define RT_ON_RECV_(num, lvalue, c) RT_ON_RECV_II_(num, lvalue, c)
 #define RT_ON_RECV_II_(num, lvalue, c)                                                             \
-    if (__extension__(rt_select_turn_ == 1 ? RT_SELECT_NOTE_RECV_(num, c)                          \
-                                           : RT_SELECT_CHOSEN_(num) && ({                          \
+    if (__extension__(rt_select_turn_ == 1 ? RT_SELECT_NOTE_RECV_(c) : RT_SELECT_CHOSEN_ && ({     \
                                                  RT_SELECT_TAKE_(num, lvalue, c);                  \
                                                  1;                                                \
                                              })))
 
 #define RT_ON_RECV_OK_(num, lvalue, ok_, c) RT_ON_RECV_OK_II_(num, lvalue, ok_, c)
 #define RT_ON_RECV_OK_II_(num, lvalue, ok_, c)                                                     \
-    if (__extension__(rt_select_turn_ == 1 ? RT_SELECT_NOTE_RECV_(num, c)                          \
-                                           : RT_SELECT_CHOSEN_(num) && ({                          \
+    if (__extension__(rt_select_turn_ == 1 ? RT_SELECT_NOTE_RECV_(c) : RT_SELECT_CHOSEN_ && ({     \
                                                  RT_SELECT_TAKE_(num, lvalue, c);                  \
                                                  (ok_) = rt_select_.ok;                            \
                                                  1;                                                \
@@ -321,31 +308,32 @@ static RT_ALWAYS_INLINE struct rt_select_op *rt_select_note(struct rt_select_fra
 #define RT_ON_RECV_DROP_(num, c)                                                                   \
     if (__extension__(rt_select_turn_ == 1 ? ({                                                    \
             RT_SELECT_FITS_(RT_CHAN_ELEM_(c));                                                     \
-            RT_SELECT_NOTE_RECV_(num, c);                                                          \
+            RT_SELECT_NOTE_RECV_(c);                                                               \
         })                                                                                         \
-                                           : RT_SELECT_CHOSEN_(num)))
+                                           : RT_SELECT_CHOSEN_))
 
 #define RT_ON_SEND_(num, c, ...) RT_ON_SEND_II_(num, c, __VA_ARGS__)
 #define RT_ON_SEND_II_(num, c, ...)                                                                \
     if (__extension__(rt_select_turn_ == 1 ? ({                                                    \
-            struct rt_select_op *rt_on_##num##_op = rt_select_note(                                \
-                &rt_select_, RT_CHAN_RAW_(c), (num) + 1, RT_SELECT_SEND);                          \
+            RT_SELECT_NOTE_(c, RT_SELECT_SEND);                                                    \
             RT_CHAN_ELEM_(c) rt_on_##num##_v = __VA_ARGS__;                                        \
             RT_SELECT_FITS_(rt_on_##num##_v);                                                      \
             if (RT_CHAN_IS_WORD_(rt_on_##num##_v)) {                                               \
                 RT_CHAN_TO_WORD_(rt_on_##num, rt_on_##num##_v);                                    \
-                rt_on_##num##_op->word = rt_on_##num##_word;                                       \
+                rt_select_.words[rt_select_at_] = rt_on_##num##_word;                              \
             } else {                                                                               \
-                __builtin_memcpy(rt_select_.wide[rt_on_##num##_op - rt_select_.ops],               \
-                                 &rt_on_##num##_v, sizeof(rt_on_##num##_v));                       \
+                __builtin_memcpy(rt_select_.wide[rt_select_at_], &rt_on_##num##_v,                 \
+                                 sizeof(rt_on_##num##_v));                                         \
             }                                                                                      \
+            rt_select_shape_ |= RT_SELECT_SENDS(rt_select_at_);                                    \
+            rt_select_at_++;                                                                       \
             0;                                                                                     \
         })                                                                                         \
-                                           : RT_SELECT_CHOSEN_(num)))
+                                           : RT_SELECT_CHOSEN_))
 
-#define RT_ON_DEFAULT_(num) RT_ON_DEFAULT_II_(num)
-#define RT_ON_DEFAULT_II_(num)                                                                     \
-    if (rt_select_turn_ == 1 ? (rt_select_.default_id = (num) + 1, 0) : RT_SELECT_CHOSEN_(num))
+#define RT_ON_DEFAULT_(num)                                                                        \
+    if (rt_select_turn_ == 1 ? (rt_select_shape_ |= RT_SELECT_HAS_DEFAULT, 0)                      \
+                             : rt_select_chosen_ == RT_SELECT_DEFAULT)
 
 #ifndef RT_NO_SHORT_NAMES
 #define chan(T) rt_chan(T)

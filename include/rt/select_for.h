@@ -4,17 +4,21 @@
  * A case finds its select by two fixed names, and a select inside a case must hide the outer one's. -Wshadow is
  * right to warn of such things in a program, and leaves macros of system headers alone.
  *
- * The body runs twice. Turn 1: each case notes its channel, direction and value, and no user code runs.
- * Then rt_select_run() chooses, and in turn 2 the chosen case alone runs. Both loops are left by break and by
+ * The body runs twice. Turn 1: each case notes its channel and value in the frame and no user code runs. Then
+ * rt_select_run() chooses, and in turn 2 the chosen case alone runs. Cases are counted in both turns alike; the
+ * counters are not seen by anybody else, so a compiler makes constants of them. Both loops are left by break and by
  * continue alike.
  */
 #pragma once
 #pragma GCC system_header
 
 #define RT_SELECT_FOR_                                                                             \
-    for (int rt_select_turn_ = 0; rt_select_turn_ < 2; rt_select_turn_ = 2)                        \
+    for (int rt_select_turn_ = 0, rt_select_at_ = 0, rt_select_shape_ = 0, rt_select_chosen_ = 0;  \
+         rt_select_turn_ < 2; rt_select_turn_ = 2)                                                 \
         for (struct rt_select_frame rt_select_;                                                    \
-             rt_select_turn_ == 0                                                                  \
-                 ? (rt_select_.n = 0, rt_select_.default_id = 0, rt_select_turn_ = 1)              \
-             : rt_select_turn_ == 1 ? (rt_select_run(&rt_select_), rt_select_turn_ = 2)            \
-                                    : 0;)
+             rt_select_turn_ == 0 ? (rt_select_turn_ = 1)                                          \
+             : rt_select_turn_ == 1                                                                \
+                 ? (rt_select_chosen_ =                                                            \
+                        rt_select_run(&rt_select_, (uint32_t)(rt_select_shape_ | rt_select_at_)),  \
+                    rt_select_at_ = 0, rt_select_turn_ = 2)                                        \
+                 : 0;)
