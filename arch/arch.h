@@ -150,8 +150,11 @@ static inline uintptr_t arch_context_fp(const struct arch_context *ctx);
 /* Have the next 2 KiB of this stack mapped before `current` says that another one is in use, or a lock is held. */
 static inline void arch_touch_stack(void);
 
+/* The same for one that never comes back. */
+RT_NORETURN static inline void arch_switch_to(struct arch_context *to);
+
 /* Prepare *ctx to call entry(arg) on a stack that ends (exclusive) at `top`; entry must not return. */
-void arch_context_init(struct arch_context *ctx, void *top, void (*entry)(void *), void *arg);
+static inline void arch_context_init(struct arch_context *ctx, void *top, void (*entry)(void *), void *arg);
 
 /* Continue an interrupted frame (anywhere but on its own stack). Interrupts off; never returns. */
 RT_NORETURN void arch_frame_resume(const struct arch_frame *frame);

@@ -23,19 +23,10 @@
 #include <sched/internal.h>
 #include <sched/stw.h>
 
-#define CACHE_MAX 64u      /* blocks a cpu keeps */
-#define KEEP_BYTES (16u << 10)  /* a stack of up to this size is kept as it is */
 #define TRIM_BYTES (1u << 20)   /* the reaper runs when so much waits */
 #define IDS_AT_A_TIME 16u
 
-struct goroutine_cache {
-    struct goroutine *free; /* [c] */
-    uint32_t n;             /* [c] */
-    uint32_t ids_left;      /* [c] */
-    uint64_t next_id;       /* [c] */
-    uint64_t born, gone;    /* [c] of the program; read by others */
-};
-static PERCPU(struct goroutine_cache, goroutine_cache);
+PERCPU(struct goroutine_cache, goroutine_cache);
 
 static struct spinlock pool_lock = SPINLOCK_INIT(RANK_GOROUTINES);
 static struct goroutine *pool;      /* guarded by pool_lock: default slots */
@@ -82,6 +73,7 @@ static RT_COLD struct goroutine *block_make(size_t stack_bytes)
     g->stack_lo = top - slot;
     g->stack_committed = top - ARCH_PAGE_BYTES;
     g->state = G_DEAD;
+    g->odd = slot == STACK_SLOT_MIN ? 0 : ODD_SLOT;
     do {
         g->all_next = load_relaxed(&all);
     } while (!cas_acq_rel(&all, g->all_next, g)); /* partner: goroutine_all() */
@@ -112,7 +104,7 @@ static RT_COLD struct goroutine *block_get_slow(size_t stack_bytes, bool odd)
     } else if (pool != NULL) {
         g = pool;
         pool = g->queue_next;
-        while (pool != NULL && c->n < CACHE_MAX / 2) { /* and some for next time */
+        while (pool != NULL && c->n < GOROUTINE_CACHE_MAX / 2) { /* and some for next time */
             struct goroutine *more = pool;
             pool = more->queue_next;
             more->queue_next = c->free;
@@ -167,51 +159,44 @@ static void goroutine_entry(void *p)
     goroutine_exit();
 }
 
-static struct goroutine *spawn(void (*thunk)(void *args), const void *args, size_t bytes, size_t stack_bytes,
-                               bool system)
+/* What spawn leaves alone is 0 in a block that was never used, and goroutine_exit() saw to it in one that was. */
+static RT_ALWAYS_INLINE struct goroutine *spawn(void (*thunk)(void *args), const void *args, size_t bytes,
+                                                size_t stack_bytes)
 {
-    preempt_off();
     struct goroutine *g = block_get(stack_bytes);
-    if (g == NULL) {
-        preempt_on();
+    if (RT_UNLIKELY(g == NULL))
         return NULL;
-    }
     struct start *s = (struct start *)(g->stack_hi - sizeof *s);
     char *copy = (char *)((uintptr_t)s - align_up(bytes, 16));
     const uint64_t *from = args;
     for (size_t i = 0; i < bytes / 8; i++)
         ((uint64_t *)copy)[i] = from[i];
-    if (bytes % 8 != 0)
+    if (RT_UNLIKELY(bytes % 8 != 0))
         memcpy(copy + bytes / 8 * 8, (const char *)args + bytes / 8 * 8, bytes % 8);
     *s = (struct start){thunk, copy};
     arch_context_init(&g->context, copy, goroutine_entry, s);
-
-    g->system = system;
     g->id = id_next();
-    g->defer_frames = NULL;
-    g->panics = NULL;
-    g->tokens = 0;
     g->assist_credit = 0;
-    g->name = NULL;
     store_relaxed(&g->scan_state, sched_birth_scan_state);
-    if (!system)
-        this_cpu(goroutine_cache).born++;
-    return g; /* preemption stays off */
+    return g;
 }
 
 struct goroutine *goroutine_spawn(void (*thunk)(void *args), const void *args, size_t bytes,
                                   const struct rt_go_opts *opts, uintptr_t entry_pc, uintptr_t creator_pc)
 {
+    preempt_off();
     struct goroutine *me = goroutine_current();
-    struct goroutine *g = spawn(thunk, args, bytes, opts != NULL ? opts->stack_bytes : 0, false);
+    struct goroutine *g = spawn(thunk, args, bytes, RT_UNLIKELY(opts != NULL) ? opts->stack_bytes : 0);
 
-    if (g == NULL)
+    if (RT_UNLIKELY(g == NULL)) {
+        preempt_on();
         return NULL;
-    if (opts != NULL)
-        g->name = opts->name;
+    }
+    g->name = RT_UNLIKELY(opts != NULL) ? opts->name : NULL;
     g->entry_pc = entry_pc;
     g->creator_pc = creator_pc;
     g->creator_id = me != NULL ? me->id : 0;
+    this_cpu(goroutine_cache).born++;
     sched_enqueue(g, true);
     preempt_on();
     return g;
@@ -219,16 +204,19 @@ struct goroutine *goroutine_spawn(void (*thunk)(void *args), const void *args, s
 
 struct goroutine *goroutine_spawn_system(void (*fn)(void *arg), void *arg, const char *name)
 {
-    struct goroutine *g = spawn(fn, NULL, 0, 0, true);
+    preempt_off();
+    struct goroutine *g = spawn(fn, NULL, 0, 0);
 
-    if (g == NULL)
-        return NULL;
-    ((struct start *)(g->stack_hi - sizeof(struct start)))->args = arg;
-    g->name = name;
-    g->entry_pc = (uintptr_t)fn;
-    g->creator_pc = 0;
-    g->creator_id = 0;
-    sched_enqueue(g, false);
+    if (g != NULL) {
+        ((struct start *)(g->stack_hi - sizeof(struct start)))->args = arg;
+        g->system = 1;
+        g->odd |= ODD_SYSTEM;
+        g->name = name;
+        g->entry_pc = (uintptr_t)fn;
+        g->creator_pc = 0;
+        g->creator_id = 0;
+        sched_enqueue(g, false);
+    }
     preempt_on();
     return g;
 }
@@ -239,12 +227,12 @@ static RT_COLD void free_shared(struct goroutine *g)
     bool call = false;
 
     spin_lock(&pool_lock);
-    if (mapped > KEEP_BYTES || g->reserve_open || g->reserve_ram != NULL) {
+    if (g->odd & (ODD_DEEP | ODD_RESERVE)) {
         g->queue_next = trim_list;
         trim_list = g;
         trim_bytes += mapped;
         call = trim_bytes >= TRIM_BYTES;
-    } else if (slot_bytes_of(g) == STACK_SLOT_MIN) {
+    } else if (!(g->odd & ODD_SLOT)) {
         g->queue_next = pool;
         pool = g;
     } else {
@@ -256,21 +244,13 @@ static RT_COLD void free_shared(struct goroutine *g)
         ready_last(reaper);
 }
 
-void goroutine_free(struct goroutine *g)
+RT_COLD void goroutine_free_odd(struct goroutine *g)
 {
-    struct goroutine_cache *c = this_cpu_ptr(goroutine_cache);
-
-    if (!g->system)
-        c->gone++;
-    if (RT_UNLIKELY(c->n >= CACHE_MAX || g->stack_hi - g->stack_committed > KEEP_BYTES || g->reserve_open ||
-                    g->reserve_ram != NULL ||
-                    g->stack_hi - g->stack_lo > STACK_SLOT_MIN)) {
-        free_shared(g);
-        return;
-    }
-    g->queue_next = c->free;
-    c->free = g;
-    c->n++;
+    if (!(g->odd & ODD_SYSTEM))
+        this_cpu_ptr(goroutine_cache)->gone++;
+    g->system = 0;
+    g->odd &= ODD_SLOT | ODD_DEEP | ODD_RESERVE;
+    free_shared(g);
 }
 
 /* Unmap all of g's stack but the top page; the pages go on a chain through their own first words. */
@@ -290,6 +270,7 @@ static void *trim(struct goroutine *g, void *chain)
     }
     g->stack_committed = top_page;
     g->reserve_open = false;
+    g->odd &= ODD_SLOT;
     return chain;
 }
 

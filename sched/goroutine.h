@@ -48,6 +48,14 @@ enum wait_reason {
 #undef WAIT_REASON_ENUM
 };
 
+/* Why a block can't go straight into its cpu's cache when its goroutine ends. */
+enum goroutine_odd {
+    ODD_SLOT = 1,   /* its slot is not of the default size; for ever */
+    ODD_SYSTEM = 2, /* it is the runtime's, and not counted */
+    ODD_DEEP = 4,   /* its stack has grown: it is trimmed first */
+    ODD_RESERVE = 8,
+};
+
 /* For reports and for the collector; the truth about waiting is `tokens`. */
 enum goroutine_state {
     G_DEAD,     /* in a cache of free blocks */
@@ -81,6 +89,7 @@ struct goroutine {
     /* stack: [stack_lo, stack_hi), committed from stack_committed up (mm/stack.c) */
     uintptr_t stack_lo, stack_hi; /* [I] */
     uintptr_t stack_committed;    /* [g] lowered only by this goroutine's page faults */
+    uint8_t odd;                  /* [g] not for the fast path of goroutine_free(): enum goroutine_odd */
     bool reserve_open;            /* [g] the page above the guard is mapped: an overflow is being handled */
     void *reserve_ram;            /* [g] the page for that, after it was open once */
 

@@ -32,12 +32,12 @@ struct sched_cpu {
     bool yield;                    /* [c] a test wants the goroutine preempted: sched_preempt_irq() */
     bool must_leave;               /* [c] set by stw: the goroutine goes through the scheduler before it runs on */
     bool flush;                    /* [a] set by a stop that claimed this cpu: reload CR3 before anything else */
-    uint32_t picks;                /* [c] */
+    uint32_t until_global;         /* [c] picks until the global queue is looked at */
+    bool in_service;               /* [S] below GOMAXPROCS */
     uint32_t ring_picks;           /* [c] picks that were somebody's turn: not of `next` */
     uint32_t slice_pick;           /* [c] ring_picks when the slice began */
     int64_t slice_end_ns;          /* [c] */
     uint32_t idle;                 /* [a] enum idle_state; claims and wakes by CAS */
-    uint64_t switches;             /* [c] statistics */
     struct rng rng;                /* [c] steal order */
 };
 
@@ -53,7 +53,34 @@ void sched_enter(void *unused); /* the loop, for arch_leave_to() */
 void sched_request_self(void); /* in a handler: take a request at the next preempt_on() */
 
 /* sched/goroutine.c */
-void goroutine_free(struct goroutine *g); /* scheduler or next goroutine, preemption off */
+#define STACK_KEEP_BYTES (16u << 10) /* a stack of up to this size is kept as it is */
+#define GOROUTINE_CACHE_MAX 64u /* blocks a cpu keeps */
+
+struct goroutine_cache {
+    struct goroutine *free; /* [c] */
+    uint32_t n;             /* [c] */
+    uint32_t ids_left;      /* [c] */
+    uint64_t next_id;       /* [c] */
+    uint64_t born, gone;    /* [c] of the program; read by others */
+};
+DECLARE_PERCPU(struct goroutine_cache, goroutine_cache);
+
+void goroutine_free_odd(struct goroutine *g);
+
+/* g has ended and is off its stack. Whoever runs next, preemption off. */
+static RT_ALWAYS_INLINE void goroutine_free(struct goroutine *g)
+{
+    struct goroutine_cache *c = this_cpu_ptr(goroutine_cache);
+
+    if (RT_UNLIKELY(g->odd != 0) || RT_UNLIKELY(c->n >= GOROUTINE_CACHE_MAX)) {
+        goroutine_free_odd(g);
+        return;
+    }
+    c->gone++;
+    g->queue_next = c->free;
+    c->free = g;
+    c->n++;
+}
 void goroutine_start_system(void);
 
 void sched_procs_store_stw(unsigned n);

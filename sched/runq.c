@@ -23,7 +23,7 @@ static struct spinlock globq_lock = SPINLOCK_INIT(RANK_RUNQ);
 static struct goroutine *globq_head, *globq_tail; /* guarded by globq_lock */
 static unsigned globq_n;                          /* [a] written under globq_lock */
 
-static RT_COLD void runq_overflow(struct runq *q, struct goroutine *g)
+RT_COLD void runq_overflow(struct runq *q, struct goroutine *g)
 {
     struct goroutine *batch[RUNQ_SIZE / 2 + 1];
     uint32_t head = load_acquire(&q->head), n = (load_relaxed(&q->tail) - head) / 2;
@@ -42,29 +42,12 @@ static RT_COLD void runq_overflow(struct runq *q, struct goroutine *g)
 
 void runq_put(struct goroutine *g)
 {
-    struct runq *q = this_cpu_ptr(runq);
-    uint32_t tail = load_relaxed(&q->tail);
-
-    if (RT_UNLIKELY(tail - load_acquire(&q->head) >= RUNQ_SIZE)) {
-        runq_overflow(q, g);
-        return;
-    }
-    store_relaxed(&q->ring[tail % RUNQ_SIZE], g);
-    store_release(&q->tail, tail + 1);
+    runq_put_in(this_cpu_ptr(runq), g);
 }
 
 struct goroutine *runq_get(void)
 {
-    struct runq *q = this_cpu_ptr(runq);
-
-    for (;;) {
-        uint32_t head = load_acquire(&q->head);
-        if (head == load_relaxed(&q->tail))
-            return NULL;
-        struct goroutine *g = load_relaxed(&q->ring[head % RUNQ_SIZE]);
-        if (RT_LIKELY(cas_acq_rel(&q->head, head, head + 1)))
-            return g;
-    }
+    return runq_get_from(this_cpu_ptr(runq));
 }
 
 bool runq_empty(const struct runq *q)

@@ -21,8 +21,38 @@ struct runq {
 DECLARE_PERCPU(struct runq, runq);
 
 /* All with preemption off. */
-void runq_put(struct goroutine *g);      /* at the tail; half of a full ring goes to the global queue */
-struct goroutine *runq_get(void);        /* the oldest of the ring, without `next` */
+
+/* The ring is full: half of it and g go to the global queue, or a thief made room meanwhile. */
+void runq_overflow(struct runq *q, struct goroutine *g);
+
+/* At the tail. q is this cpu's. */
+static RT_ALWAYS_INLINE void runq_put_in(struct runq *q, struct goroutine *g)
+{
+    uint32_t tail = load_relaxed(&q->tail);
+
+    if (RT_UNLIKELY(tail - load_acquire(&q->head) >= RUNQ_SIZE)) {
+        runq_overflow(q, g);
+        return;
+    }
+    store_relaxed(&q->ring[tail % RUNQ_SIZE], g);
+    store_release(&q->tail, tail + 1);
+}
+
+/* The oldest of the ring, without `next`; NULL if it is empty. q is this cpu's. */
+static RT_ALWAYS_INLINE struct goroutine *runq_get_from(struct runq *q)
+{
+    for (;;) {
+        uint32_t head = load_acquire(&q->head);
+        if (head == load_relaxed(&q->tail))
+            return NULL;
+        struct goroutine *g = load_relaxed(&q->ring[head % RUNQ_SIZE]);
+        if (RT_LIKELY(cas_acq_rel(&q->head, head, head + 1)))
+            return g;
+    }
+}
+
+void runq_put(struct goroutine *g); /* the same, not inline, for the rest of the world */
+struct goroutine *runq_get(void);
 bool runq_empty(const struct runq *q);   /* ring and next; a hint unless it is one's own */
 unsigned runq_length(const struct runq *q);
 /* Move half of another cpu's ring to ours and return one of them; else its `next` if `take_next`. NULL: nothing. */

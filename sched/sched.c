@@ -168,22 +168,29 @@ static bool slice_is_over(void)
 
 /* ---- Enqueueing ---- */
 
-void sched_enqueue(struct goroutine *g, bool next)
+static RT_ALWAYS_INLINE void enqueue(struct goroutine *g, bool next)
 {
+    struct runq *q = this_cpu_ptr(runq);
+
     store_release(&g->state, G_RUNNABLE); /* whoever walks all goroutines finds a complete one behind it */
     if (next) {
-        g = swap_acq_rel(&this_cpu_ptr(runq)->next, g); /* also the barrier of [idle.1] */
-        if (g != NULL)
-            runq_put(g);
+        g = swap_acq_rel(&q->next, g); /* also the barrier of [idle.1] */
+        if (RT_UNLIKELY(g != NULL))
+            runq_put_in(q, g);
     } else {
-        runq_put(g);
+        runq_put_in(q, g);
         fence_seq_cst();
     }
     slice_need();
     wake_if_idle();
 }
 
-static inline void ready_as(struct goroutine *g, bool next)
+void sched_enqueue(struct goroutine *g, bool next)
+{
+    enqueue(g, next);
+}
+
+static RT_ALWAYS_INLINE void ready_as(struct goroutine *g, bool next)
 {
     int32_t tokens = add_acq_rel(&g->tokens, 1); /* partner: sched_finish_switch() */
 
@@ -192,7 +199,7 @@ static inline void ready_as(struct goroutine *g, bool next)
         return; /* it is still on its way to sleep, and will find the token */
     preempt_off();
     trace_debug(TRACE_READY, g->id, 0);
-    sched_enqueue(g, next);
+    enqueue(g, next);
     preempt_on();
 }
 
@@ -208,36 +215,48 @@ void ready_last(struct goroutine *g)
 
 /* ---- Picking ---- */
 
-static struct goroutine *pick_local(void)
+/* Every GLOBAL_EVERY picks, and while a slice that ended has put the ring before `next` [sched.4]. */
+RT_NOINLINE static struct goroutine *pick_in_turn(struct sched_cpu *c, struct runq *q)
 {
-    struct sched_cpu *c = this_cpu_ptr(sched_cpu);
-    struct runq *q = this_cpu_ptr(runq);
     struct goroutine *g;
+    bool global = c->until_global == 0 || (c->skip_next && c->until_global % 2 == 0);
 
-    bool global = ++c->picks % GLOBAL_EVERY == 0 || (c->skip_next && c->picks % 2 == 0);
-    if (RT_UNLIKELY(global) && (g = globq_get()) != NULL) {
+    if (c->until_global == 0)
+        c->until_global = GLOBAL_EVERY;
+    if (global && (g = globq_get()) != NULL) {
         c->ring_picks++;
         slice_need(); /* others may have come with it */
         return g;
     }
-    if (load_relaxed(&q->next) != NULL && RT_LIKELY(!c->skip_next)) {
-        g = swap_acq_rel(&q->next, NULL);
-        if (g != NULL)
-            return g;
-    }
-    g = runq_get();
+    if (!c->skip_next && load_relaxed(&q->next) != NULL && (g = swap_acq_rel(&q->next, NULL)) != NULL)
+        return g;
+    g = runq_get_from(q);
     if (g != NULL) {
         c->ring_picks++;
-        if (RT_UNLIKELY(c->skip_next)) { /* [sched.4] */
+        if (c->skip_next) {
             c->skip_next = false;
             struct goroutine *late = swap_acq_rel(&q->next, NULL);
             if (late != NULL)
-                runq_put(late);
+                runq_put_in(q, late);
         }
         return g;
     }
     c->skip_next = false;
     return load_relaxed(&q->next) != NULL ? swap_acq_rel(&q->next, NULL) : NULL;
+}
+
+static RT_ALWAYS_INLINE struct goroutine *pick_local(struct sched_cpu *c)
+{
+    struct runq *q = this_cpu_ptr(runq);
+    struct goroutine *g;
+
+    if (RT_UNLIKELY(--c->until_global == 0) || RT_UNLIKELY(c->skip_next))
+        return pick_in_turn(c, q);
+    if (load_relaxed(&q->next) != NULL && (g = swap_acq_rel(&q->next, NULL)) != NULL)
+        return g;
+    g = runq_get_from(q);
+    c->ring_picks++; /* one too many if there was none: then nobody waits */
+    return g;
 }
 
 static struct goroutine *steal(bool take_next)
@@ -297,56 +316,54 @@ bool sched_has_work(void)
 
 /* ---- Switching ---- */
 
-void sched_finish_switch(void)
+static RT_ALWAYS_INLINE void finish_switch(void)
 {
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
     struct goroutine *prev = c->prev;
+    unsigned action = c->action;
 
-    switch (c->action) {
-    case SWITCH_PARK:
-        c->action = SWITCH_NOTHING;
-        if (add_acq_rel(&prev->tokens, -1) == 1) /* readied on the way; partner: ready_as() */
+    c->action = SWITCH_NOTHING;
+    if (RT_LIKELY(action == SWITCH_PARK)) {
+        if (RT_UNLIKELY(add_acq_rel(&prev->tokens, -1) == 1)) /* readied on the way; partner: ready_as() */
             sched_enqueue(prev, true);
-        return;
-    case SWITCH_YIELD:
-        c->action = SWITCH_NOTHING;
-        sched_enqueue(prev, false);
-        return;
-    case SWITCH_FRONT:
-        c->action = SWITCH_NOTHING;
-        c->stash = prev;
-        return;
-    case SWITCH_EXIT:
-        c->action = SWITCH_NOTHING;
+    } else if (action == SWITCH_YIELD) {
+        enqueue(prev, false);
+    } else if (action == SWITCH_EXIT) {
         goroutine_free(prev);
-        return;
-    default:
-        return;
+    } else if (action == SWITCH_FRONT) {
+        c->stash = prev;
     }
 }
 
+void sched_finish_switch(void)
+{
+    finish_switch();
+}
+
 /* Leave the running goroutine by a call. Preemption off; comes back when it is resumed, still off. */
-static inline void switch_away(struct goroutine *g, enum switch_action action)
+static RT_ALWAYS_INLINE struct arch_context *switch_target(struct goroutine *g, enum switch_action action)
 {
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
-    struct goroutine *next;
 
     DEBUG_ASSERT(preempt_depth() == 1);
     arch_touch_stack(); /* arch_switch() pushes while `current` is somebody else already: a fault would be nobody's */
     c->prev = g;
     c->action = (uint8_t)action;
-    c->switches++;
-    next = RT_LIKELY(arch_cpu_id() < procs) ? pick_local() : NULL;
+    struct goroutine *next = RT_LIKELY(c->in_service) ? pick_local(c) : NULL;
     if (RT_LIKELY(next != NULL && !next->preempted && !sched_scan_on)) {
         next->state = G_RUNNING;
         this_cpu(current) = next;
-        arch_switch(&g->context, &next->context);
-    } else {
-        c->stash = next;
-        this_cpu(current) = NULL;
-        arch_switch(&g->context, &c->context);
+        return &next->context;
     }
-    sched_finish_switch(); /* another cpu, perhaps */
+    c->stash = next;
+    this_cpu(current) = NULL;
+    return &c->context;
+}
+
+static RT_ALWAYS_INLINE void switch_away(struct goroutine *g, enum switch_action action)
+{
+    arch_switch(&g->context, switch_target(g, action));
+    finish_switch(); /* another cpu, perhaps */
 }
 
 void park(enum wait_reason why)
@@ -389,9 +406,9 @@ void goroutine_exit(void)
 {
     preempt_off();
     struct goroutine *g = goroutine_current();
+    DEBUG_ASSERT(g->defer_frames == NULL && g->panics == NULL && load_relaxed(&g->tokens) == 0);
     g->state = G_DEAD;
-    switch_away(g, SWITCH_EXIT);
-    __builtin_unreachable();
+    arch_switch_to(switch_target(g, SWITCH_EXIT));
 }
 
 /* ---- Preemption ---- */
@@ -425,7 +442,6 @@ void sched_abandon(enum switch_action action)
     g->state = G_RUNNABLE;
     c->prev = g;
     c->action = (uint8_t)action;
-    c->switches++;
     this_cpu(current) = NULL;
 }
 
@@ -634,7 +650,7 @@ static void hand_over(struct goroutine *g)
 {
     bool any = false;
 
-    while (g != NULL || (g = pick_local()) != NULL) {
+    while (g != NULL || (g = runq_get()) != NULL || (g = swap_acq_rel(&this_cpu_ptr(runq)->next, NULL)) != NULL) {
         globq_put(g);
         g = NULL;
         any = true;
@@ -669,7 +685,7 @@ static void sched_loop(void)
             continue;
         }
         if (g == NULL)
-            g = pick_local();
+            g = pick_local(c);
         if (g == NULL && ((g = globq_get()) != NULL || (g = search()) != NULL) && others_wait())
             slice_need(); /* it did not come alone, and the others entered our ring without sched_enqueue() */
         if (g != NULL)
@@ -686,6 +702,8 @@ static void sched_cpu_init(void)
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
 
     c->rng = rng_split(seed, 1 + arch_cpu_id());
+    c->until_global = GLOBAL_EVERY;
+    c->in_service = arch_cpu_id() < procs;
     sched_context_reset();
     if (!stack_reserve_fill())
         fatal("sched: too little memory for cpu %u", arch_cpu_id());
@@ -725,6 +743,8 @@ void arch_on_cpu_start(void)
 void sched_procs_store_stw(unsigned n)
 {
     procs = n;
+    for (unsigned i = 0; i < arch_cpu_count(); i++)
+        cpu_ptr(i, sched_cpu)->in_service = i < n;
 }
 
 void sched_wake_all(void)

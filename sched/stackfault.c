@@ -51,6 +51,8 @@ bool arch_on_stack_fault(struct arch_frame *frame, uintptr_t va)
         }
         arch_map_page(next, virt_to_phys(ram), ARCH_WRITE);
         g->stack_committed = next;
+        if (g->stack_hi - next > STACK_KEEP_BYTES)
+            g->odd |= ODD_DEEP;
     }
     trace(TRACE_STACK_GROW, g->id, page);
     if (stack_reserve_left() < STACK_RESERVE_PAGES / 2 || !tables_below(g, page)) {
@@ -82,6 +84,7 @@ bool stack_open_reserve(struct goroutine *g)
         return false;
     g->reserve_ram = NULL;
     g->reserve_open = true;
+    g->odd |= ODD_RESERVE;
     arch_map_page(page, virt_to_phys(ram), ARCH_WRITE);
     g->stack_committed = page;
     return true;

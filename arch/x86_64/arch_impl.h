@@ -197,6 +197,24 @@ static inline void arch_step_off(void)
  * pointer and a return address. mxcsr and the x87 control word belong to the goroutine by the ABI; they
  * are switched only by the frame path, as nothing in this ABI changes them (docs/sched.md).
  */
+void context_entry(void); /* entry.S: pops entry and arg */
+
+static inline void arch_context_init(struct arch_context *ctx, void *top, void (*entry)(void *), void *arg)
+{
+    uintptr_t *sp = (uintptr_t *)((uintptr_t)top & ~UINT64_C(15)) - 4;
+
+    sp[0] = (uintptr_t)context_entry;
+    sp[1] = (uintptr_t)entry;
+    sp[2] = (uintptr_t)arg;
+    ctx->rsp = (uintptr_t)sp;
+}
+
+RT_NORETURN static inline void arch_switch_to(struct arch_context *to)
+{
+    __asm__ volatile("movq (%0), %%rsp\n\tret" ::"r"(to) : "memory");
+    __builtin_unreachable();
+}
+
 static inline void arch_switch(struct arch_context *from, struct arch_context *to)
 {
     __asm__ volatile("pushq %%rbp\n\t"

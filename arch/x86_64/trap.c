@@ -125,17 +125,6 @@ void trap_dispatch(struct arch_frame *f)
 }
 
 /* ---- Frames ---- */
-void context_entry(void); /* entry.S */
-
-void arch_context_init(struct arch_context *ctx, void *top, void (*entry)(void *), void *arg)
-{
-    uintptr_t *sp = (uintptr_t *)((uintptr_t)top & ~UINT64_C(15)) - 1;
-    *--sp = (uintptr_t)arg;
-    *--sp = (uintptr_t)entry;
-    *--sp = (uintptr_t)context_entry;
-    ctx->rsp = (uintptr_t)sp;
-}
-
 void arch_frame_push_call(struct arch_frame *f, void (*fn)(uintptr_t, uintptr_t), uintptr_t a, uintptr_t b)
 {
     uintptr_t *sp = (uintptr_t *)((f->rsp - 128) & ~UINT64_C(15)); /* past whatever was being built there */
