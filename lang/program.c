@@ -115,7 +115,7 @@ void rt_out32(uint16_t port, uint32_t value)
 
 /* ---- Interrupt lines as channels ---- */
 struct irq_chan {
-    rt_chan(uint64_t) chan; /* [I] kept alive by a hold for ever, as the line is never given back */
+    struct rt_chan *chan; /* [I] of uint64_t; kept alive by a hold for ever, as the line is never given back */
     uint64_t unsent;        /* [a] counted while the buffer was full */
 };
 static struct irq_chan irq_chans[LINES];
@@ -126,7 +126,7 @@ static void irq_to_chan(void *arg, uint64_t n)
     struct irq_chan *line = arg;
     uint64_t count = swap_acq_rel(&line->unsent, 0) + n;
 
-    if (!rt_chan_try_send(line->chan, count))
+    if (!rt_chan_try_send_word(line->chan, count))
         add_relaxed(&line->unsent, count);
 }
 
@@ -136,7 +136,7 @@ rt_chan(uint64_t) rt_irq_chan(unsigned irq, size_t capacity)
         rt_panic("rt_irq_chan: no interrupt line %u", irq);
     rt_chan(uint64_t) c = rt_chan_make(uint64_t, (int64_t)(capacity > 0 ? capacity : 1));
     hold_take(rt_chan_raw(c));
-    irq_chans[irq].chan = c;
+    irq_chans[irq].chan = rt_chan_raw(c);
     if (!irq_attach(irq, irq_to_chan, &irq_chans[irq]))
         rt_panic("rt_irq_chan: interrupt line %u does not exist or is taken", irq);
     irq_waiters_add(1); /* from now on an interrupt may wake somebody: no deadlock */
