@@ -46,11 +46,6 @@ _Static_assert(sizeof(struct rt_defer_more) % 16 == 0 && sizeof(struct defer_chu
 _Static_assert(sizeof(struct rt_defer_more) + sizeof(struct defer_chunk) + RT_DEFER_ARGS_MAX <= PAGE_BYTES,
                "any record fits a page");
 
-#if !defined(__clang__) && __GNUC__ < 14
-/* What __builtin_return loads into every register that can hold a result. */
-const uint64_t rt_defer_zeros[64];
-#endif
-
 #ifdef __clang__
 /* The classes that block literals name. Ours are only thunks; nobody looks at their class. */
 extern void *_NSConcreteGlobalBlock[32], *_NSConcreteStackBlock[32];

@@ -205,29 +205,24 @@ static RT_ALWAYS_INLINE void rt_defer_direct(struct rt_defer_local *here, rt_thu
     static const void *const name RT_USED = __extension__ && label
 
 /*
- * Return 0 of whatever type the function has; from a void function, simply return. For a struct this does
- * not compile: defers_returning(x) is for that. gcc before 14 cannot be told not to mind a value in a void
- * function; it has __builtin_return, behind which we leave it a return that it must believe in [defer.1].
+ * Return 0 of whatever type the function has; from a void function, simply return, which compilers mind until they
+ * are told not to. For a struct this does not compile: defers_returning(x) is for that.
  */
-#define RT_QUIET_(option)                                                                          \
-    _Pragma("GCC diagnostic push") _Pragma(option)
-#define RT_QUIET_END_ _Pragma("GCC diagnostic pop")
-#if defined(__clang__)
+#define RT_PRAGMA_(text) _Pragma(text)
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 14
 #define RT_RETURN_ZERO_                                                                            \
-    RT_QUIET_("GCC diagnostic ignored \"-Wreturn-type\"") return 0;                                \
-    RT_QUIET_END_
-#elif __GNUC__ >= 14
-#define RT_RETURN_ZERO_                                                                            \
-    RT_QUIET_("GCC diagnostic ignored \"-Wreturn-mismatch\"") return 0;                            \
-    RT_QUIET_END_
+    RT_PRAGMA_("GCC diagnostic push")                                                              \
+    RT_PRAGMA_("GCC diagnostic ignored \"-Wreturn-mismatch\"")                                     \
+    return 0;                                                                                      \
+    RT_PRAGMA_("GCC diagnostic pop")
 #else
-extern const uint64_t rt_defer_zeros[64];
+/* gcc: only once the warning is on can it be turned off */
 #define RT_RETURN_ZERO_                                                                            \
-    __asm__ goto("" : : : : rt_defers_believed);                                                   \
-    __builtin_return((void *)(uintptr_t)rt_defer_zeros);                                           \
-    rt_defers_believed:                                                                            \
-    RT_QUIET_("GCC diagnostic ignored \"-Wreturn-type\"") return;                                  \
-    RT_QUIET_END_
+    RT_PRAGMA_("GCC diagnostic push")                                                              \
+    RT_PRAGMA_("GCC diagnostic warning \"-Wreturn-type\"")                                         \
+    RT_PRAGMA_("GCC diagnostic ignored \"-Wreturn-type\"")                                         \
+    return 0;                                                                                      \
+    RT_PRAGMA_("GCC diagnostic pop")
 #endif
 
 /* defer() looks for this name, so that without `defers` the error says what is missing. */

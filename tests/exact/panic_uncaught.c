@@ -3,7 +3,7 @@
  */
 #include <rt/rt.h>
 
-static void boom(const char *text)
+static RT_NOINLINE void boom(const char *text)
 {
     panic("%s", text);
 }
@@ -37,7 +37,7 @@ static void outer(void (*then)(void))
     boom("first");
 }
 
-static void second(void)
+static RT_NOINLINE void second(void)
 {
     boom("second");
 }
