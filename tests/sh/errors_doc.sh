@@ -1,0 +1,34 @@
+#!/bin/sh
+# docs/errors.md has every message of a panic, a fatal error, a failed start and a complaint at boot that the sources
+# contain: at least its longest piece without a conversion. docs/knobs.md has every knob.
+. tests/sh/common.inc
+
+texts() { # the string literals in calls of the functions that report
+    find arch lib mm sched gc lang include -name '*.[ch]' ! -path 'include/c/*' -exec cat {} + | grep -v '^ *[*#/]' | tr -s ' \n\t' ' ' |
+        grep -oE '\b(rt_panic|panic_runtime|panic_text|panic_plain|panic_fault|sched_panic|sched_fatal|panic_fatal_frame|rt_fatal|fatal|cannot_start|boot_complain)\([^;]*"[^;]*;' |
+        grep -oE '"[^"]*"' | sed 's/^"//; s/"$//; s/\\n//g; s/\\$//' | sort -u
+}
+longest_piece() {
+    awk '{
+        n = split($0, piece, /%-?#?[0-9.]*(l|ll|z)?[a-zA-Z]/)
+        best = ""
+        for (i = 1; i <= n; i++)
+            if (length(piece[i]) > length(best)) best = piece[i]
+        gsub(/^[ :;,.(\[]+|[ :;,.(\[]+$/, "", best)
+        if (length(best) > 7 && best ~ / /) print best
+    }'
+}
+knobs() {
+    sed -n 's/.*\bKNOB_IN_[A-Z |_]*, "\([a-zA-Z_]*\)".*/\1/p' lib/knobs.h
+}
+
+texts | longest_piece | sort -u >"$tmp/texts"
+while read -r text; do
+    check "errors.md: $text" grep -qF -- "$text" docs/errors.md
+done <"$tmp/texts"
+[ "$(wc -l <"$tmp/texts")" -gt 60 ] || check "messages are found at all" false
+for knob in $(knobs); do
+    check "knobs.md: $knob" grep -q "\`.*$knob" docs/knobs.md
+done
+[ "$(knobs | wc -l)" -gt 15 ] || check "knobs are found at all" false
+summary

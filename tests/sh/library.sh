@@ -1,0 +1,51 @@
+#!/bin/sh
+# Ingot as a library: `make lib` into a folder, which is then moved; a Makefile elsewhere builds and runs images.
+. tests/sh/common.inc
+mkdir -p "$tmp/app"
+cp examples/lru/main.c "$tmp/app/lru.c"
+cp examples/binarytrees/main.c "$tmp/app/trees.c"
+cat >"$tmp/app/fault.c" <<'C'
+#include <rt/rt.h>
+
+static void poke(volatile int *p)
+{
+    *p = 1;
+}
+
+int main(void)
+{
+    struct rt_panic *e = catch_panic(poke, NULL);
+
+    rt_printf("caught: %s\n", e != NULL ? e->message : "nothing");
+    poke(NULL);
+    return 0;
+}
+C
+cat >"$tmp/app/Makefile" <<'M'
+include ../moved/ingot.mk
+
+all: lru.elf trees.elf fault.elf
+%.elf: %.o
+	$(INGOT_LINK)
+%.o: %.c
+	$(INGOT_CC) $(INGOT_CFLAGS) -Werror -c $< -o $@
+run-%: %.elf
+	@$(INGOT_RUN) $<
+.SECONDARY:
+M
+
+make_lib() {
+    ingot lib LIBDIR="$tmp/lib" && mv "$tmp/lib" "$tmp/moved"
+}
+typed() { # the allocation sites have pointer maps: nothing is scanned conservatively
+    objdump -s -j rt_types "$tmp/app/trees.elf" | grep -q '03000000 00000000'
+}
+
+check "make lib" make_lib
+check "another Makefile builds images" make -C "$tmp/app" all
+check "collected memory, weak references" says 0 'page 7 is the one that the client has' make -C "$tmp/app" run-lru
+check "a benchmark" says 0 'long lived tree of depth 10' make -C "$tmp/app" run-trees
+check "pointer maps are filled in" typed
+check "a fault is the program's" says 2 'caught: runtime error: invalid memory address' make -C "$tmp/app" run-fault
+check "and is reported with its line" says 2 'fault.c:5' make -C "$tmp/app" run-fault
+summary

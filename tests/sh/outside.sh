@@ -1,0 +1,91 @@
+#!/bin/sh
+# Programs outside the tree by `make run APP=`: a file, a folder, several files, an app.mk; and what the Makefile
+# says when something is wrong.
+. tests/sh/common.inc
+here=$tmp/out-of-tree
+mkdir -p "$here/one" "$here/two" "$here/mk/sub" "$here/empty" "$here/mains" "$here/none"
+
+cat >"$here/one/main.c" <<'C'
+#include <rt/rt.h>
+
+static void answer(int n, chan(int) out)
+{
+    chan_send(out, 6 * n);
+}
+
+int main(int argc, char **argv)
+{
+    chan(int) out = chan_make(int, 0);
+
+    go(answer, argc > 1 ? atoi(argv[1]) : 7, out);
+    rt_printf("the answer is %d\n", chan_recv(out));
+    return argc > 2 ? atoi(argv[2]) : 0;
+}
+C
+cat >"$here/two/main.c" <<'C'
+#include <rt/rt.h>
+#include "shout.h"
+
+int main(void)
+{
+    rt_puts(shout("two files"));
+    return 0;
+}
+C
+echo 'char *shout(const char *text);' >"$here/two/shout.h"
+cat >"$here/two/shout.c" <<'C'
+#include <ctype.h>
+#include <rt/rt.h>
+#include "shout.h"
+
+char *shout(const char *text)
+{
+    char *loud = gc_strdup(text);
+
+    for (char *p = loud; *p != 0; p++)
+        *p = (char)toupper((unsigned char)*p);
+    return loud;
+}
+C
+cat >"$here/mk/sub/prog.c" <<'C'
+#include <rt/rt.h>
+
+int main(int argc, char **argv)
+{
+    rt_printf("%s %d %u %s\n", GREETING, argc, rt_num_cpu(), argc > 1 ? argv[1] : "-");
+    return 0;
+}
+C
+cat >"$here/mk/app.mk" <<'M'
+SRCS := sub/prog.c
+CFLAGS := -DGREETING='"by app.mk"'
+SMP ?= 3
+ARGS ?= word
+M
+echo 'int main(void) { return 0; }' | tee "$here/mains/a.c" >"$here/mains/b.c"
+echo 'int other(void); int other(void) { return 0; }' >"$here/none/a.c"
+echo 'int main(void) { return nonsense; }' >"$here/bad.c"
+
+check "a file" says 0 '^the answer is 42$' ingot run APP="$here/one/main.c"
+check "a folder, an argument" says 0 '^the answer is 30$' ingot run APP="$here/one" ARGS=5
+check "a folder with a slash at the end" says 0 '^the answer is 42$' ingot run APP="$here/one/"
+check "the exit status" says 2 'Error 9' ingot run APP="$here/one" ARGS="1 9"
+check "in the debug build" says 0 '^the answer is 42$' ingot run APP="$here/one" BUILD=debug
+check "two files and a header" says 0 '^TWO FILES$' ingot run APP="$here/two"
+check "app.mk" says 0 '^by app.mk 2 3 word$' ingot run APP="$here/mk"
+check "app.mk, overruled" says 0 '^by app.mk 3 1 a$' ingot run APP="$here/mk" SMP=1 ARGS="a b"
+built() {
+    rm -f "$O"/*/one.elf && ingot APP="$here/one" && ls "$O"/*/one.elf
+}
+check "built, not run" built
+check "no such program" says 2 "APP=$here/nowhere: no such file or folder" ingot run APP="$here/nowhere"
+check "an empty folder" says 2 'there is no \.c or \.S file in it' ingot run APP="$here/empty"
+check "two functions main" says 2 'there are two functions main' ingot run APP="$here/mains"
+check "no function main" says 2 'there is no main\(\)' ingot run APP="$here/none"
+check "a mistake in the program" says 2 'bad.c:1:.*nonsense' ingot run APP="$here/bad.c"
+check "no such compiler" says 2 'no-such-cc not found. Run `make deps`' ingot run APP="$here/one" CC=no-such-cc
+check "no such variant" says 2 'BUILD=fast: must be release, debug or stress' ingot run APP="$here/one" BUILD=fast
+check "no such QEMU" says 2 'no-such-qemu not found. Run: make deps' ingot run APP="$here/one" QEMU=no-such-qemu
+check "no such module" says 2 'MODULE=/no/such/file: no such file' ingot run APP="$here/one" MODULE=/no/such/file
+check "an unknown knob" says 2 'gctrase' ingot run APP="$here/one" ENV="GODEBUG=gctrase=1"
+summary
