@@ -27,7 +27,6 @@
 
 #include <gc/alloc.h>
 #include <lang/panic.h>
-#include <lib/assert.h>
 #include <lib/bits.h>
 #include <lib/rand.h>
 #include <sched/sched.h>
@@ -66,27 +65,33 @@ static RT_ALWAYS_INLINE struct rt_chan *select_chan(const struct select *s, uint
     return (struct rt_chan *)(s->sides[i] - RT_SELECT_SIDE_(0, select_kind(s, i)));
 }
 
-static void *select_elem(const struct select *s, uint32_t i)
+/* Where the element of case i is, or goes. */
+static RT_ALWAYS_INLINE void *select_elem(const struct select *s, uint32_t i, const struct rt_chan *c, unsigned kind)
 {
     if (s->frame == NULL)
         return s->elems[i];
-    if (select_kind(s, i) == RT_SELECT_RECV)
+    if (kind == RT_SELECT_RECV)
         return s->frame->got;
-    return select_chan(s, i)->slot_bytes == 8 ? (void *)&s->frame->words[i] : s->frame->wide[i];
+    return c->slot_bytes == 8 ? (void *)&s->frame->words[i] : s->frame->wide[i];
 }
 
 /* ---- Drawing lots ------------------------------------------------------------------------------------ */
 
-PERCPU(struct rng, select_rng);
+PERCPU(uint64_t, select_state);
 
-/* Uniform in [0, n). Preemption off. */
+/*
+ * Uniform in [0, n). Preemption off. A linear congruence, of which only the top bits are used: half the instructions of
+ * lib/rand.h, from which it is seeded. SOURCES. Knuth, TAOCP vol. 2 (MMIX).
+ */
 static RT_ALWAYS_INLINE uint32_t select_below(uint32_t n)
 {
-    struct rng *rng = this_cpu_ptr(select_rng);
+    uint64_t state = this_cpu(select_state);
 
-    if (RT_UNLIKELY(rng->state == 0))
-        *rng = rng_split(sched_seed(), 0x5e1ec7u + arch_cpu_id());
-    return rng_below(rng, n);
+    if (RT_UNLIKELY(state == 0))
+        state = rng_split(sched_seed(), 0x5e1ec7u + arch_cpu_id()).state;
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    this_cpu(select_state) = state;
+    return (uint32_t)(((state >> 32) * n) >> 32);
 }
 
 /* One of the bits of `mask`, which is not 0, each with equal odds. Preemption off. */
@@ -158,129 +163,148 @@ static RT_NOINLINE bool select_was_idle(const uintptr_t *sides, uint32_t shape)
 /* ---- Doing ------------------------------------------------------------------------------------------- */
 
 /* Try case i with its channel locked; the lock is dropped. CHAN_WAIT: it can't go on any more. */
-static enum chan_result select_try_locked(const struct select *s, uint32_t i)
+static enum chan_result select_try_locked(const struct select *s, uint32_t i, struct rt_chan *c, unsigned kind)
 {
-    struct rt_chan *c = select_chan(s, i);
-    enum chan_result result = select_kind(s, i) == RT_SELECT_SEND ? chan_send_locked(c, select_elem(s, i))
-                                                                  : chan_recv_locked(c, select_elem(s, i));
+    void *elem = select_elem(s, i, c, kind);
+    enum chan_result result = kind == RT_SELECT_SEND ? chan_send_locked(c, elem) : chan_recv_locked(c, elem);
 
     if (result == CHAN_WAIT || result == CHAN_PANIC)
         chan_unlock(c);
     return result;
 }
 
-/* Cases by rising address of their channels, without those whose channel is NULL; how many. Shell's sort. */
-static uint32_t select_order(const struct select *s, uint32_t *order)
+/* A case whose channel is not NULL, in the order of locking. */
+struct select_slot {
+    struct rt_chan *c;
+    uint32_t i; /* which case */
+    uint32_t kind;
+};
+
+/* Shell's sort. */
+static RT_NOINLINE void slots_sort(struct select_slot *slots, uint32_t n)
 {
     static const uint32_t gaps[] = {29524, 9841, 3280, 1093, 364, 121, 40, 13, 4, 1};
-    uint32_t n = 0;
-    size_t k = s->n > RT_SELECT_CASES_MAX ? 0 : ARRAY_LEN(gaps) - 1;
 
-    for (uint32_t i = 0; i < s->n; i++)
-        if (!side_is_nil(s->sides[i]))
-            order[n++] = i;
-    for (; k < ARRAY_LEN(gaps); k++) {
+    for (size_t k = 0; k < ARRAY_LEN(gaps); k++) {
         uint32_t gap = gaps[k];
         for (uint32_t i = gap; i < n; i++) {
-            uint32_t moving = order[i], j = i;
-            for (; j >= gap && s->sides[order[j - gap]] > s->sides[moving]; j -= gap)
-                order[j] = order[j - gap];
-            order[j] = moving;
+            struct select_slot moving = slots[i];
+            uint32_t j = i;
+            for (; j >= gap && slots[j - gap].c > moving.c; j -= gap)
+                slots[j] = slots[j - gap];
+            slots[j] = moving;
         }
     }
+}
+
+/* All cases by rising address of their channels; how many. */
+static RT_ALWAYS_INLINE uint32_t slots_fill(const struct select *s, struct select_slot *slots)
+{
+    uintptr_t last = 0;
+    bool sorted = true;
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < s->n; i++) {
+        if (side_is_nil(s->sides[i]))
+            continue;
+        slots[n].kind = select_kind(s, i);
+        slots[n].c = (struct rt_chan *)(s->sides[i] - RT_SELECT_SIDE_(0, slots[n].kind));
+        slots[n].i = i;
+        sorted &= (uintptr_t)slots[n].c >= last;
+        last = (uintptr_t)slots[n].c;
+        n++;
+    }
+    if (!sorted)
+        slots_sort(slots, n);
     return n;
 }
 
-static void select_lock_all(const struct select *s, const uint32_t *order, uint32_t n)
+static RT_ALWAYS_INLINE void slots_lock(const struct select_slot *slots, uint32_t n)
 {
     struct rt_chan *last = NULL;
 
-    for (uint32_t k = 0; k < n; k++) {
-        struct rt_chan *c = select_chan(s, order[k]);
-        if (c != last)
-            chan_lock(c);
-        last = c;
-    }
+    for (const struct select_slot *k = slots; k < slots + n; last = k->c, k++)
+        if (k->c != last)
+            chan_lock(k->c);
 }
 
 /* All but the lock of `keep`, which may be NULL. */
-static void select_unlock_all(const struct select *s, const uint32_t *order, uint32_t n, struct rt_chan *keep)
+static RT_ALWAYS_INLINE void slots_unlock(const struct select_slot *slots, uint32_t n, struct rt_chan *keep)
 {
     struct rt_chan *last = keep;
 
-    for (uint32_t k = 0; k < n; k++) {
-        struct rt_chan *c = select_chan(s, order[k]);
-        if (c != last && c != keep)
-            chan_unlock(c);
-        last = c;
-    }
+    for (const struct select_slot *k = slots; k < slots + n; last = k->c, k++)
+        if (k->c != last && k->c != keep)
+            chan_unlock(k->c);
 }
 
 /* Put a record of each case into its channel's queue. */
-static RT_ALWAYS_INLINE void select_enqueue_locked(const struct select *s, const uint32_t *order, uint32_t n,
-                                                   struct chan_wait *waits, struct goroutine *g)
+static RT_ALWAYS_INLINE void slots_enqueue_locked(const struct select *s, const struct select_slot *slots, uint32_t n,
+                                                  struct chan_wait *waits, struct goroutine *g)
 {
-    for (uint32_t k = 0; k < n; k++) {
-        uint32_t i = order[k];
-        struct chan_wait *w = &waits[i];
+    for (const struct select_slot *k = slots; k < slots + n; k++) {
+        struct chan_wait *w = &waits[k->i];
         w->g = g;
-        w->elem = select_elem(s, i);
-        w->index = i;
+        w->elem = select_elem(s, k->i, k->c, k->kind);
+        w->index = k->i;
         w->selecting = true;
-        chan_enqueue_locked(select_chan(s, i), select_kind(s, i), w);
+        chan_enqueue_locked(k->c, k->kind, w);
     }
 }
 
 /* Take back the records that nobody took off [select.2]. */
-static RT_ALWAYS_INLINE void select_unqueue(const struct select *s, const uint32_t *order, uint32_t n,
-                                            struct chan_wait *waits, uint32_t chosen)
+static RT_ALWAYS_INLINE void slots_unqueue(const struct select_slot *slots, uint32_t n, struct chan_wait *waits,
+                                           uint32_t chosen)
 {
-    for (uint32_t k = 0; k < n; k++) {
-        uint32_t i = order[k];
-        if (i == chosen)
+    for (const struct select_slot *k = slots; k < slots + n; k++) {
+        if (k->i == chosen)
             continue;
-        struct rt_chan *c = select_chan(s, i);
-        chan_lock(c);
-        if (!list_empty(&waits[i].link)) /* [list.1] */
-            chan_unlink_locked(c, select_kind(s, i), &waits[i]);
-        chan_unlock(c);
+        chan_lock(k->c);
+        if (!list_empty(&waits[k->i].link)) /* [list.1] */
+            chan_unlink_locked(k->c, k->kind, &waits[k->i]);
+        chan_unlock(k->c);
     }
 }
 
 /*
- * With all locks: the case that went on, or -1 if none can and `block` is false. `waits` and `order` have room for
+ * With all locks: the case that went on, or -1 if none can and `block` is false. `waits` and `slots` have room for
  * s->n each. Preemption is on at the call.
  */
 static RT_ALWAYS_INLINE int select_locked(const struct select *s, bool block, enum chan_result *result,
-                                          struct chan_wait *waits, uint32_t *order)
+                                          struct chan_wait *waits, struct select_slot *slots)
 {
     struct goroutine *g = goroutine_current();
-    uint32_t n = select_order(s, order);
-    int chosen = -1;
+    uint32_t n = slots_fill(s, slots);
 
-    select_lock_all(s, order, n);
-    if (n > 0)
-        chosen = select_draw_any(s);
-    if (chosen >= 0) {
-        select_unlock_all(s, order, n, select_chan(s, (uint32_t)chosen));
-        *result = select_try_locked(s, (uint32_t)chosen);
-        ASSERT(*result != CHAN_WAIT); /* [chan.1], and nobody could change it */
-        return chosen;
+    for (;;) {
+        bool some = false;
+        slots_lock(slots, n);
+        for (const struct select_slot *k = slots; k < slots + n; k++)
+            some |= k->c->count[k->kind] != 0;
+        if (RT_LIKELY(!some))
+            break;
+        uint32_t i = (uint32_t)select_draw_any(s);
+        struct rt_chan *c = select_chan(s, i);
+        slots_unlock(slots, n, c);
+        *result = select_try_locked(s, i, c, select_kind(s, i));
+        if (*result != CHAN_WAIT)
+            return (int)i;
+        /* whoever waited there was a select that is complete already; its record is gone now [chan.2] */
     }
     if (!block) {
-        select_unlock_all(s, order, n, NULL);
+        slots_unlock(slots, n, NULL);
         return -1;
     }
     g->select_done = 0;
-    select_enqueue_locked(s, order, n, waits, g);
-    select_unlock_all(s, order, n, NULL);
+    slots_enqueue_locked(s, slots, n, waits, g);
+    slots_unlock(slots, n, NULL);
 
     park(n > 0 ? WAIT_SELECT : WAIT_SELECT_NO_CASES);
 
     struct chan_wait *won = load_acquire(&g->woken_by);
     uint32_t i = won->index;
-    select_unqueue(s, order, n, waits, i);
-    *result = won->ok ? CHAN_DONE : select_kind(s, i) == RT_SELECT_SEND ? CHAN_PANIC : CHAN_CLOSED;
+    slots_unqueue(slots, n, waits, i);
+    *result = RT_LIKELY(won->ok) ? CHAN_DONE : select_kind(s, i) == RT_SELECT_SEND ? CHAN_PANIC : CHAN_CLOSED;
     return (int)i;
 }
 
@@ -292,8 +316,8 @@ static CHAN_HOT RT_NOINLINE int select_slow(struct rt_select_frame *frame, uint3
     struct select s = {.sides = frame->sides, .shape = shape, .n = shape & 0xff, .frame = frame};
     enum chan_result result = CHAN_CLOSED;
     struct chan_wait waits[RT_SELECT_CASES_MAX];
-    uint32_t order[RT_SELECT_CASES_MAX];
-    int chosen = select_locked(&s, !(shape & RT_SELECT_HAS_DEFAULT), &result, waits, order);
+    struct select_slot slots[RT_SELECT_CASES_MAX];
+    int chosen = select_locked(&s, !(shape & RT_SELECT_HAS_DEFAULT), &result, waits, slots);
 
     if (RT_UNLIKELY(result == CHAN_PANIC))
         chan_panic_closed();
@@ -301,66 +325,76 @@ static CHAN_HOT RT_NOINLINE int select_slow(struct rt_select_frame *frame, uint3
     return chosen;
 }
 
-/* One of the cases of `mask` if it can still go on; -1: not that one. */
-static CHAN_HOT RT_NOINLINE int select_go(struct rt_select_frame *frame, uint32_t shape, uint64_t mask)
+/* Case i, if it can still go on: true. */
+static RT_ALWAYS_INLINE bool select_go(struct rt_select_frame *frame, uint32_t shape, uint32_t i)
 {
-    struct select s = {.sides = frame->sides, .shape = shape, .n = shape & 0xff, .frame = frame};
-    uint32_t i = select_draw(mask);
-    enum chan_result result;
-    struct rt_chan *c = select_chan(&s, i);
+    unsigned kind = (shape & RT_SELECT_SENDS(i)) != 0;
+    struct rt_chan *c = (struct rt_chan *)(frame->sides[i] - RT_SELECT_SIDE_(0, kind));
 
-    preempt_on();
-    if (c->slot_bytes == 8 && select_kind(&s, i) == RT_SELECT_RECV) {
+    if (c->slot_bytes == 8) {
+        if (kind == RT_SELECT_SEND)
+            return rt_chan_try_send_word(c, frame->words[i]);
         struct rt_chan_word got = rt_chan_try_recv_word(c);
-        if (got.ok == CHAN_WAIT)
-            return -1;
         frame->got[0] = got.word;
         frame->ok = (bool)got.ok;
-        return (int)i;
+        return got.ok != CHAN_WAIT;
     }
-    if (c->slot_bytes == 8)
-        return rt_chan_try_send_word(c, frame->words[i]) ? (int)i : -1;
+    struct select s = {.sides = frame->sides, .shape = shape, .n = shape & 0xff, .frame = frame};
     chan_lock(c);
-    result = select_try_locked(&s, i);
+    enum chan_result result = select_try_locked(&s, i, c, kind);
     if (result == CHAN_PANIC)
         chan_panic_closed();
     frame->ok = result == CHAN_DONE;
-    return result == CHAN_WAIT ? -1 : (int)i;
+    return result != CHAN_WAIT;
+}
+
+/* Some could go on, a bit each, when we looked with preemption off, as it still is: one of them, or all over again. */
+static CHAN_HOT RT_NOINLINE int select_some(struct rt_select_frame *frame, uint32_t shape, uint32_t mask)
+{
+    uint32_t i = select_draw(mask);
+
+    preempt_on();
+    return RT_LIKELY(select_go(frame, shape, i)) ? (int)i : rt_select_run(frame, shape);
+}
+
+static uint8_t one_cpu; /* [a] 0: not asked yet, 1: yes, 2: no */
+
+/* Nothing could go on when we looked; preemption is still off. Is that enough for the default [select.3]? */
+static CHAN_HOT RT_NOINLINE int select_none(struct rt_select_frame *frame, uint32_t shape)
+{
+    store_relaxed(&one_cpu, arch_cpu_count() == 1 ? 1 : 2);
+    bool idle = (shape & RT_SELECT_HAS_DEFAULT) &&
+                (one_cpu == 1 || (shape & 0xff) <= 1 || select_was_idle(frame->sides, shape));
+    preempt_on();
+    return idle ? RT_SELECT_DEFAULT : select_slow(frame, shape);
 }
 
 CHAN_HOT int rt_select_run(struct rt_select_frame *frame, uint32_t shape)
 {
     const uintptr_t *sides = frame->sides;
-    uint32_t n = shape & 0xff;
-    int chosen;
+    uint32_t mask = 0;
 
     chan_touch_stack();
-    for (;;) {
-        preempt_off();
-        switch (n) { /* spelt out, for a select with a default does hardly more than this */
+    preempt_off();
+    switch (shape & 0x1f) { /* spelt out, for a select with a default does hardly more than this */
 #define LOOK(i)                                                                                    \
     case (i) + 1:                                                                                  \
-        if (side_can(sides[i]))                                                                    \
-            goto some;                                                                             \
+        if (RT_LIKELY(!side_is_nil(sides[i])) && *(const int64_t *)sides[i] != 0)                  \
+            mask |= 1u << (i);                                                                     \
         __attribute__((fallthrough));
-            LOOK(15) LOOK(14) LOOK(13) LOOK(12) LOOK(11) LOOK(10) LOOK(9) LOOK(8)
-            LOOK(7) LOOK(6) LOOK(5) LOOK(4) LOOK(3) LOOK(2) LOOK(1) LOOK(0)
+        LOOK(15) LOOK(14) LOOK(13) LOOK(12) LOOK(11) LOOK(10) LOOK(9) LOOK(8)
+        LOOK(7) LOOK(6) LOOK(5) LOOK(4) LOOK(3) LOOK(2) LOOK(1) LOOK(0)
 #undef LOOK
-        default:
-            break;
-        }
-        if ((shape & RT_SELECT_HAS_DEFAULT) &&
-            (arch_cpu_count() == 1 || n == 1 || select_was_idle(sides, shape))) {
-            preempt_on();
-            return RT_SELECT_DEFAULT;
-        }
-        preempt_on();
-        return select_slow(frame, shape);
-    some:
-        chosen = select_go(frame, shape, sides_look(sides, n)); /* turns preemption on */
-        if (chosen >= 0)
-            return chosen;
+    default:
+        break;
     }
+    if (mask != 0)
+        return select_some(frame, shape, mask);
+    if (RT_LIKELY((shape & RT_SELECT_HAS_DEFAULT) && one_cpu == 1)) {
+        preempt_on();
+        return RT_SELECT_DEFAULT;
+    }
+    return select_none(frame, shape);
 }
 
 void rt_select_too_many_cases(void)
@@ -376,8 +410,8 @@ struct select_case_state {
     uint64_t word;
     void *elem;
     struct chan_wait wait;
-    uint32_t order;
-    uint8_t kind;
+    struct select_slot slot;
+    uint64_t kind;
 };
 
 /* The arrays of one rt_select(), on the stack or, for many cases, in one collected object. */
@@ -386,7 +420,7 @@ struct select_arrays {
     uint64_t *words;
     void **elems;
     struct chan_wait *waits;
-    uint32_t *order;
+    struct select_slot *slots;
     uint8_t *kinds;
 };
 
@@ -425,8 +459,9 @@ static int select_poll(const struct select *s, enum chan_result *result)
         preempt_on();
         if (i < 0)
             return -1;
-        chan_lock(select_chan(s, (uint32_t)i));
-        *result = select_try_locked(s, (uint32_t)i);
+        struct rt_chan *c = select_chan(s, (uint32_t)i);
+        chan_lock(c);
+        *result = select_try_locked(s, (uint32_t)i, c, select_kind(s, (uint32_t)i));
         if (*result != CHAN_WAIT)
             return i;
     }
@@ -444,7 +479,7 @@ static int select_cases(const struct select_arrays *a, const struct rt_select_ca
     chan_touch_stack();
     chosen = select_poll(&s, &result);
     if (chosen < 0)
-        chosen = select_locked(&s, block, &result, a->waits, a->order);
+        chosen = select_locked(&s, block, &result, a->waits, a->slots);
     if (chosen < 0)
         return -1;
     if (result == CHAN_PANIC)
@@ -464,9 +499,9 @@ static int select_few(const struct rt_select_case *cases, uint32_t n, bool block
     uint64_t words[RT_SELECT_CASES_MAX];
     void *elems[RT_SELECT_CASES_MAX];
     struct chan_wait waits[RT_SELECT_CASES_MAX];
-    uint32_t order[RT_SELECT_CASES_MAX];
+    struct select_slot slots[RT_SELECT_CASES_MAX];
     uint8_t kinds[RT_SELECT_CASES_MAX];
-    struct select_arrays a = {sides, words, elems, waits, order, kinds};
+    struct select_arrays a = {sides, words, elems, waits, slots, kinds};
 
     return select_cases(&a, cases, n, block, ok);
 }
@@ -484,7 +519,7 @@ int rt_select(struct rt_select_case *cases, size_t n, bool block, bool *ok)
     a.words = (uint64_t *)(a.sides + n);
     a.elems = (void **)(a.words + n);
     a.waits = (struct chan_wait *)(a.elems + n);
-    a.order = (uint32_t *)(a.waits + n);
-    a.kinds = (uint8_t *)(a.order + n);
+    a.slots = (struct select_slot *)(a.waits + n);
+    a.kinds = (uint8_t *)(a.slots + n);
     return select_cases(&a, cases, (uint32_t)n, block, ok);
 }
