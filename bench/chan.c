@@ -60,6 +60,20 @@ BENCH_OPTS(ChanBuffered, .icount_n = 10000)
     bench_stop(b);
 }
 
+/* A send for which there is room, alone: a buffer as large as there are sends. */
+BENCH_OPTS(ChanSend, .icount_n = 10000)
+{
+    uint64_t n = b->n;
+
+    for (uint64_t left = n; left > 0;) {
+        uint64_t some = left < 10000 ? left : 10000;
+        chan(int) c = chan_make(int, (int64_t)some);
+        for (uint64_t i = 0; i < some; i++)
+            chan_send(c, (int)i);
+        left -= some;
+    }
+}
+
 static void produce(chan(int) c, uint64_t n)
 {
     for (uint64_t i = 0; i < n; i++)

@@ -109,6 +109,15 @@ BENCH(PanicRecover50)
         panic_recover(50);
 }
 
+/* The calls of PanicRecover50 alone. */
+BENCH(Fall50)
+{
+    falls = false;
+    for (uint64_t i = 0; i < b->n; i++)
+        fall(50);
+    falls = true;
+}
+
 BENCH(CatchPanic)
 {
     for (uint64_t i = 0; i < b->n; i++)
