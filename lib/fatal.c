@@ -34,13 +34,14 @@ void fatal_print_pc(uintptr_t pc, bool is_return_address)
     rt_printf("\t%s+%#lx\n\t\t%s:%u  pc=%#lx\n", s.name, (unsigned long)s.offset, s.file, s.line, (unsigned long)pc);
 }
 
-static void print_stack(uintptr_t pc, uintptr_t fp)
+/* exact: pc is the instruction itself; else the one behind the call, which may belong to the next function. */
+static void print_stack(uintptr_t pc, uintptr_t fp, bool exact)
 {
     static uintptr_t pcs[STACK_LINES];
     size_t n = arch_backtrace(pc, fp, pcs, STACK_LINES);
 
     for (size_t i = 0; i < n; i++)
-        fatal_print_pc(pcs[i], i > 0);
+        fatal_print_pc(pcs[i], i > 0 || !exact);
     if (n == STACK_LINES)
         rt_printf("\t... more frames\n");
 }
@@ -114,7 +115,7 @@ static RT_NORETURN void report(const struct arch_frame *frame, uintptr_t pc, uin
     rt_printf("\nfatal error: %s\n\ncpu %u:\n", text, arch_cpu_id());
     if (frame != NULL)
         arch_print_frame(frame);
-    print_stack(pc, fp);
+    print_stack(pc, fp, frame != NULL);
     rt_printf("\n");
     print_cpus();
     fatal_up_print_more();

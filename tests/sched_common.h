@@ -1,5 +1,6 @@
 /*
- * tests/sched_common.h - what the tests of the scheduler share: waiting with a limit, loops that never yield.
+ * tests/sched_common.h - what the tests of the scheduler share: waiting with a limit, loops that
+ * never yield.
  */
 #pragma once
 
@@ -13,7 +14,7 @@
 /* Sleep until `cond` holds, at most `seconds`; gives cond. */
 #define WAIT_UNTIL(cond, seconds)                                                                  \
     ({                                                                                             \
-        int64_t until_ = rt_nanotime() + (int64_t)(seconds) * 1000000000;                          \
+        int64_t until_ = rt_nanotime() + (int64_t)(seconds)*1000000000;                            \
         while (!(cond) && rt_nanotime() < until_)                                                  \
             rt_sleep(200000);                                                                      \
         (bool)(cond);                                                                              \

@@ -1,5 +1,6 @@
 /*
- * tests/sched_runq.c - run queues, with the world stopped: nobody else looks at them, and the goroutines are mere blocks.
+ * tests/sched_runq.c - run queues, with the world stopped: nobody else looks at them, and the
+ * goroutines are mere blocks.
  */
 #include <tests/sched_common.h>
 
@@ -64,7 +65,8 @@ TEST(runq, the_ring_keeps_order)
     EXPECT_EQ(t, wrong, 0);
 }
 
-/* A full ring gives its older half to the global queue; nothing is lost, nothing comes twice [runq.1]. */
+/* A full ring gives its older half to the global queue; nothing is lost, nothing comes twice
+ * [runq.1]. */
 TEST(runq, overflow_goes_to_the_global_queue)
 {
     unsigned global, ring, wrong = 0;
@@ -93,7 +95,8 @@ TEST(runq, overflow_goes_to_the_global_queue)
     EXPECT_EQ(t, wrong, 0);
 }
 
-/* A thief takes the older half, rounded up, runs the youngest of it first; then `next`, if it may [runq.3]. */
+/* A thief takes the older half, rounded up, runs the youngest of it first; then `next`, if it may
+ * [runq.3]. */
 TEST_OPTS(runq, a_thief_takes_the_older_half, .need_cpus = 2)
 {
     unsigned wrong = 0, n_ours = 0, n_left = 0;
@@ -145,7 +148,8 @@ TEST(runq, the_global_queue_keeps_order)
         unsigned before = globq_length();
         struct goroutine *g = globq_get();
         wrong += g != &blocks[at++];
-        wrong += before - globq_length() != (before / arch_cpu_count() + 1 < before ? before / arch_cpu_count() + 1 : before);
+        wrong += before - globq_length() !=
+                 (before / arch_cpu_count() + 1 < before ? before / arch_cpu_count() + 1 : before);
         while ((g = runq_get()) != NULL)
             wrong += g != &blocks[at++];
     }

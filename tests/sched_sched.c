@@ -96,7 +96,8 @@ TEST(sched, yield_goes_to_the_end)
     for (unsigned i = 3; i < 30; i++)
         wrong += turns.who[i] != turns.who[i - 3];
     rt_gomaxprocs(old);
-    EXPECT_LE(t, wrong, 3); /* a slice may end in between, or another goroutine of the runtime run */
+    EXPECT_LE(t, wrong,
+              3); /* a slice may end in between, or another goroutine of the runtime run */
 }
 
 /* ---- Fairness [sched.4] ---- */
@@ -159,13 +160,15 @@ TEST(sched, a_pair_starves_nobody)
     memset(&pair, 0, sizeof pair);
     go(pair_main, 0u);
     go(pair_main, 1u);
-    REQUIRE(t, WAIT_UNTIL(load_relaxed(&pair.g[0]) != NULL && load_relaxed(&pair.g[1]) != NULL, 10));
+    REQUIRE(t,
+            WAIT_UNTIL(load_relaxed(&pair.g[0]) != NULL && load_relaxed(&pair.g[1]) != NULL, 10));
     ready(pair.g[0]);
     hogs_start(n);
     for (unsigned round = 0; round < 2; round++) {
         uint32_t rounds = load_relaxed(&pair.rounds);
         hogs_note(hogs, n, before);
-        EXPECT(t, WAIT_UNTIL(hogs_moved(hogs, n, before) && load_relaxed(&pair.rounds) != rounds, 10));
+        EXPECT(t,
+               WAIT_UNTIL(hogs_moved(hogs, n, before) && load_relaxed(&pair.rounds) != rounds, 10));
     }
     hogs_finish(t, n);
     store_release(&pair.stop, 1);
@@ -196,7 +199,8 @@ static void notes_cpu(void)
     add_acq_rel(&procs.running, (uint32_t)-1);
 }
 
-/* Only the cpus below the limit run goroutines, all of them do, and nobody is left behind on the others. */
+/* Only the cpus below the limit run goroutines, all of them do, and nobody is left behind on the
+ * others. */
 TEST(sched, gomaxprocs_at_run_time)
 {
     unsigned n = arch_cpu_count();
@@ -217,7 +221,8 @@ TEST(sched, gomaxprocs_at_run_time)
         store_relaxed(&procs.limit, limit);
         memset(procs.seen, 0, sizeof procs.seen);
         unsigned seen = 0;
-        for (int64_t end = rt_nanotime() + INT64_C(10000000000); seen < limit && rt_nanotime() < end;) {
+        for (int64_t end = rt_nanotime() + INT64_C(10000000000);
+             seen < limit && rt_nanotime() < end;) {
             rt_sleep(1000000);
             seen = 0;
             for (unsigned i = 0; i < limit; i++)
@@ -231,7 +236,8 @@ TEST(sched, gomaxprocs_at_run_time)
     EXPECT(t, WAIT_UNTIL(load_acquire(&procs.running) == 0, 10));
 }
 
-/* Fewer cpus than loops that never yield: those from the other cpus get their turn on what is left. */
+/* Fewer cpus than loops that never yield: those from the other cpus get their turn on what is left.
+ */
 TEST_OPTS(sched, fewer_cpus_with_a_hog_on_each, .need_cpus = 2)
 {
     unsigned n = arch_cpu_count() < HOGS_MAX ? arch_cpu_count() : HOGS_MAX;
@@ -245,7 +251,8 @@ TEST_OPTS(sched, fewer_cpus_with_a_hog_on_each, .need_cpus = 2)
         rt_gomaxprocs(1);
         hogs_note(hogs, n, before);
         int64_t end = rt_nanotime() + INT64_C(10000000000);
-        while (!hogs_moved(hogs, n, before) && rt_nanotime() < end) /* no sleeping: it would bring slices */
+        while (!hogs_moved(hogs, n, before) &&
+               rt_nanotime() < end) /* no sleeping: it would bring slices */
             arch_cpu_relax();
         EXPECT(t, hogs_moved(hogs, n, before));
         rt_gomaxprocs(n);
@@ -444,7 +451,8 @@ static void fp_main(unsigned i)
     add_acq_rel(&fp.ended, 1);
 }
 
-/* Goroutines that compute with doubles, preempted at every few instructions: the results are exact. */
+/* Goroutines that compute with doubles, preempted at every few instructions: the results are exact.
+ */
 TEST(sched, doubles_survive_preemption)
 {
     memset(&fp, 0, sizeof fp);

@@ -1,0 +1,199 @@
+/*
+ * tests/sched_timer.c - timers of the scheduler, and sleepers.
+ */
+#include <tests/sched_common.h>
+
+#include <lib/list.h>
+#include <sched/timer.h>
+
+#define N 500u
+
+struct probe {
+    struct timer timer;
+    uint32_t fired; /* [a] */
+    uint32_t place; /* in the order of firing */
+    int64_t at_ns;
+};
+
+static struct probe probes[N];
+static uint32_t n_fired;
+
+static void probe_fire(struct timer *timer)
+{
+    struct probe *p = container_of(timer, struct probe, timer);
+
+    p->at_ns = arch_nanotime();
+    p->place = add_relaxed(&n_fired, 1);
+    add_acq_rel(&p->fired, 1);
+}
+
+static void probes_clear(void)
+{
+    memset(probes, 0, sizeof probes);
+    store_relaxed(&n_fired, 0);
+}
+
+/* None fires early; each fires once; on one cpu in the order of times, and of starts among equals
+ * [timer.1]. */
+TEST(timer, order)
+{
+    int64_t base;
+    unsigned early = 0, twice = 0, disorder = 0;
+
+    probes_clear();
+    preempt_off(); /* all on this cpu */
+    base = arch_nanotime() + 20000000;
+    for (unsigned i = 0; i < N; i++) {
+        bool ok = timer_start(&probes[i].timer, base + rng_below(&t->rng, 40) * 50000, probe_fire);
+        if (!ok)
+            early++;
+    }
+    preempt_on();
+    EXPECT(t, WAIT_UNTIL(load_acquire(&n_fired) == N, 10));
+    for (unsigned i = 0; i < N; i++) {
+        early += probes[i].at_ns < probes[i].timer.when_ns;
+        twice += probes[i].fired != 1;
+        for (unsigned k = 0; k < i; k++) {
+            bool k_first = probes[k].timer.when_ns <= probes[i].timer.when_ns;
+            disorder += k_first != (probes[k].place < probes[i].place);
+        }
+    }
+    EXPECT_EQ(t, early, 0);
+    EXPECT_EQ(t, twice, 0);
+    EXPECT_EQ(t, disorder, 0);
+}
+
+/* A time that has passed fires at once; a stopped one never; stopping twice says so. */
+TEST(timer, past_and_stopped)
+{
+    struct probe p = {.fired = 0};
+
+    REQUIRE(t, timer_start(&p.timer, arch_nanotime() - 1000000, probe_fire));
+    EXPECT(t, WAIT_UNTIL(load_acquire(&p.fired) == 1, 5));
+    EXPECT(t, !timer_stop(&p.timer));
+    REQUIRE(t, timer_start(&p.timer, arch_nanotime() + INT64_C(3600000000000), probe_fire));
+    EXPECT(t, timer_stop(&p.timer));
+    EXPECT(t, !timer_stop(&p.timer));
+    REQUIRE(t, timer_start(&p.timer, INT64_MAX, probe_fire));                 /* never */
+    REQUIRE(t, timer_start(&p.timer, arch_nanotime() + 1000000, probe_fire)); /* moved */
+    EXPECT(t, WAIT_UNTIL(load_acquire(&p.fired) == 2, 5));
+    struct timer unused = {.when_ns = 0};
+    EXPECT(t, !timer_stop(&unused));
+}
+
+static struct {
+    uint32_t starts, stops, ended;
+    uint64_t wrong;
+} race;
+
+/* One owner for each timer, who starts it, moves it to where it now runs, and stops it at any
+ * moment. */
+static void races(unsigned first, unsigned n, uint64_t seed)
+{
+    struct rng r = {seed};
+
+    for (unsigned round = 0; round < 300; round++) {
+        struct probe *p = &probes[first + rng_below(&r, n)];
+        if (!timer_start(&p->timer, arch_nanotime() + rng_below(&r, 60000), probe_fire))
+            add_relaxed(&race.wrong, 1);
+        add_relaxed(&race.starts, 1);
+        if (rng_below(&r, 2) == 0)
+            rt_yield();
+        else
+            rt_sleep(rng_below(&r, 50000));
+        uint32_t before = load_acquire(&p->fired);
+        if (timer_stop(&p->timer)) {
+            add_relaxed(&race.stops, 1);
+            if (load_acquire(&p->fired) != before)
+                add_relaxed(&race.wrong, 1); /* it says that it never fired */
+        }
+    }
+    add_acq_rel(&race.ended, 1);
+}
+
+/* Every start ends in exactly one of: it fired, or a stop said that it won't [timer.2]. */
+TEST(timer, stop_against_fire)
+{
+    probes_clear();
+    memset(&race, 0, sizeof race);
+    for (unsigned i = 0; i < 8; i++)
+        go(races, i * 10, 10u, rng_next(&t->rng));
+    REQUIRE(t, WAIT_UNTIL(load_acquire(&race.ended) == 8, 25));
+    EXPECT_EQ(t, race.wrong, 0);
+    EXPECT(t, WAIT_UNTIL(load_acquire(&n_fired) + race.stops == race.starts, 5));
+    EXPECT_EQ(t, load_acquire(&n_fired) + race.stops, race.starts);
+}
+
+static struct probe again;
+
+static void fires_again(struct timer *timer)
+{
+    struct probe *p = container_of(timer, struct probe, timer);
+
+    if (add_acq_rel(&p->fired, 1) < 9 && !timer_start(timer, timer->when_ns + 100000, fires_again))
+        store_relaxed(&p->fired, 1000);
+}
+
+/* The function may start its timer again [timer.3]. */
+TEST(timer, starts_itself_again)
+{
+    memset(&again, 0, sizeof again);
+    REQUIRE(t, timer_start(&again.timer, arch_nanotime() + 100000, fires_again));
+    EXPECT(t, WAIT_UNTIL(load_acquire(&again.fired) >= 10, 5));
+    rt_sleep(1000000);
+    EXPECT_EQ(t, load_acquire(&again.fired), 10);
+}
+
+static struct {
+    uint32_t ended, early, n;
+    int64_t late_ns[2000];
+} sleepers;
+
+static void sleeps_until(int64_t when)
+{
+    rt_sleep(when - arch_nanotime());
+    int64_t late = arch_nanotime() - when;
+    if (late < 0)
+        add_relaxed(&sleepers.early, 1);
+    uint32_t i = add_relaxed(&sleepers.n, 1);
+    sleepers.late_ns[i] = late;
+    add_acq_rel(&sleepers.ended, 1);
+}
+
+/* Many sleepers: each comes back, none early. How late is reported, and bounded loosely. */
+TEST_OPTS(timer, many_sleepers, .need_mib = 60)
+{
+    unsigned n = 2000;
+    int64_t base = arch_nanotime() + 300000000;
+
+    memset(&sleepers, 0, sizeof sleepers);
+    for (unsigned i = 0; i < n; i++)
+        go(sleeps_until, base + rng_below(&t->rng, 300000000));
+    REQUIRE(t, WAIT_UNTIL(load_acquire(&sleepers.ended) == n, 20));
+    EXPECT_EQ(t, sleepers.early, 0);
+    for (unsigned gap = n / 2; gap > 0; gap /= 2) /* Shell sort */
+        for (unsigned i = gap; i < n; i++)
+            for (unsigned k = i; k >= gap && sleepers.late_ns[k] < sleepers.late_ns[k - gap];
+                 k -= gap) {
+                int64_t swap = sleepers.late_ns[k];
+                sleepers.late_ns[k] = sleepers.late_ns[k - gap];
+                sleepers.late_ns[k - gap] = swap;
+            }
+    test_note(t, "late by: median %lld us, p99 %lld us, worst %lld us",
+              (long long)sleepers.late_ns[n / 2] / 1000,
+              (long long)sleepers.late_ns[n * 99 / 100] / 1000,
+              (long long)sleepers.late_ns[n - 1] / 1000);
+    EXPECT_LE(t, sleepers.late_ns[n / 2], INT64_C(100000000));
+}
+
+/* 0 and less only yield. */
+TEST(timer, sleep_of_nothing)
+{
+    int64_t start = rt_nanotime();
+
+    for (int i = 0; i < 100; i++) {
+        rt_sleep(0);
+        rt_sleep(-5);
+    }
+    EXPECT_LE(t, rt_nanotime() - start, INT64_C(5000000000));
+}
