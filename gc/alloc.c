@@ -98,14 +98,15 @@ static bool cache_next_group(unsigned shape)
     return false;
 }
 
-/* Let go of the span that a cpu has cached for this shape: our own, preemption off, or any, world stopped. */
-static void cache_release(struct gc_cache *cache, struct gc_cache_span *cs)
+/* Take the span that a cpu has cached for this shape away from it: our own, preemption off, or any, world stopped. */
+static struct gc_span *cache_detach(struct gc_cache *cache, struct gc_cache_span *cs, bool *exhausted)
 {
     struct gc_span *span = cs->span;
-    if (span == NULL)
-        return;
     uint64_t left = cache->free;
     unsigned n_left = bits_count(left);
+
+    if (span == NULL)
+        return NULL;
     if (left != 0) {
         cache->free = 0;
         gc_count_unallocated(n_left, (uint64_t)n_left * span->slot_bytes);
@@ -114,7 +115,16 @@ static void cache_release(struct gc_cache *cache, struct gc_cache_span *cs)
     }
     cs->span = NULL;
     span->state = GC_SPAN_SWEEPING;
-    bool exhausted = n_left == 0 && cs->next_group * 64 >= span->n_slots;
+    *exhausted = n_left == 0 && cs->next_group * 64 >= span->n_slots;
+    return span;
+}
+
+static void cache_release(struct gc_cache *cache, struct gc_cache_span *cs)
+{
+    bool exhausted;
+    struct gc_span *span = cache_detach(cache, cs, &exhausted);
+    if (span == NULL)
+        return;
     if (exhausted && span->swept == (uint8_t)gc_sweep_gen)
         gc_shape_push(span, true);
     else
@@ -125,6 +135,21 @@ void gc_cache_flush_stw(unsigned cpu)
 {
     for (unsigned i = 1; i < GC_SHAPES; i++)
         cache_release(&(*cpu_ptr(cpu, gc_cache))[i], &(*cpu_ptr(cpu, gc_cache_span))[i]);
+}
+
+/* A few shapes at a time, so that each has its turn well before the epoch comes round [heap.2]. */
+#define RETIRE_SHAPES 4u
+
+void gc_cache_retire_stw(unsigned cpu)
+{
+    bool exhausted;
+    for (unsigned i = 0; i < RETIRE_SHAPES; i++) {
+        unsigned shape = (gc_sweep_gen * RETIRE_SHAPES + i) % GC_SHAPES;
+        struct gc_span *span = cache_detach(&(*cpu_ptr(cpu, gc_cache))[shape],
+                                            &(*cpu_ptr(cpu, gc_cache_span))[shape], &exhausted);
+        if (span != NULL)
+            gc_shape_push_unswept(span);
+    }
 }
 
 static void cache_take_span(unsigned shape, struct gc_span *span)
@@ -305,7 +330,7 @@ static size_t aligned_bytes(size_t bytes, size_t align)
 static unsigned aligned_class(size_t bytes, size_t align)
 {
     unsigned class = gc_class_of(bytes);
-    while (align > 16 && gc_classes[class].bytes % align != 0)
+    while (align >= 16 && gc_classes[class].bytes % align != 0)
         class++;
     return class;
 }
@@ -430,7 +455,7 @@ void *rt_gc_alloc_array(struct rt_type *elem, size_t n)
 void *rt_gc_alloc_noscan(size_t bytes)
 {
     (void)rt_gc_array_bytes(bytes, 1);
-    return alloc_noscan(bytes, 16, 0);
+    return alloc_noscan(bytes, bytes >= 16 ? 16 : 8, 0); /* no type says what it is for */
 }
 
 static struct rt_type word_type = {

@@ -406,6 +406,7 @@ static void end_stw(struct gc_cycle_times *t)
         struct gc_counts *c = cpu_ptr(i, gc_counts);
         gc_heap_live += c->unflushed_bytes;
         c->unflushed_bytes = 0;
+        gc_cache_retire_stw(i);
         t->assist_ns += c->assist_ns;
         t->background_ns += c->tick_ns;
         t->idle_ns += c->idle_ns;

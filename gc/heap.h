@@ -11,7 +11,7 @@
  *          same cycle otherwise). Any other byte is a dead object that the sweep has not met yet.
  * [heap.2] Before STW#1, every span that no cpu has cached was swept: no dead bytes there. So at most
  *          two values are live and a byte of long ago never comes alive. Cached spans are swept when they
- *          are refilled from, and every cpu lets go of its spans at least every 64 cycles.
+ *          are refilled from, and every cpu lets go of each of its spans at least every 128 cycles.
  * [heap.3] Between STW#1 and STW#2 no span changes its shape or goes away: whoever resolves an address while marking
  *          needs no lock. Spans are freed by the sweep, and the sweep is over before STW#1.
  * [heap.4] A span's descriptor and epoch bytes are complete before its page map entries are stored (release; the
@@ -216,6 +216,7 @@ struct gc_span *gc_span_at_index(size_t unit);
 
 /* Put a swept span, owned by the caller, on its shape's list (gc/sweep.c). */
 void gc_shape_push(struct gc_span *span, bool full);
+void gc_shape_push_unswept(struct gc_span *span); /* one that is to be swept in this generation */
 
 /* The free slots of a group (bit i: slot i), by its epoch bytes as they are. */
 uint64_t gc_group_free(const struct gc_span *span, uint32_t group);

@@ -104,6 +104,12 @@ void gc_shape_push(struct gc_span *span, bool full)
     push(span, full, gc_sweep_gen & 1);
 }
 
+void gc_shape_push_unswept(struct gc_span *span)
+{
+    push(span, true, (gc_sweep_gen & 1) ^ 1);
+    store_release(&sweep_cursor, 0); /* a sweeper that passed its shape comes back */
+}
+
 static struct gc_span *pop_locked(struct gc_span **list)
 {
     struct gc_span *span = *list;
@@ -150,10 +156,9 @@ void gc_sweep_release_specials(void)
     spin_unlock(&special_lock);
     while (span != NULL) {
         struct gc_span *next = span->next;
-        push(span, true, (gc_sweep_gen & 1) ^ 1);
+        gc_shape_push_unswept(span);
         span = next;
     }
-    store_release(&sweep_cursor, 0); /* a sweeper that passed these shapes comes back */
 }
 
 
