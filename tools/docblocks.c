@@ -85,7 +85,7 @@ static const char *emit(const char *dir, const char *path, size_t line, enum kin
     if (kind == BLOCK_C && !program)
         return NULL;
     if (kind == BLOCK_BODY) {
-        add_text(&out, "#include <rt/rt.h>\n#pragma GCC diagnostic ignored \"-Wunused\"\n");
+        add_text(&out, "#include <rt/rt.h>\n");
         add(&out, given->p, given->len);
         add_text(&out, util_printf("\nvoid body(void);\nvoid body(void)\n{\n#line %zu \"%s\"\n",
                                    line + 1, path));
