@@ -197,3 +197,33 @@ TEST(timer, sleep_of_nothing)
     }
     EXPECT_LE(t, rt_nanotime() - start, INT64_C(5000000000));
 }
+
+static struct {
+    int64_t newest; /* [a] */
+    uint32_t wrong, ended;
+} clocks;
+
+static void reads_the_clock(int64_t end)
+{
+    for (int64_t now = 0; now < end;) {
+        int64_t newest = load_acquire(&clocks.newest);
+        now = arch_nanotime();
+        if (now < newest)
+            add_relaxed(&clocks.wrong, 1);
+        while (newest < now && !cas_acq_rel(&clocks.newest, newest, now))
+            newest = load_acquire(&clocks.newest);
+    }
+    add_acq_rel(&clocks.ended, 1);
+}
+
+/* What one cpu read no other goes behind, also while the rate is being refined [clock.1] [clock.3]. */
+TEST(timer, one_clock_for_all_cpus)
+{
+    unsigned n = arch_cpu_count();
+
+    memset(&clocks, 0, sizeof clocks);
+    for (unsigned i = 0; i < n; i++)
+        go(reads_the_clock, arch_nanotime() + 300000000);
+    EXPECT(t, WAIT_UNTIL(load_acquire(&clocks.ended) == n, 20));
+    EXPECT_EQ(t, clocks.wrong, 0);
+}

@@ -10,6 +10,9 @@
  * [clock.1] arch_nanotime() never goes back, on no cpu and between no two: a refinement keeps the value of the
  *           moment and changes the rate from there on.
  * [clock.2] Readers see one consistent {cycles, ns, rate}: odd `version` means that it is being changed.
+ * [clock.3] The moment of a change is taken after `version` is odd: a reader that still used the old rate read the counter
+ *           before it. Else a virtual cpu that is held up just then lets others go on with the old rate for
+ *           milliseconds, and the new rate, if lower, would take them back.
  * LOCKING. One writer: the boot cpu's timer interrupt. Readers retry.
  * SOURCES. IA-PC HPET specification 1.0a; ACPI 6.5 4.8.3.3 (PM timer); Intel 8254 data sheet.
  */
@@ -110,11 +113,10 @@ static int64_t reference_ns(uint64_t ticks)
 static void rate_set(uint64_t ns_per_cycle)
 {
     irqflags_t flags = arch_irq_save();
+
+    store_seq_cst(&now.version, now.version + 1); /* before the counter is read [clock.3] */
     uint64_t cycles = arch_cycles();
     int64_t ns = now.ns + (int64_t)((unsigned __int128)(cycles - now.cycles) * now.ns_per_cycle >> 32);
-
-    store_relaxed(&now.version, now.version + 1);
-    __atomic_thread_fence(__ATOMIC_RELEASE);
     now.cycles = cycles;
     now.ns = ns;
     now.ns_per_cycle = ns_per_cycle;
