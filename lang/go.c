@@ -36,7 +36,7 @@ struct sleeper {
 
 static void sleep_over(struct timer *t)
 {
-    ready(container_of(t, struct sleeper, timer)->g);
+    ready_last(container_of(t, struct sleeper, timer)->g); /* equal times: in the order of the timers */
 }
 
 void rt_sleep(int64_t ns)
