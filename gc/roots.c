@@ -10,8 +10,9 @@
  *           one that was born later needs no scan: all it was given is in the snapshot or black.
  * [roots.2] scan_state is scan_generation << 2 and one of the SCAN_ values; any other generation's means not scanned. Whoever swaps
  *           it to SCAN_BUSY owns the stack for a slice, with preemption off; so nobody ever waits for more.
- * [roots.3] SCAN_OWN: the goroutine was running in STW#1, too deep to be scanned there; it is on its way into its
- *           cpu's scheduler, and only that scans it, because its registers are not yet saved.
+ * [roots.3] SCAN_OWN: the goroutine was running in STW#1 and was not scanned there (it is deep, or mode hybrid). While
+ *           its registers are not saved only its cpu's scheduler scans it; once it has parked (tokens is -1),
+ *           anybody may.
  *
  * LOCKING. Cursors: roots_lock (rank GC_POOL). ORDERING. SCAN_DONE is stored with release and loaded with acquire:
  * partners are each other, and the scheduler's check.
@@ -72,7 +73,9 @@ static enum scan_result scan_goroutine(struct goroutine *g, bool own)
 
     if (s == state_of(SCAN_DONE))
         return SCANNED;
-    if (s == state_of(SCAN_BUSY) || (s == state_of(SCAN_OWN) && !own))
+    if (s == state_of(SCAN_BUSY))
+        return NOT_NOW;
+    if (s == state_of(SCAN_OWN) && !own && load_acquire(&g->tokens) != -1) /* partner: sched_finish_switch() */
         return NOT_NOW;
     if (!cas_acq_rel(&g->scan_state, s, state_of(SCAN_BUSY))) /* [roots.2] */
         return NOT_NOW;
