@@ -361,7 +361,7 @@ test: $(HOST)/testrun $(HOST)/tlbaudit $(if $(T),,host-tests) ## all tests; T= S
 	$(Q)$(TESTRUN) $(if $(T),,$(WORK_HOST) $(WORK_FAIL)) $(WORK_GUEST) $(if $(T),,$(WORK_EXACT) $(WORK_SH) $(WORK_ONCE))
 stress: $(HOST)/testrun ## the long, seeded tests: BUILD=stress on 1, 2 and 4 cores
 	$(Q)$(MAKE) BUILD=stress CC='$(CC)' test-parts
-	$(Q)$(TESTRUN) -a --stress -i 300 'guest:stress=$(call test_out,stress)/tests.elf'
+	$(Q)$(TESTRUN) -a --stress -i 300 'guest:stress=$(call test_out,stress)/tests.elf' 'matrix:machines=$(call test_out,stress)/tests.elf'
 check-host: $(HOST)/testrun host-tests ## the tests that run on this machine
 	$(Q)$(TESTRUN) $(WORK_HOST)
 check-compile-fail: $(HOST)/testrun ## what must not compile, with both compilers

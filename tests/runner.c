@@ -3,6 +3,7 @@
  *
  * WHAT. Arguments (the words after "--"):
  *     PATTERN...     globs of suite.name; a pattern without a dot is a suite. None: all
+ *     --not PATTERN  leaves out what the pattern selects
  *     --stress       also the cases marked .stress
  *     --icount       the clock counts instructions: also the cases marked .icount_only
  *     --only NAME    that case and no other, also one that must end the run (TEST_DIES)
@@ -45,8 +46,8 @@ extern const struct test_case *const __start_rt_tests[];
 extern const struct test_case *const __stop_rt_tests[];
 
 static struct {
-    const char *patterns[PATTERNS_MAX];
-    size_t n_patterns;
+    const char *patterns[PATTERNS_MAX], *excepts[PATTERNS_MAX];
+    size_t n_patterns, n_excepts;
     const char *only;
     bool list, idle, stress, icount;
     uint64_t seed;
@@ -118,6 +119,16 @@ static void case_name(const struct test_case *tc, char *buf, size_t size)
     rt_snprintf(buf, size, "%s.%s", tc->suite, tc->name);
 }
 
+/* A pattern without a dot is a suite. */
+static bool any_match(const char *const *patterns, size_t n, const struct test_case *tc,
+                      const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (glob_match(patterns[i], strchr(patterns[i], '.') != NULL ? name : tc->suite))
+            return true;
+    return false;
+}
+
 static bool selected(const struct test_case *tc)
 {
     char name[128];
@@ -125,14 +136,10 @@ static bool selected(const struct test_case *tc)
     case_name(tc, name, sizeof name);
     if (options.only != NULL)
         return strcmp(options.only, name) == 0;
-    if (options.list != (tc->dies_says != NULL))
+    if (options.list != (tc->dies_says != NULL) ||
+        any_match(options.excepts, options.n_excepts, tc, name))
         return false;
-    for (size_t i = 0; i < options.n_patterns; i++) {
-        const char *pattern = options.patterns[i];
-        if (glob_match(pattern, strchr(pattern, '.') != NULL ? name : tc->suite))
-            return true;
-    }
-    return options.n_patterns == 0;
+    return options.n_patterns == 0 || any_match(options.patterns, options.n_patterns, tc, name);
 }
 
 /*
@@ -351,6 +358,8 @@ static bool parse(int argc, char **argv)
             options.icount = true;
         else if (strcmp(arg, "--only") == 0 && i + 1 < argc)
             options.only = argv[++i];
+        else if (strcmp(arg, "--not") == 0 && i + 1 < argc && options.n_excepts < PATTERNS_MAX)
+            options.excepts[options.n_excepts++] = argv[++i];
         else if (arg[0] != '-' && options.n_patterns < PATTERNS_MAX)
             options.patterns[options.n_patterns++] = arg;
         else {
