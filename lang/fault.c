@@ -153,6 +153,15 @@ struct check_overflow {
     RT_NORETURN void __ubsan_handle_##name##_abort(__VA_ARGS__);                                   \
     void __ubsan_handle_##name##_abort(__VA_ARGS__)
 
+/* The file as tracebacks write it; the compiler's record has the path that it was called with. */
+static const char *check_file(const struct check_place *place, uintptr_t pc)
+{
+    struct symbol s;
+
+    return symbol_lookup(pc - 1, &s) && s.line == place->line ? s.file : place->file;
+}
+#define CHECK_FILE(place) check_file(place, (uintptr_t)__builtin_return_address(0))
+
 static int64_t check_value(const struct check_type *type, uintptr_t value)
 {
     unsigned bits = 1u << (type->info >> 1);
@@ -180,7 +189,7 @@ CHECK_HANDLER(divrem_overflow, const struct check_overflow *check, uintptr_t lef
 {
     (void)left;
     panic_runtime(RT_PANIC_DIVIDE, "integer %s (%s:%u)",
-                  check_value(check->type, right) == 0 ? "divide by zero" : "overflow", check->place.file,
+                  check_value(check->type, right) == 0 ? "divide by zero" : "overflow", CHECK_FILE(&check->place),
                   check->place.line);
 }
 
@@ -189,24 +198,24 @@ CHECK_HANDLER(out_of_bounds, const struct check_bounds *check, uintptr_t index)
     int64_t i = check_value(check->index, index);
 
     if (i < 0)
-        panic_runtime(RT_PANIC_INDEX, "index out of range [%ld] (%s:%u)", (long)i, check->place.file,
+        panic_runtime(RT_PANIC_INDEX, "index out of range [%ld] (%s:%u)", (long)i, CHECK_FILE(&check->place),
                       check->place.line);
     panic_runtime(RT_PANIC_INDEX, "index out of range [%ld] with length %ld (%s:%u)", (long)i,
-                  check_length(check->array), check->place.file, check->place.line);
+                  check_length(check->array), CHECK_FILE(&check->place), check->place.line);
 }
 
 CHECK_HANDLER(type_mismatch_v1, const struct check_mismatch *check, uintptr_t address)
 {
     if (address < NIL_BYTES)
         panic_runtime(RT_PANIC_NIL_DEREF, "invalid memory address or nil pointer dereference (%s:%u)",
-                      check->place.file, check->place.line);
-    panic_runtime(RT_PANIC_ALIGN, "misaligned memory access (%s:%u)", check->place.file, check->place.line);
+                      CHECK_FILE(&check->place), check->place.line);
+    panic_runtime(RT_PANIC_ALIGN, "misaligned memory access (%s:%u)", CHECK_FILE(&check->place), check->place.line);
 }
 
 #define CHECK_PLAIN(name, text, ...)                                                               \
     CHECK_HANDLER(name, const struct check_place *place __VA_ARGS__)                               \
     {                                                                                              \
-        panic_runtime(RT_PANIC_CHECK, text " (%s:%u)", place->file, place->line);                  \
+        panic_runtime(RT_PANIC_CHECK, text " (%s:%u)", CHECK_FILE(place), place->line);                  \
     }
 #define ONE_VALUE , uintptr_t a RT_UNUSED
 #define TWO_VALUES , uintptr_t a RT_UNUSED, uintptr_t b RT_UNUSED
@@ -227,11 +236,11 @@ CHECK_PLAIN(nonnull_return_v1, "null result", ONE_VALUE)
 void __ubsan_handle_builtin_unreachable(const struct check_place *place);
 void __ubsan_handle_builtin_unreachable(const struct check_place *place)
 {
-    panic_runtime(RT_PANIC_CHECK, "unreachable code (%s:%u)", place->file, place->line);
+    panic_runtime(RT_PANIC_CHECK, "unreachable code (%s:%u)", CHECK_FILE(place), place->line);
 }
 
 void __ubsan_handle_missing_return(const struct check_place *place);
 void __ubsan_handle_missing_return(const struct check_place *place)
 {
-    panic_runtime(RT_PANIC_CHECK, "missing return (%s:%u)", place->file, place->line);
+    panic_runtime(RT_PANIC_CHECK, "missing return (%s:%u)", CHECK_FILE(place), place->line);
 }

@@ -278,7 +278,10 @@ void panic_runtime(enum rt_panic_kind kind, const char *fmt, ...)
 
 void panic_fault(enum rt_panic_kind kind, const char *text, uintptr_t address, struct trace_start at)
 {
-    panic_text(kind, text, address, at);
+    struct rt_panic *e = panic_make(kind, text, __builtin_strlen(text) + 1, NULL, address, at.pc);
+
+    e->is_fault = true;
+    panic_start(e, at);
 }
 
 void sched_panic(const char *text)
@@ -386,6 +389,8 @@ static void print_panics(const struct panic_state *p)
 
 static void print_signal(const struct rt_panic *e)
 {
+    if (!e->is_fault)
+        return;
     if (e->kind == RT_PANIC_NIL_DEREF || e->kind == RT_PANIC_FAULT)
         rt_printf("[signal SIGSEGV: segmentation violation code=0x1 addr=0x%lx pc=0x%lx]\n",
                   (unsigned long)e->fault_address, (unsigned long)e->pc);

@@ -45,6 +45,12 @@ struct walk {
     bool exact;
 };
 
+#define LINE_CACHE 16
+struct line_cache {
+    uintptr_t pc;
+    unsigned lines;
+};
+
 static bool in_stack(const struct walk *w, uintptr_t at, unsigned words)
 {
     return at % sizeof(uintptr_t) == 0 && at >= w->lo && at < w->hi && w->hi - at >= words * sizeof(uintptr_t);
@@ -53,9 +59,9 @@ static bool in_stack(const struct walk *w, uintptr_t at, unsigned words)
 /* From the function that w stands in to its caller. */
 static bool walk_up(struct walk *w)
 {
-    struct symbol s;
+    struct symbol s = {0};
     uintptr_t at = w->pc - !w->exact;
-    bool known = symbol_lookup(at, &s);
+    bool known = (w->exact || !traceback_is_program(at)) && symbol_lookup(at, &s);
     uintptr_t function = at - s.offset;
     /* an interrupted function may have no frame, or none yet */
     int slot = w->exact && w->sp != 0 && known && s.offset < 4096 ? arch_return_slot(function, w->pc) : -1;
@@ -144,17 +150,28 @@ static unsigned frame_lines(const struct walk *w, bool print)
     return n;
 }
 
+/* How many lines that prints. Deep stacks are recursions: the same few places again and again. */
+static unsigned count_lines(const struct walk *w, struct line_cache *cache)
+{
+    struct line_cache *c = &cache[w->pc / 4 % LINE_CACHE];
+
+    if (c->pc != w->pc || w->exact)
+        *c = (struct line_cache){w->pc, frame_lines(w, false)};
+    return c->lines;
+}
+
 static void print_stack(struct walk start)
 {
+    struct line_cache cache[LINE_CACHE] = {{0, 0}};
     unsigned total = 0, n = 0;
     struct walk w = start;
 
     do
-        total += frame_lines(&w, false);
+        total += count_lines(&w, cache);
     while (walk_up(&w));
     w = start;
     do {
-        unsigned lines = frame_lines(&w, false);
+        unsigned lines = count_lines(&w, cache);
         bool first = n < FRAMES_FIRST, behind = total - n <= FRAMES_LAST;
         if (lines != 0 && (first || behind))
             frame_lines(&w, true);

@@ -56,6 +56,7 @@ struct rt_panic {
     rt_ref(void *) value;         /* rt_panic_value()'s, else NULL */
     enum rt_panic_kind kind;
     bool is_runtime_error;   /* the message begins with "runtime error: " */
+    bool is_fault;           /* the machine refused an instruction; else somebody called a function that panics */
     bool repanicked;         /* rt_repanic() was called with it */
     uintptr_t fault_address; /* of a fault, else 0 */
     uintptr_t pc;            /* where it happened: the faulting instruction, or behind the call of panic() */
