@@ -226,6 +226,14 @@ static bool memory_short(unsigned *step, size_t bytes, unsigned flags)
     lang_panic_out_of_memory(bytes);
 }
 
+#ifdef RT_DEBUG
+#define DEBUG_PREEMPT_OFF() preempt_off()
+#define DEBUG_PREEMPT_ON() preempt_on()
+#else
+#define DEBUG_PREEMPT_OFF() ((void)0)
+#define DEBUG_PREEMPT_ON() ((void)0)
+#endif
+
 /* A slot of this shape, cleared but for its header; 0 only with ALLOC_TRY. */
 static uintptr_t alloc_slot(unsigned shape, const struct gc_header *header, unsigned flags)
 {
@@ -236,13 +244,16 @@ static uintptr_t alloc_slot(unsigned shape, const struct gc_header *header, unsi
     if (header != NULL)
         (memcpy)(words, header, sizeof(words));
     for (;;) {
+        DEBUG_PREEMPT_OFF(); /* the verifier would take dead bytes in a new object for lost references */
         struct gc_taken got = header == NULL ? gc_take(at) : gc_take_header(at, words[0], words[1]);
         if (RT_LIKELY(got.slot != 0)) {
             uint64_t skip = header == NULL ? 0 : sizeof(*header);
             if (got.zero_bytes != 0)
                 (memset)((void *)(got.slot + skip), 0, got.zero_bytes - skip);
+            DEBUG_PREEMPT_ON();
             return got.slot;
         }
+        DEBUG_PREEMPT_ON();
         if (!refill(shape) && !memory_short(&step, gc_classes[gc_shapes[shape].class].bytes, flags))
             return 0;
     }
@@ -273,7 +284,7 @@ static void *alloc_large(size_t bytes, const struct gc_header *header, unsigned 
 
     void *object = (void *)span->base;
     preempt_off(); /* the epoch is that of the moment of publication [alloc.2] */
-    gc_epochs(span)[0] = gc_epoch;
+    gc_epochs(span)[0] = gc_epoch_birth;
     span->swept = (uint8_t)gc_sweep_gen;
     gc_span_publish(span);
     gc_count_allocated(1, gc_slot_size(span));

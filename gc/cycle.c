@@ -43,13 +43,14 @@
 #define FORCE_NS INT64_C(120000000000)
 #define FLUSH_BYTES 16384u
 
-uint8_t gc_epoch = 1, gc_epoch_also = 1;
+uint8_t gc_epoch = 1, gc_epoch_birth = 1, gc_epoch_also = 1;
 uint8_t gc_phase;
 uint32_t gc_cycle_number;
 bool gc_clobber_free;
 uint32_t gc_stress;
 bool gc_shade_deleted = true, gc_shade_stored;
 uint8_t gc_drill;
+bool gc_verify_cycles;
 uint64_t gc_heap_live;
 
 PERCPU(struct gc_counts, gc_counts);
@@ -372,6 +373,7 @@ static void begin_stw(void)
     gc_cycle_number++;
     gc_epoch_also = gc_epoch;
     gc_epoch = gc_epoch == 255 ? 1 : gc_epoch + 1;
+    gc_epoch_birth = gc_drill == GC_DRILL_WHITE_BIRTH ? gc_epoch_also : gc_epoch;
     gc_phase = GC_MARKING;
     set_barrier_stw();
     gc_pacer_begin_stw();
@@ -393,14 +395,9 @@ static void end_stw(struct gc_cycle_times *t)
     gc_phase = GC_IDLE;
     rt_wb_on = 0;
     sched_scan_on = 0;
-#ifdef RT_DEBUG
-    bool check = true;
-#else
-    bool check = knobs.gccheckmark;
-#endif
-    if (check)
+    if (gc_verify_cycles)
         gc_verify_stw();
-    gc_epoch_also = gc_epoch;
+    gc_epoch_also = gc_epoch_birth = gc_epoch;
     gc_sweep_begin_stw();
     for (unsigned i = 0; i < arch_cpu_count(); i++) {
         struct gc_counts *c = cpu_ptr(i, gc_counts);
@@ -553,6 +550,11 @@ void gc_init(void)
     rseq_init(table);
     gc_mode_next = (uint8_t)knobs.gcmode;
     gc_clobber_free = knobs.clobberfree;
+#ifdef RT_DEBUG
+    gc_verify_cycles = true;
+#else
+    gc_verify_cycles = knobs.gccheckmark;
+#endif
     gc_stress = stress_left = (uint32_t)knobs.gcstress;
     gc_mark_init();
     gc_pacer_init();

@@ -27,6 +27,7 @@ enum gc_drill {
     GC_DRILL_NO_RESUME_SCAN, /* goroutines run on unscanned stacks */
     GC_DRILL_WHITE_BIRTH,    /* objects born while marking get the last epoch */
 };
+extern bool gc_verify_cycles; /* [a] gc_verify_stw() after each cycle: debug builds, gccheckmark=1 */
 extern uint8_t gc_drill; /* [a] takes effect in the next cycle */
 
 /* Each cpu's own counters; sums are made when somebody asks. Preemption off. */

@@ -152,6 +152,7 @@ static inline uint64_t gc_slot_size(const struct gc_span *span)
 /* ---- Epochs -------------------------------------------------------------------------------------- */
 
 extern uint8_t gc_epoch;      /* [S] 1 to 255: the current cycle */
+extern uint8_t gc_epoch_birth; /* [S] what new objects get: gc_epoch, but in a drill */
 extern uint8_t gc_epoch_also; /* [S] the one before while marking, else gc_epoch */
 extern uint32_t gc_sweep_gen; /* [S] cycles that reached their sweep; its parity selects shape lists */
 

@@ -410,3 +410,29 @@ TEST_OPTS(gc_mark, shell_game_long, .stress = true, .timeout_s = 200)
     for (unsigned i = 0; i < 4; i++)
         shell_game(t, (uint8_t)i, INT64_C(30000000000) / 4);
 }
+
+/* ---- Drills: leave one part of the scheme out, and the verifier must notice --------------------------------- */
+
+static void drill(struct test *t, enum gc_drill which)
+{
+    gc_verify_cycles = true;
+    gc_drill = which;
+    for (int i = 0; i < 20; i++)
+        shell_game(t, GCMODE_DEFAULT, 1000000000);
+    test_fail(t, __FILE__, __LINE__, "the verifier noticed nothing in 20 s");
+}
+
+TEST_DIES(gc_mark, verifier_notices_a_missing_deletion_half, 2, "a black object points to a white one")
+{
+    drill(t, GC_DRILL_NO_DELETION);
+}
+
+TEST_DIES(gc_mark, verifier_notices_a_missing_resume_scan, 2, "a black object points to a white one")
+{
+    drill(t, GC_DRILL_NO_RESUME_SCAN);
+}
+
+TEST_DIES(gc_mark, verifier_notices_white_births, 2, "a black object points to a white one")
+{
+    drill(t, GC_DRILL_WHITE_BIRTH);
+}

@@ -39,7 +39,7 @@ rt_gc_alloc:
     bsfq %rdx, %rcx
     jz gc_alloc_slow
     movq %gs:percpu_gc_cache + CACHE_EPOCHS(%rsi), %r8
-    movzbl gc_epoch(%rip), %eax
+    movzbl gc_epoch_birth(%rip), %eax
     movb %al, (%r8, %rcx)
     movl %gs:percpu_gc_cache + CACHE_SLOT_BYTES(%rsi), %eax
     imull %ecx, %eax
@@ -61,7 +61,7 @@ gc_take:
     bsfq %r9, %rcx
     jz 3f
     movq %gs:percpu_gc_cache + CACHE_EPOCHS(%rdi), %r8
-    movzbl gc_epoch(%rip), %eax
+    movzbl gc_epoch_birth(%rip), %eax
     movb %al, (%r8, %rcx)
     movl %gs:percpu_gc_cache + CACHE_SLOT_BYTES(%rdi), %eax
     imull %ecx, %eax
@@ -93,7 +93,7 @@ gc_take_header:
     movq %rsi, (%rax)
     movq %r10, 8(%rax)
     movq %gs:percpu_gc_cache + CACHE_EPOCHS(%rdi), %r8
-    movzbl gc_epoch(%rip), %edx
+    movzbl gc_epoch_birth(%rip), %edx
     movb %dl, (%r8, %rcx)
     movl %gs:percpu_gc_cache + CACHE_ZERO_BYTES(%rdi), %edx
     leaq -1(%r9), %rcx
