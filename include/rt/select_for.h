@@ -13,7 +13,8 @@
 #pragma GCC system_header
 
 #define RT_SELECT_FOR_                                                                             \
-    for (int rt_select_turn_ = 0, rt_select_at_ = 0, rt_select_shape_ = 0, rt_select_chosen_ = 0;  \
+    for (__attribute__((unused)) int rt_select_turn_ = 0, rt_select_at_ = 0, rt_select_shape_ = 0, \
+                                     rt_select_chosen_ = 0;                                        \
          rt_select_turn_ < 2; rt_select_turn_ = 2)                                                 \
         for (struct rt_select_frame rt_select_;                                                    \
              rt_select_turn_ == 0 ? (rt_select_turn_ = 1)                                          \
