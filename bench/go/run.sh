@@ -76,6 +76,7 @@ linux 1 "$counting" "-icount$go_args" "$log-go-instr.txt"
 echo "BenchmarkImageSize 1 $(wc -c <"$dir/init") B" >>"$log-go-instr.txt"
 echo "bench-go: time, $smp cores"
 ingot "$smp" '' "$ingot_args" "$log-ingot-time.txt"
+"$HOST/benchboot" "$hello" >>"$log-ingot-time.txt"
 linux "$smp" "$timing" "-time$go_args" "$log-go-time.txt"
 
 {
