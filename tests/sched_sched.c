@@ -137,7 +137,7 @@ TEST(sched, hogs_share)
 
 static struct {
     struct goroutine *g[2];
-    uint32_t stop, gone, rounds;
+    uint32_t stop, gone, rounds, left[2];
 } pair;
 
 static void pair_main(unsigned me)
@@ -145,9 +145,12 @@ static void pair_main(unsigned me)
     pair.g[me] = goroutine_current();
     while (load_acquire(&pair.stop) == 0) {
         park(WAIT_SEMACQUIRE);
+        if (load_acquire(&pair.stop) != 0)
+            break; /* the other one may be gone: it must not be readied */
         add_relaxed(&pair.rounds, 1);
         ready(pair.g[!me]);
     }
+    store_release(&pair.left[me], 1);
     add_acq_rel(&pair.gone, 1);
 }
 
@@ -173,9 +176,12 @@ TEST(sched, a_pair_starves_nobody)
     hogs_finish(t, n);
     store_release(&pair.stop, 1);
     EXPECT(t, WAIT_UNTIL(load_acquire(&pair.gone) >= 1, 10));
-    for (unsigned i = 0; i < 2; i++) /* the other one may still be parked */
-        if (load_acquire(&pair.gone) == 1 && load_relaxed(&pair.g[i]->state) == G_WAITING)
-            ready(pair.g[i]);
+    unsigned other = load_acquire(&pair.left[0]) != 0; /* it may still be parked, or about to be */
+    EXPECT(t, WAIT_UNTIL(load_acquire(&pair.gone) == 2 ||
+                             load_relaxed(&pair.g[other]->state) == G_WAITING,
+                         10));
+    if (load_acquire(&pair.gone) == 1)
+        ready(pair.g[other]);
     EXPECT(t, WAIT_UNTIL(load_acquire(&pair.gone) == 2, 10));
     rt_gomaxprocs(old);
 }
