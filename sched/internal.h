@@ -92,6 +92,29 @@ unsigned sched_searching(void);
 bool stw_pending(void);
 void stw_stop_here(struct arch_frame *frame); /* frame: NULL on the scheduler stack */
 
+bool sched_is_idle(unsigned cpu); /* a hint */
+
+/* sched/watchdog.c */
+struct watch {
+    uint32_t asked;     /* [a] times the neighbour has asked this cpu */
+    uint32_t answered;  /* [a] the last question answered */
+    int64_t asked_ns;   /* the neighbour's */
+    bool suspect;       /* the neighbour's */
+    int64_t section_ns; /* [c] when its timer first found preemption off; 0: it did not */
+};
+DECLARE_PERCPU(struct watch, watch);
+
+void watchdog_start(void);                               /* each cpu, on its scheduler stack */
+RT_COLD void watchdog_tick(const struct arch_frame *frame); /* timer handler, preemption off, knob set */
+
+/* This cpu stands where it could be stopped or preempted. */
+static inline void watchdog_answer(void)
+{
+    struct watch *w = this_cpu_ptr(watch);
+    store_release(&w->answered, load_acquire(&w->asked)); /* partner: look() */
+    w->section_ns = 0;
+}
+
 /* sched/irq.c */
 bool irq_run(void);        /* scheduler stack */
 bool irq_anybody_waits(void);

@@ -459,6 +459,7 @@ static void take_requests(struct arch_frame *frame)
         sched_request_self();
         return;
     }
+    watchdog_answer();
     if (stw_pending())
         stw_stop_here(frame);
     if (RT_UNLIKELY(!c->slice_armed) && globq_length() > 0)
@@ -479,6 +480,8 @@ static void take_requests(struct arch_frame *frame)
 void arch_on_timer(struct arch_frame *frame)
 {
     this_cpu(sched_cpu).timer_fired = true;
+    if (RT_UNLIKELY(knobs.watchdog != 0) && preempt_depth() != 0)
+        watchdog_tick(frame);
     take_requests(frame);
 }
 
@@ -514,6 +517,7 @@ static void housekeeping(void)
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
 
     if (RT_UNLIKELY(!(this_cpu(preempt) & PREEMPT_QUIET))) {
+        watchdog_answer();
         __asm__ volatile("" ::: "memory");
         irqflags_t flags = arch_irq_save();
         this_cpu(preempt) |= PREEMPT_QUIET;
@@ -697,6 +701,11 @@ static void sched_loop(void)
 
 /* ---- Start, and odds and ends ---- */
 
+bool sched_is_idle(unsigned cpu)
+{
+    return load_relaxed(&cpu_ptr(cpu, sched_cpu)->idle) != CPU_BUSY;
+}
+
 static void sched_cpu_init(void)
 {
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
@@ -709,6 +718,7 @@ static void sched_cpu_init(void)
         fatal("sched: too little memory for cpu %u", arch_cpu_id());
     if (tick)
         slice_begin();
+    watchdog_start();
 }
 
 void sched_init(void)

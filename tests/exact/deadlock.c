@@ -1,5 +1,6 @@
 /*
- * tests/exact/deadlock.c - when nothing can ever run again, the program ends with Go's words; and not before.
+ * tests/exact/deadlock.c - when nothing can ever run again, the program ends with Go's words; and
+ * not before.
  */
 #include <rt/rt.h>
 #include <string.h>
