@@ -1,30 +1,34 @@
 /*
- * lang/defer.c - the deferred calls of a function: run on the way out, and kept when there are many.
+ * lang/defer.c - the deferred calls of a function: run on the way out, and kept when there are
+ * many.
  *
- * WHAT. rt/defer.h puts the first few calls into the function's own frame and runs a single one inline. The rest is
- * here: running several, and calls that do not fit (many, or large arguments), which lie in pages of the goroutine.
+ * WHAT. rt/defer.h puts the first few calls into the function's own frame and runs a single one
+ * inline. The rest is here: running several, and calls that do not fit (many, or large arguments),
+ * which lie in pages of the goroutine.
  *
  * INVARIANTS
- * [defer.5] The pages of a goroutine are one stack of records: those of a newer frame lie above those of an
- *           older one, because a frame's calls are taken newest first, and a frame is dropped only when
- *           all its calls are taken. So taking a record gives back the space at the top.
- * [defer.6] A goroutine has a page only while a frame with RT_DEFER_OVERFLOW is linked: dropping such a frame frees
- *           the empty pages. Nothing is left when the goroutine ends.
- * [defer.7] A taken record's bytes stay as they are, and are scanned, until the next record is pushed or taken:
- *           its thunk may not have read its arguments yet.
- * The invariants of frames are in rt/defer.h.
+ * [defer.5] The pages of a goroutine are one stack of records: those of a newer frame lie above
+ * those of an older one, because a frame's calls are taken newest first, and a frame is dropped
+ * only when all its calls are taken. So taking a record gives back the space at the top. [defer.6]
+ * A goroutine has a page only while a frame with RT_DEFER_OVERFLOW is linked: dropping such a frame
+ * frees the empty pages. Nothing is left when the goroutine ends. [defer.7] A taken record's bytes
+ * stay as they are, and are scanned, until the next record is pushed or taken: its thunk may not
+ * have read its arguments yet. The invariants of frames are in rt/defer.h.
  *
  * LOCKING. None: only the goroutine itself comes here; the collector looks while it does not run.
- * REJECTED. Records on the collected heap, as Go had them first: 100,000 records would be garbage that must be
- * marked. A spare page for each goroutine: the page allocator's cache is that spare already.
+ * REJECTED. Records on the collected heap, as Go had them first: 100,000 records would be garbage
+ * that must be marked. A spare page for each goroutine: the page allocator's cache is that spare
+ * already.
  */
 #include <gc/up.h>
 #include <lang/defer.h>
 #include <lib/assert.h>
 #include <mm/page.h>
 
-_Static_assert(offsetof(struct goroutine, defer_frames) == RT_GOROUTINE_DEFERS, "rt/defer_x86_64.h knows it");
-_Static_assert(offsetof(struct rt_defer_frame, point) == 8 && offsetof(struct rt_defer_point, saved) == 24,
+_Static_assert(offsetof(struct goroutine, defer_frames) == RT_GOROUTINE_DEFERS,
+               "rt/defer_x86_64.h knows it");
+_Static_assert(offsetof(struct rt_defer_frame, point) == 8 &&
+                   offsetof(struct rt_defer_point, saved) == 24,
                "RT_DEFER_POINT_ stores there");
 
 /* A call that is not in its frame. Sizes are multiples of 16, so arguments are aligned to 16. */
@@ -38,12 +42,15 @@ struct rt_defer_more {
 struct defer_chunk {
     struct defer_chunk *prev; /* older page */
     uint32_t used;            /* bytes of the page, this header included */
-    uint32_t scan_end;        /* bytes that the collector looks at: used, and a record just taken [defer.7] */
+    uint32_t
+        scan_end; /* bytes that the collector looks at: used, and a record just taken [defer.7] */
     unsigned char records[];
 };
 
-_Static_assert(sizeof(struct rt_defer_more) % 16 == 0 && sizeof(struct defer_chunk) % 16 == 0, "alignment");
-_Static_assert(sizeof(struct rt_defer_more) + sizeof(struct defer_chunk) + RT_DEFER_ARGS_MAX <= PAGE_BYTES,
+_Static_assert(sizeof(struct rt_defer_more) % 16 == 0 && sizeof(struct defer_chunk) % 16 == 0,
+               "alignment");
+_Static_assert(sizeof(struct rt_defer_more) + sizeof(struct defer_chunk) + RT_DEFER_ARGS_MAX <=
+                   PAGE_BYTES,
                "any record fits a page");
 
 #ifdef __clang__
@@ -78,7 +85,8 @@ static RT_COLD struct defer_chunk *chunks_grow(struct goroutine *g)
 /* Give back the newest record's space; its page stays until the next trim [defer.7]. */
 static inline void chunks_pop(struct goroutine *g, struct rt_defer_more *more)
 {
-    struct defer_chunk *chunk = (struct defer_chunk *)((uintptr_t)more & ~(uintptr_t)(PAGE_BYTES - 1));
+    struct defer_chunk *chunk =
+        (struct defer_chunk *)((uintptr_t)more & ~(uintptr_t)(PAGE_BYTES - 1));
 
     if (RT_UNLIKELY(chunk != g->defer_chunks))
         chunks_trim(g);
@@ -87,7 +95,8 @@ static inline void chunks_pop(struct goroutine *g, struct rt_defer_more *more)
     chunk->used = (uint32_t)((uintptr_t)more - (uintptr_t)chunk);
 }
 
-void *rt_defer_push(struct rt_defer_frame *frame, size_t args_bytes, rt_thunk_raw code, uintptr_t a, uintptr_t b)
+void *rt_defer_push(struct rt_defer_frame *frame, size_t args_bytes, rt_thunk_raw code, uintptr_t a,
+                    uintptr_t b)
 {
     struct goroutine *g = goroutine_current();
     struct defer_chunk *chunk = g->defer_chunks;
@@ -164,8 +173,8 @@ void rt_defer_recovered(struct rt_defer_frame *frame)
 }
 
 /*
- * What deferred calls refer to: those in frames are on the stack; these are not. Panics in progress are on the
- * stack too (lang/panic.c).
+ * What deferred calls refer to: those in frames are on the stack; these are not. Panics in progress
+ * are on the stack too (lang/panic.c).
  */
 void lang_scan_goroutine_roots(struct goroutine *g, void (*scan)(const void *lo, const void *hi))
 {

@@ -28,8 +28,10 @@ static inline bool defer_take_inline(struct rt_defer_frame *frame, struct defer_
     return true;
 }
 
-/* Take the newest call off the frame. False: there is none. What it refers to holds until the next take or push. */
-static inline bool defer_take(struct goroutine *g, struct rt_defer_frame *frame, struct defer_taken *call)
+/* Take the newest call off the frame. False: there is none. What it refers to holds until the next
+ * take or push. */
+static inline bool defer_take(struct goroutine *g, struct rt_defer_frame *frame,
+                              struct defer_taken *call)
 {
     return RT_UNLIKELY(frame->state & RT_DEFER_OVERFLOW) ? defer_take_slow(g, frame, call)
                                                          : defer_take_inline(frame, call);

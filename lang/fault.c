@@ -1,21 +1,26 @@
 /*
  * lang/fault.c - faults of a program become its panics; compiler checks of the checked build too.
  *
- * WHAT. arch_on_fault() decides whose fault a fault is. If the program's, it changes the interrupted registers so that
- * the goroutine seems to have called fault_panic() right there, and that panics like any other code.
+ * WHAT. arch_on_fault() decides whose fault a fault is. If the program's, it changes the
+ * interrupted registers so that the goroutine seems to have called fault_panic() right there, and
+ * that panics like any other code.
  *
- * WHOSE IT IS. The program's, if all hold: a goroutine ran, on its own stack, with interrupts and preemption
- * on, and the instruction is not the runtime's, or is in that part of it which touches memory on a program's
- * behalf (.text.user_fault: memcpy and its kin, bulk copies, the write barrier). A jump to where no code is
- * counts for whoever made it. Everything else is the runtime's own fault: false, and the report is fatal().
+ * WHOSE IT IS. The program's, if all hold: a goroutine ran, on its own stack, with interrupts and
+ * preemption on, and the instruction is not the runtime's, or is in that part of it which touches
+ * memory on a program's behalf (.text.user_fault: memcpy and its kin, bulk copies, the write
+ * barrier). A jump to where no code is counts for whoever made it. Everything else is the runtime's
+ * own fault: false, and the report is fatal().
  *
- * A goroutine that runs into the guard page gets its reserve page and panics on that. If it uses that up too
- * before the stack has been left, it cannot run any deferred call: "fatal error: stack overflow".
+ * A goroutine that runs into the guard page gets its reserve page and panics on that. If it uses
+ * that up too before the stack has been left, it cannot run any deferred call: "fatal error: stack
+ * overflow".
  *
- * PRECISION. In release builds a fault is that of whatever access the compiler kept, and stores before it may not have
- * been made. In BUILD=debug the compiler checks null pointers, divisions and array bounds beforehand
- * (-fsanitize=...), and calls the handlers at the end of this file; their messages add file and line.
- * On this machine INT_MIN / -1 traps like a division by zero and says so, except in BUILD=debug.
+ * PRECISION. In release builds a fault is that of whatever access the compiler kept, and stores
+ * before it may not have been made. In BUILD=debug the compiler checks null pointers, divisions and
+ * array bounds beforehand
+ * (-fsanitize=...), and calls the handlers at the end of this file; their messages add file and
+ * line. On this machine INT_MIN / -1 traps like a division by zero and says so, except in
+ * BUILD=debug.
  */
 #include <lang/panic.h>
 #include <lang/traceback.h>
@@ -32,7 +37,8 @@ extern const char text_start[], text_end[], text_user_fault_start[], text_user_f
 /* What the faulting instruction seems to have called. */
 void fault_panic(uintptr_t what, uintptr_t address)
 {
-    struct trace_start at = {(uintptr_t)__builtin_return_address(0), *(uintptr_t *)__builtin_frame_address(0),
+    struct trace_start at = {(uintptr_t)__builtin_return_address(0),
+                             *(uintptr_t *)__builtin_frame_address(0),
                              goroutine_current()->fault_sp, true};
 
     switch (what) {
@@ -47,7 +53,8 @@ void fault_panic(uintptr_t what, uintptr_t address)
     case RT_PANIC_CHECK:
         panic_fault(RT_PANIC_CHECK, "runtime error: floating point error", 0, at);
     default:
-        panic_fault(address < NIL_BYTES ? RT_PANIC_NIL_DEREF : RT_PANIC_FAULT, NIL_TEXT, address, at);
+        panic_fault(address < NIL_BYTES ? RT_PANIC_NIL_DEREF : RT_PANIC_FAULT, NIL_TEXT, address,
+                    at);
     }
 }
 
@@ -98,7 +105,8 @@ bool arch_on_fault(struct arch_frame *frame, enum arch_fault what, uintptr_t add
     struct goroutine *g = goroutine_current();
     uintptr_t pc = arch_frame_pc(frame), sp = arch_frame_sp(frame);
 
-    if (g == NULL || !arch_frame_irqs_on(frame) || preempt_depth() != 0 || sp < g->stack_lo || sp > g->stack_hi)
+    if (g == NULL || !arch_frame_irqs_on(frame) || preempt_depth() != 0 || sp < g->stack_lo ||
+        sp > g->stack_hi)
         return false;
     if (address >= g->stack_lo && address < g->stack_lo + STACK_GUARD_BYTES + STACK_RESERVE_BYTES &&
         address < g->stack_committed && what == ARCH_FAULT_ACCESS)
@@ -118,9 +126,10 @@ bool arch_on_fault(struct arch_frame *frame, enum arch_fault what, uintptr_t add
     return true;
 }
 
-/* ---- Compiler checks ---------------------------------------------------------------------------------------
- * The ABI of -fsanitize=undefined: each handler gets a record that begins with the place. Only the forms that do not
- * return exist here (-fno-sanitize-recover=all). */
+/* ---- Compiler checks
+ * --------------------------------------------------------------------------------------- The ABI
+ * of -fsanitize=undefined: each handler gets a record that begins with the place. Only the forms
+ * that do not return exist here (-fno-sanitize-recover=all). */
 
 struct check_place {
     const char *file;
@@ -189,8 +198,8 @@ CHECK_HANDLER(divrem_overflow, const struct check_overflow *check, uintptr_t lef
 {
     (void)left;
     panic_runtime(RT_PANIC_DIVIDE, "integer %s (%s:%u)",
-                  check_value(check->type, right) == 0 ? "divide by zero" : "overflow", CHECK_FILE(&check->place),
-                  check->place.line);
+                  check_value(check->type, right) == 0 ? "divide by zero" : "overflow",
+                  CHECK_FILE(&check->place), check->place.line);
 }
 
 CHECK_HANDLER(out_of_bounds, const struct check_bounds *check, uintptr_t index)
@@ -198,8 +207,8 @@ CHECK_HANDLER(out_of_bounds, const struct check_bounds *check, uintptr_t index)
     int64_t i = check_value(check->index, index);
 
     if (i < 0)
-        panic_runtime(RT_PANIC_INDEX, "index out of range [%ld] (%s:%u)", (long)i, CHECK_FILE(&check->place),
-                      check->place.line);
+        panic_runtime(RT_PANIC_INDEX, "index out of range [%ld] (%s:%u)", (long)i,
+                      CHECK_FILE(&check->place), check->place.line);
     panic_runtime(RT_PANIC_INDEX, "index out of range [%ld] with length %ld (%s:%u)", (long)i,
                   check_length(check->array), CHECK_FILE(&check->place), check->place.line);
 }
@@ -207,15 +216,17 @@ CHECK_HANDLER(out_of_bounds, const struct check_bounds *check, uintptr_t index)
 CHECK_HANDLER(type_mismatch_v1, const struct check_mismatch *check, uintptr_t address)
 {
     if (address < NIL_BYTES)
-        panic_runtime(RT_PANIC_NIL_DEREF, "invalid memory address or nil pointer dereference (%s:%u)",
+        panic_runtime(RT_PANIC_NIL_DEREF,
+                      "invalid memory address or nil pointer dereference (%s:%u)",
                       CHECK_FILE(&check->place), check->place.line);
-    panic_runtime(RT_PANIC_ALIGN, "misaligned memory access (%s:%u)", CHECK_FILE(&check->place), check->place.line);
+    panic_runtime(RT_PANIC_ALIGN, "misaligned memory access (%s:%u)", CHECK_FILE(&check->place),
+                  check->place.line);
 }
 
 #define CHECK_PLAIN(name, text, ...)                                                               \
     CHECK_HANDLER(name, const struct check_place *place __VA_ARGS__)                               \
     {                                                                                              \
-        panic_runtime(RT_PANIC_CHECK, text " (%s:%u)", CHECK_FILE(place), place->line);                  \
+        panic_runtime(RT_PANIC_CHECK, text " (%s:%u)", CHECK_FILE(place), place->line);            \
     }
 #define ONE_VALUE , uintptr_t a RT_UNUSED
 #define TWO_VALUES , uintptr_t a RT_UNUSED, uintptr_t b RT_UNUSED

@@ -1,26 +1,26 @@
 /*
  * lang/panic.c - panic, recover, goexit, and what an uncaught panic prints.
  *
- * WHAT. A panic runs the deferred calls of the goroutine, innermost frame first, on top of the stack of the
- * code that panicked, so nothing is unwound while they run. If one recovers, the stack is cut: execution goes
- * on behind the `defers` of the function whose call it was (rt/defer.h), or in catch_panic(). If none does, the
- * program ends with a report.
+ * WHAT. A panic runs the deferred calls of the goroutine, innermost frame first, on top of the
+ * stack of the code that panicked, so nothing is unwound while they run. If one recovers, the stack
+ * is cut: execution goes on behind the `defers` of the function whose call it was (rt/defer.h), or
+ * in catch_panic(). If none does, the program ends with a report.
  *
  * INVARIANTS
- * [panic.1] g->panics lists the panics in progress, newest first, each a panic_state on the goroutine's
- *           stack; a newer one lies at a lower address. A panic that was overtaken (a deferred call that it
- *           made panicked, and the newer panic reached its frames) stays in the list, for the report.
- * [panic.2] Recovering to a frame drops exactly the panics that lie below it on the stack: they were
- *           overtaken, or are the one that was recovered. If rt_goexit() is among them it begins again
- *           from that frame: a goexit cannot be recovered.
- * [panic.3] recover() works only in a function that a deferred call is: its caller's frame is the runner's
- *           (or that of the thunk that the runner called). Functions that call recover() have frames of their
- *           own [defer.2].
+ * [panic.1] g->panics lists the panics in progress, newest first, each a panic_state on the
+ * goroutine's stack; a newer one lies at a lower address. A panic that was overtaken (a deferred
+ * call that it made panicked, and the newer panic reached its frames) stays in the list, for the
+ * report. [panic.2] Recovering to a frame drops exactly the panics that lie below it on the stack:
+ * they were overtaken, or are the one that was recovered. If rt_goexit() is among them it begins
+ * again from that frame: a goexit cannot be recovered. [panic.3] recover() works only in a function
+ * that a deferred call is: its caller's frame is the runner's (or that of the thunk that the runner
+ * called). Functions that call recover() have frames of their own [defer.2].
  *
  * LOCKING. None; all is the goroutine's own. The report stops the other cpus first (lib/fatal.h).
- * REJECTED. setjmp at each defer: the compiler then guards every local. Tables for unwinding: registers
- * of all frames in between would have to be found, which at 50 frames costs more than the whole panic.
- * SOURCES. Go's runtime/panic.go for the order of things and the texts (printpanics, Goexit).
+ * REJECTED. setjmp at each defer: the compiler then guards every local. Tables for unwinding:
+ * registers of all frames in between would have to be found, which at 50 frames costs more than the
+ * whole panic. SOURCES. Go's runtime/panic.go for the order of things and the texts (printpanics,
+ * Goexit).
  */
 #include <stdarg.h>
 #include <gc/alloc.h>
@@ -35,7 +35,8 @@
 #include <rt/goroutine.h>
 #include <sched/sched.h>
 
-/* ---- The object ------------------------------------------------------------------------------------ */
+/* ---- The object
+ * ------------------------------------------------------------------------------------ */
 
 #define TEXT_SHORT 64
 #define TEXT_LONG (512 - sizeof(struct rt_panic)) /* a type above 512 bytes needs a bitmap */
@@ -54,8 +55,8 @@ RT_TYPE_DEFINE(struct panic_short, panic_short_type);
 RT_TYPE_DEFINE(struct panic_long, panic_long_type);
 
 /*
- * For panics when there is no memory: used in turn, so the eight newest are right. Not collected; what they
- * carry is.
+ * For panics when there is no memory: used in turn, so the eight newest are right. Not collected;
+ * what they carry is.
  */
 #define RESERVES 8
 static struct panic_short reserve[RESERVES];
@@ -80,8 +81,9 @@ static struct rt_panic *reserve_take(void *value)
 _Static_assert(sizeof(struct panic_short) <= RT_GC_INLINE_ZERO_MAX, "rt_gc_alloc() may be asked");
 
 /*
- * The object with room for a text of `bytes` (0: none of its own), which goes to *room. Without memory the
- * allocation panics in its turn, with RT_PANIC_OUT_OF_MEMORY; that one, and large texts, may come from the reserve.
+ * The object with room for a text of `bytes` (0: none of its own), which goes to *room. Without
+ * memory the allocation panics in its turn, with RT_PANIC_OUT_OF_MEMORY; that one, and large texts,
+ * may come from the reserve.
  */
 static struct rt_panic *panic_alloc(enum rt_panic_kind kind, size_t bytes, void *value, char **room,
                                     size_t *room_bytes)
@@ -108,8 +110,8 @@ static struct rt_panic *panic_alloc(enum rt_panic_kind kind, size_t bytes, void 
     return e;
 }
 
-static struct rt_panic *panic_make(enum rt_panic_kind kind, const char *text, size_t bytes, void *value,
-                                   uintptr_t address, uintptr_t pc)
+static struct rt_panic *panic_make(enum rt_panic_kind kind, const char *text, size_t bytes,
+                                   void *value, uintptr_t address, uintptr_t pc)
 {
     bool own = !is_literal(text);
     char *room;
@@ -125,14 +127,16 @@ static struct rt_panic *panic_make(enum rt_panic_kind kind, const char *text, si
     rt_gc_set(e->message, text);
     rt_gc_set(e->value, value);
     e->kind = kind;
-    e->is_runtime_error = kind != RT_PANIC_USER && __builtin_strncmp(text, "runtime error: ", 15) == 0;
+    e->is_runtime_error =
+        kind != RT_PANIC_USER && __builtin_strncmp(text, "runtime error: ", 15) == 0;
     e->repanicked = false;
     e->fault_address = address;
     e->pc = pc;
     return e;
 }
 
-/* ---- Running deferred calls ------------------------------------------------------------------------- */
+/* ---- Running deferred calls
+ * ------------------------------------------------------------------------- */
 
 RT_NORETURN static void panic_uncaught(struct panic_state *p, struct trace_start at);
 
@@ -151,8 +155,9 @@ RT_NORETURN static void recover_to(struct goroutine *g, struct rt_defer_frame *f
 }
 
 /*
- * Make the deferred calls of the goroutine for p, until one recovers; returns when there is none left. This
- * function's frame is what recover() looks for: it makes the calls itself, and is never inlined.
+ * Make the deferred calls of the goroutine for p, until one recovers; returns when there is none
+ * left. This function's frame is what recover() looks for: it makes the calls itself, and is never
+ * inlined.
  */
 static RT_NOINLINE void panic_run(struct goroutine *g, struct panic_state *p)
 {
@@ -191,8 +196,8 @@ RT_NORETURN static void panic_start(struct rt_panic *e, struct trace_start at)
 
 /* The caller of the function that this stands in. */
 #define CALLER                                                                                     \
-    ((struct trace_start){(uintptr_t)__builtin_return_address(0), *(uintptr_t *)__builtin_frame_address(0), 0,  \
-                          false})
+    ((struct trace_start){(uintptr_t)__builtin_return_address(0),                                  \
+                          *(uintptr_t *)__builtin_frame_address(0), 0, false})
 
 RT_NORETURN static void panic_text(enum rt_panic_kind kind, const char *text, uintptr_t address,
                                    struct trace_start at)
@@ -200,8 +205,8 @@ RT_NORETURN static void panic_text(enum rt_panic_kind kind, const char *text, ui
     panic_start(panic_make(kind, text, __builtin_strlen(text) + 1, NULL, address, at.pc), at);
 }
 
-RT_NORETURN static void panic_formatted(enum rt_panic_kind kind, const char *prefix, const char *fmt, va_list ap,
-                                        struct trace_start at)
+RT_NORETURN static void panic_formatted(enum rt_panic_kind kind, const char *prefix,
+                                        const char *fmt, va_list ap, struct trace_start at)
 {
     char text[256];
     va_list again;
@@ -226,7 +231,8 @@ RT_NORETURN static void panic_formatted(enum rt_panic_kind kind, const char *pre
     panic_start(e, at);
 }
 
-/* ---- What programs and the runtime call -------------------------------------------------------------- */
+/* ---- What programs and the runtime call
+ * -------------------------------------------------------------- */
 
 void rt_panic(const char *fmt, ...)
 {
@@ -236,7 +242,8 @@ void rt_panic(const char *fmt, ...)
     while (*percent != 0 && *percent != '%')
         percent++;
     if (*percent == 0)
-        panic_start(panic_make(RT_PANIC_USER, fmt, (size_t)(percent - fmt) + 1, NULL, 0, at.pc), at);
+        panic_start(panic_make(RT_PANIC_USER, fmt, (size_t)(percent - fmt) + 1, NULL, 0, at.pc),
+                    at);
     va_list ap;
     va_start(ap, fmt);
     panic_formatted(RT_PANIC_USER, "", fmt, ap, at);
@@ -257,8 +264,8 @@ void rt_panic_value(void *value)
 void rt_repanic(struct rt_panic *e)
 {
     if (e == NULL)
-        panic_text(RT_PANIC_NIL_DEREF, "runtime error: invalid memory address or nil pointer dereference", 0,
-                   CALLER);
+        panic_text(RT_PANIC_NIL_DEREF,
+                   "runtime error: invalid memory address or nil pointer dereference", 0, CALLER);
     e->repanicked = true;
     panic_start(e, CALLER);
 }
@@ -276,7 +283,8 @@ void panic_runtime(enum rt_panic_kind kind, const char *fmt, ...)
     panic_formatted(kind, "runtime error: ", fmt, ap, CALLER);
 }
 
-void panic_fault(enum rt_panic_kind kind, const char *text, uintptr_t address, struct trace_start at)
+void panic_fault(enum rt_panic_kind kind, const char *text, uintptr_t address,
+                 struct trace_start at)
 {
     struct rt_panic *e = panic_make(kind, text, __builtin_strlen(text) + 1, NULL, address, at.pc);
 
@@ -353,9 +361,11 @@ void rt_goexit(void)
     goroutine_exit();
 }
 
-/* ---- The end ----------------------------------------------------------------------------------------- */
+/* ---- The end
+ * ----------------------------------------------------------------------------------------- */
 
-/* Text after "panic: "; a new line begins with a tab, so that nobody can fake a goroutine's header. */
+/* Text after "panic: "; a new line begins with a tab, so that nobody can fake a goroutine's header.
+ */
 static void print_message(const char *text)
 {
     const char *from = text;
@@ -384,7 +394,9 @@ static void print_panics(const struct panic_state *p)
         return;
     rt_printf("panic: ");
     print_message(p->object->message);
-    rt_printf(p->object->repanicked ? " [recovered, repanicked]\n" : p->recovered ? " [recovered]\n" : "\n");
+    rt_printf(p->object->repanicked ? " [recovered, repanicked]\n"
+              : p->recovered        ? " [recovered]\n"
+                                    : "\n");
 }
 
 static void print_signal(const struct rt_panic *e)
@@ -395,8 +407,8 @@ static void print_signal(const struct rt_panic *e)
         rt_printf("[signal SIGSEGV: segmentation violation code=0x1 addr=0x%lx pc=0x%lx]\n",
                   (unsigned long)e->fault_address, (unsigned long)e->pc);
     else if (e->kind == RT_PANIC_ILLEGAL)
-        rt_printf("[signal SIGILL: illegal instruction code=0x2 addr=0x%lx pc=0x%lx]\n", (unsigned long)e->pc,
-                  (unsigned long)e->pc);
+        rt_printf("[signal SIGILL: illegal instruction code=0x2 addr=0x%lx pc=0x%lx]\n",
+                  (unsigned long)e->pc, (unsigned long)e->pc);
 }
 
 /* The report is written on a stack of its own: the goroutine's may be full. */

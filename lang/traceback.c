@@ -1,13 +1,13 @@
 /*
  * lang/traceback.c - who is there, and where: headers and stacks of goroutines.
  *
- * WHAT. Walks frame pointers inside one goroutine's stack; names come from lib/symbol.c. Prints the first and last
- * fifty frames of a deep stack, as Go does.
+ * WHAT. Walks frame pointers inside one goroutine's stack; names come from lib/symbol.c. Prints the
+ * first and last fifty frames of a deep stack, as Go does.
  *
  * INVARIANTS
- * [trace.1] A frame is read only if it lies in the mapped part of the goroutine's stack, aligned, and above the
- *           one before it. So a broken chain ends the walk.
- * [trace.2] A goroutine is walked only while it stands still: it is the caller, or the other cpus are stopped.
+ * [trace.1] A frame is read only if it lies in the mapped part of the goroutine's stack, aligned,
+ * and above the one before it. So a broken chain ends the walk. [trace.2] A goroutine is walked
+ * only while it stands still: it is the caller, or the other cpus are stopped.
  *
  * LOCKING. None; rt_print_goroutines() stops the world.
  * SOURCES. Go's runtime/traceback.go for forms and limits.
@@ -37,7 +37,8 @@ static bool show_runtime(void)
     return knobs.gotraceback == TRACEBACK_SYSTEM || knobs.gotraceback == TRACEBACK_CRASH;
 }
 
-/* ---- One stack ---------------------------------------------------------------------------------------- */
+/* ---- One stack
+ * ---------------------------------------------------------------------------------------- */
 
 /* A walk: pc and fp of a frame; exact: pc is the instruction itself, not the one behind a call. */
 struct walk {
@@ -53,7 +54,8 @@ struct line_cache {
 
 static bool in_stack(const struct walk *w, uintptr_t at, unsigned words)
 {
-    return at % sizeof(uintptr_t) == 0 && at >= w->lo && at < w->hi && w->hi - at >= words * sizeof(uintptr_t);
+    return at % sizeof(uintptr_t) == 0 && at >= w->lo && at < w->hi &&
+           w->hi - at >= words * sizeof(uintptr_t);
 }
 
 /* From the function that w stands in to its caller. */
@@ -64,9 +66,12 @@ static bool walk_up(struct walk *w)
     bool known = (w->exact || !traceback_is_program(at)) && symbol_lookup(at, &s);
     uintptr_t function = at - s.offset;
     /* an interrupted function may have no frame, or none yet */
-    int slot = w->exact && w->sp != 0 && known && s.offset < 4096 ? arch_return_slot(function, w->pc) : -1;
+    int slot =
+        w->exact && w->sp != 0 && known && s.offset < 4096 ? arch_return_slot(function, w->pc) : -1;
 
-    w->exact = known && function == (uintptr_t)fault_panic; /* what "called" it is an instruction that faulted */
+    w->exact =
+        known &&
+        function == (uintptr_t)fault_panic; /* what "called" it is an instruction that faulted */
     if (slot >= 0) {
         uintptr_t from = w->sp + (unsigned)slot * sizeof(uintptr_t);
         w->sp = 0;
@@ -104,7 +109,8 @@ static bool is_glue(const char *name)
     return false;
 }
 
-/* A panic below others on a stack is shown, as Go shows it; what the runtime has round it is not. */
+/* A panic below others on a stack is shown, as Go shows it; what the runtime has round it is not.
+ */
 static bool is_panic(const char *name)
 {
     static const char *const names[] = {"rt_panic",    "rt_panic_value", "rt_repanic",
@@ -116,7 +122,8 @@ static bool is_panic(const char *name)
     return false;
 }
 
-/* Print what a walk stands at, or only count the lines. `last`: the innermost of a physical frame comes first. */
+/* Print what a walk stands at, or only count the lines. `last`: the innermost of a physical frame
+ * comes first. */
 static unsigned frame_lines(const struct walk *w, bool print)
 {
     struct symbol s;
@@ -142,7 +149,8 @@ static unsigned frame_lines(const struct walk *w, bool print)
         if (panics)
             rt_printf("panic(...)\n\t%s:%u", s.file, s.line);
         else
-            rt_printf("%s.%.*s(...)\n\t%s:%u", program ? "main" : "runtime", length, s.name, s.file, s.line);
+            rt_printf("%s.%.*s(...)\n\t%s:%u", program ? "main" : "runtime", length, s.name, s.file,
+                      s.line);
         if (!s.inlined)
             rt_printf(" +0x%lx", (unsigned long)(s.offset + !w->exact));
         rt_printf("\n");
@@ -194,11 +202,12 @@ static void print_creator(const struct goroutine *g)
     while (is_glue(s.name) && symbol_outer(&s))
         ;
     rt_printf("created by %s.%s in goroutine %lu\n\t%s:%u +0x%lx\n",
-              traceback_is_program(g->creator_pc - 1) ? "main" : "runtime", s.name, (unsigned long)g->creator_id,
-              s.file, s.line, (unsigned long)s.offset + 1);
+              traceback_is_program(g->creator_pc - 1) ? "main" : "runtime", s.name,
+              (unsigned long)g->creator_id, s.file, s.line, (unsigned long)s.offset + 1);
 }
 
-/* ---- Goroutines ----------------------------------------------------------------------------------------- */
+/* ---- Goroutines
+ * ----------------------------------------------------------------------------------------- */
 
 static void print_header(const struct goroutine *g, const char *status, bool with_time)
 {
@@ -218,7 +227,8 @@ static struct walk walk_of(const struct goroutine *g, struct trace_start at)
     return (struct walk){at.pc, at.fp, at.sp, g->stack_committed, g->stack_hi, at.exact};
 }
 
-static void print_goroutine(const struct goroutine *g, struct walk w, const char *status, bool with_time)
+static void print_goroutine(const struct goroutine *g, struct walk w, const char *status,
+                            bool with_time)
 {
     print_header(g, status, with_time);
     print_stack(w);
@@ -248,8 +258,8 @@ static void print_other(const struct goroutine *g, struct goroutine *(*running_o
         print_goroutine(g, walk_of(g, trace_start_of(g->frame)), status, waits);
     else
         print_goroutine(g,
-                        walk_of(g, (struct trace_start){arch_context_pc(&g->context), arch_context_fp(&g->context),
-                                                        0, false}),
+                        walk_of(g, (struct trace_start){arch_context_pc(&g->context),
+                                                        arch_context_fp(&g->context), 0, false}),
                         status, waits);
 }
 

@@ -7,9 +7,10 @@
  *     created by main.main in goroutine 1
  *             examples/pool/main.c:52 +0x1a3
  *
- * Functions of the program are "main.", those of the runtime "runtime."; the latter are shown only with
- * GOTRACEBACK=system or above. An inlined function has its own two lines, without an offset. Nothing here
- * faults, whatever a stack contains: only words of the goroutine's mapped stack are read.
+ * Functions of the program are "main.", those of the runtime "runtime."; the latter are shown only
+ * with GOTRACEBACK=system or above. An inlined function has its own two lines, without an offset.
+ * Nothing here faults, whatever a stack contains: only words of the goroutine's mapped stack are
+ * read.
  */
 #pragma once
 
@@ -19,12 +20,13 @@
 struct trace_start {
     uintptr_t pc, fp; /* fp: the frame pointer of the function that pc is in */
     uintptr_t sp;     /* if exact, else 0 */
-    bool exact;       /* pc is an instruction that was interrupted or faulted, not the one behind a call */
+    bool
+        exact; /* pc is an instruction that was interrupted or faulted, not the one behind a call */
 };
 
 /*
- * For a report; the other cpus have been stopped: the running goroutine from `at`, and, as GOTRACEBACK says or
- * if `all`, the others.
+ * For a report; the other cpus have been stopped: the running goroutine from `at`, and, as
+ * GOTRACEBACK says or if `all`, the others.
  */
 void traceback_report(struct trace_start at, bool all);
 
@@ -33,8 +35,10 @@ bool traceback_is_program(uintptr_t pc);
 
 static inline struct trace_start trace_start_of(const struct arch_frame *frame)
 {
-    return (struct trace_start){arch_frame_pc(frame), arch_frame_fp(frame), arch_frame_sp(frame), true};
+    return (struct trace_start){arch_frame_pc(frame), arch_frame_fp(frame), arch_frame_sp(frame),
+                                true};
 }
 
-/* A fault is turned into a call of this function; what called it is the faulting instruction itself. */
+/* A fault is turned into a call of this function; what called it is the faulting instruction
+ * itself. */
 void fault_panic(uintptr_t what, uintptr_t address);

@@ -1,5 +1,6 @@
 /*
- * tests/lang_defer.c - deferred calls: order, arguments, how many, and what a recovered function returns.
+ * tests/lang_defer.c - deferred calls: order, arguments, how many, and what a recovered function
+ * returns.
  */
 #include <tests/test.h>
 #include <rt/panic.h>
@@ -31,7 +32,8 @@ static size_t pages_used(void)
     return (size_t)(s.total_pages - s.free_pages);
 }
 
-/* ---- Order -------------------------------------------------------------------------------------------- */
+/* ---- Order
+ * -------------------------------------------------------------------------------------------- */
 
 static int plain(int how)
 {
@@ -105,7 +107,8 @@ TEST(defer, arguments_are_evaluated_now)
     EXPECT_STR(t, events, "cba");
 }
 
-/* ---- All kinds of arguments ------------------------------------------------------------------------------ */
+/* ---- All kinds of arguments
+ * ------------------------------------------------------------------------------ */
 
 struct pair {
     long a, b;
@@ -212,7 +215,9 @@ TEST(defer, converts_arguments_as_a_call_does)
     EXPECT_EQ(t, seen, want);
 }
 
-/* ---- Many -------------------------------------------------------------------------------------------------- */
+/* ---- Many
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static long expected_next;
 static bool in_order;
@@ -241,7 +246,8 @@ static RT_NOINLINE void many(long n, bool large)
     expected_next = n;
 }
 
-/* Any number in one function, also mixed with arguments too large for the frame; the memory goes back [defer.6]. */
+/* Any number in one function, also mixed with arguments too large for the frame; the memory goes
+ * back [defer.6]. */
 TEST_OPTS(defer, a_hundred_thousand_in_one_loop, .need_mib = 32)
 {
     static const long counts[] = {0, 1, 2, 3, 4, 5, 100, 1000, 100000};
@@ -256,7 +262,8 @@ TEST_OPTS(defer, a_hundred_thousand_in_one_loop, .need_mib = 32)
             EXPECT_EQ(t, expected_next, 0);
         }
     }
-    EXPECT_LE(t, pages_used(), before + 3); /* others take one now and then; twelve of these runs took some */
+    EXPECT_LE(t, pages_used(),
+              before + 3); /* others take one now and then; twelve of these runs took some */
 }
 
 static RT_NOINLINE long recurse(long depth, bool leave_by_panic)
@@ -273,7 +280,8 @@ static RT_NOINLINE long recurse(long depth, bool leave_by_panic)
     return 1 + recurse(depth + 1, leave_by_panic);
 }
 
-/* Many frames with more calls than fit: their records are one stack [defer.5], on return and on panic. */
+/* Many frames with more calls than fit: their records are one stack [defer.5], on return and on
+ * panic. */
 TEST(defer, overflowing_frames_nest)
 {
     catch_panic(recurse, 0, true); /* the stack grows */
@@ -307,7 +315,8 @@ static RT_NOINLINE void deferred_calls_defer(long n)
     expected_next = n;
 }
 
-/* A deferred call that defers many itself reuses the space of its own record, once it has read it [defer.7]. */
+/* A deferred call that defers many itself reuses the space of its own record, once it has read it
+ * [defer.7]. */
 TEST(defer, deferred_calls_may_defer)
 {
     size_t before = pages_used();
@@ -319,7 +328,8 @@ TEST(defer, deferred_calls_may_defer)
     EXPECT_EQ(t, pages_used(), before);
 }
 
-/* ---- What a recovered function returns --------------------------------------------------------------------- */
+/* ---- What a recovered function returns
+ * --------------------------------------------------------------------- */
 
 static void swallow(void)
 {
@@ -460,7 +470,8 @@ static RT_NOINLINE long churn(long a, long b, long c, long d, long e, long f)
 {
     defers;
     defer(swallow);
-    /* many values that live in registers and on the stack here, none of which may matter after the recovery */
+    /* many values that live in registers and on the stack here, none of which may matter after the
+     * recovery */
     long x[8] = {a, b, c, d, e, f, a ^ b, c ^ d};
     for (long i = 0; i < (f & 31) + 3; i++)
         for (int k = 0; k < 8; k++)
@@ -473,7 +484,8 @@ static RT_NOINLINE long churn(long a, long b, long c, long d, long e, long f)
     return sum | 1;
 }
 
-/* The caller's registers are as if the function had returned by itself: values kept across the call survive. */
+/* The caller's registers are as if the function had returned by itself: values kept across the call
+ * survive. */
 TEST(defer, callers_registers_survive_a_recovery)
 {
     unsigned recovered = 0;
@@ -512,7 +524,8 @@ static RT_NOINLINE int recovers_then_runs_the_rest(void)
     return 1;
 }
 
-/* "Any functions deferred before it are then run, and its execution terminates by returning to its caller." */
+/* "Any functions deferred before it are then run, and its execution terminates by returning to its
+ * caller." */
 TEST(defer, the_rest_runs_after_a_recovery)
 {
     reset();

@@ -8,7 +8,9 @@
 #include <rt/sync.h>
 #include <sched/goroutine.h>
 
-/* ---- Faults ------------------------------------------------------------------------------------------------ */
+/* ---- Faults
+ * ------------------------------------------------------------------------------------------------
+ */
 
 struct thing {
     int first;
@@ -143,7 +145,8 @@ static void check_fault(struct test *t, unsigned i)
     EXPECT_EQ(t, cleanups, before + 1);
 }
 
-/* Each kind of fault, again and again: recovered with kind, address and text, deferred calls run. */
+/* Each kind of fault, again and again: recovered with kind, address and text, deferred calls run.
+ */
 TEST(fault, becomes_a_panic)
 {
     for (int round = 0; round < 100; round++)
@@ -185,7 +188,8 @@ static void panic_at_the_end_of_the_stack(volatile int *above)
     sink = room[0];
 }
 
-/* A fault in a deferred call replaces the panic; a panic on a nearly full stack needs no reserve. */
+/* A fault in a deferred call replaces the panic; a panic on a nearly full stack needs no reserve.
+ */
 TEST(fault, in_odd_places)
 {
     enum rt_panic_kind kind = RT_PANIC_USER;
@@ -198,7 +202,9 @@ TEST(fault, in_odd_places)
     EXPECT_STR(t, e->message, "nearly full");
 }
 
-/* ---- Goroutines ------------------------------------------------------------------------------------------------ */
+/* ---- Goroutines
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static uint32_t failures;
 
@@ -263,7 +269,9 @@ TEST_OPTS(panic, in_many_goroutines, .need_mib = 16)
     EXPECT_EQ(t, failures, 0);
 }
 
-/* ---- rt_goexit() --------------------------------------------------------------------------------------------------- */
+/* ---- rt_goexit()
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static char events[64];
 static unsigned n_events;
@@ -347,8 +355,8 @@ static void run_and_tell(void (*fn)(void), struct rt_waitgroup *wg)
     note('!');
 }
 
-/* Deferred calls run, also those of catch_panic()'s callers; nothing recovers it; a panic on the way that is
- * recovered does not stop it [panic.2]; it overtakes a panic. */
+/* Deferred calls run, also those of catch_panic()'s callers; nothing recovers it; a panic on the
+ * way that is recovered does not stop it [panic.2]; it overtakes a panic. */
 TEST(goexit, runs_deferred_calls_and_is_not_recovered)
 {
     static const struct {
@@ -370,7 +378,8 @@ TEST(goexit, runs_deferred_calls_and_is_not_recovered)
     }
 }
 
-/* ---- What must end the run ------------------------------------------------------------------------------------------ */
+/* ---- What must end the run
+ * ------------------------------------------------------------------------------------------ */
 
 TEST_DIES(fault, in_runtime_section, 2, "^fatal error: unexpected page fault: read of 0")
 {
@@ -387,7 +396,8 @@ TEST_DIES(fault, with_interrupts_off, 2, "^fatal error: unexpected page fault: r
     read_null();
 }
 
-TEST_DIES(panic, with_preemption_off, 2, "^fatal error: panic: in a section: in code of the runtime that must not panic")
+TEST_DIES(panic, with_preemption_off, 2,
+          "^fatal error: panic: in a section: in code of the runtime that must not panic")
 {
     (void)t;
     preempt_off();
@@ -407,7 +417,8 @@ static void overflow_on_the_reserve(void)
     overflow();
 }
 
-TEST_DIES(fault, overflow_while_handling_one, 2, "^fatal error: stack overflow\n^goroutine [0-9]+ .*running\\]:")
+TEST_DIES(fault, overflow_while_handling_one, 2,
+          "^fatal error: stack overflow\n^goroutine [0-9]+ .*running\\]:")
 {
     (void)t;
     overflow_on_the_reserve();
@@ -430,7 +441,8 @@ static void panic_soon(int i)
     panic("one of many: %d", i);
 }
 
-TEST_DIES(panic, on_all_cores_at_once, 2, "^panic: one of many: [0-9]+$\n^goroutine [0-9]+ \\[running\\]:")
+TEST_DIES(panic, on_all_cores_at_once, 2,
+          "^panic: one of many: [0-9]+$\n^goroutine [0-9]+ \\[running\\]:")
 {
     (void)t;
     for (int i = 0; i < 50; i++)

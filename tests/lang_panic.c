@@ -1,5 +1,6 @@
 /*
- * tests/lang_panic.c - panic, recover, catch_panic: the rules of the Go specification's "Handling panics".
+ * tests/lang_panic.c - panic, recover, catch_panic: the rules of the Go specification's "Handling
+ * panics".
  */
 #include <tests/test.h>
 #include <rt/goroutine.h>
@@ -49,7 +50,8 @@ static void recover_and_note(void)
     note(']');
 }
 
-/* ---- catch_panic --------------------------------------------------------------------------------------------- */
+/* ---- catch_panic
+ * --------------------------------------------------------------------------------------------- */
 
 static void frames(int depth)
 {
@@ -104,7 +106,9 @@ TEST(panic, catch_panic_nests)
     EXPECT_STR(t, e->message, "other");
 }
 
-/* ---- Texts ------------------------------------------------------------------------------------------------------ */
+/* ---- Texts
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void long_text(int n)
 {
@@ -167,7 +171,8 @@ TEST(panic, messages)
     EXPECT_STR(t, e->message, "nil");
 }
 
-/* ---- recover: where it works -------------------------------------------------------------------------------- */
+/* ---- recover: where it works
+ * -------------------------------------------------------------------------------- */
 
 static RT_NOINLINE struct rt_panic *helper(void)
 {
@@ -260,7 +265,8 @@ static void inner_while_panicking(void)
     boom("outer");
 }
 
-/* A deferred call that runs because its function returns sees no panic, even while one is in progress. */
+/* A deferred call that runs because its function returns sees no panic, even while one is in
+ * progress. */
 TEST(recover, not_in_a_deferred_call_of_a_returning_function)
 {
     reset();
@@ -290,7 +296,8 @@ TEST(recover, not_one_level_deeper)
     EXPECT_STR(t, events, "[two]");
 }
 
-/* ---- Panics in deferred calls ------------------------------------------------------------------------------ */
+/* ---- Panics in deferred calls
+ * ------------------------------------------------------------------------------ */
 
 static void boom_deferred(const char *text)
 {
@@ -308,7 +315,8 @@ static void replaces(void)
     boom("first");
 }
 
-/* The newer panic goes on with the calls that are left; the older one is gone when it is recovered. */
+/* The newer panic goes on with the calls that are left; the older one is gone when it is recovered.
+ */
 TEST(panic, a_deferred_panic_replaces)
 {
     reset();
@@ -332,7 +340,8 @@ static void inner_panic_recovered(void)
     boom("outer");
 }
 
-/* A panic that begins and is recovered inside a deferred call does not touch the one that runs it. */
+/* A panic that begins and is recovered inside a deferred call does not touch the one that runs it.
+ */
 TEST(panic, an_inner_panic_is_recovered_inside)
 {
     reset();
@@ -436,7 +445,9 @@ TEST(panic, recursion)
     EXPECT_EQ(t, recursive_recovers, 7);
 }
 
-/* ---- Lots ------------------------------------------------------------------------------------------------------ */
+/* ---- Lots
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void storm_step(uint64_t r, int depth);
 static int storm_left; /* such nests can grow without end */
@@ -457,7 +468,8 @@ static RT_NOINLINE void storm_step(uint64_t r, int depth)
     for (uint64_t i = 0; i < (r >> 40) % 6; i++)
         defer(storm_deferred, (r >> (i * 5)) ^ (uint64_t)depth, depth);
     if ((r >> 50) % 3 == 0 && depth < 12 && storm_left-- > 0) {
-        struct rt_panic *e = catch_panic(storm_step, r * UINT64_C(2862933555777941757) + 3, depth + 1);
+        struct rt_panic *e =
+            catch_panic(storm_step, r * UINT64_C(2862933555777941757) + 3, depth + 1);
         if (e != NULL && (r >> 55) % 2)
             rt_repanic(e);
     }
@@ -482,7 +494,8 @@ TEST(panic, storm)
     EXPECT(t, recover() == NULL);
 }
 
-/* ---- What it costs ------------------------------------------------------------------------------------------- */
+/* ---- What it costs
+ * ------------------------------------------------------------------------------------------- */
 
 #define ROUNDS 1000
 
@@ -584,14 +597,17 @@ static void catches_at(int depth)
 TEST_OPTS(panic, instructions, .icount_only = true)
 {
     int x = 1;
-    long plain = COST(plain_pair(&x)), frame = COST(frame_only(&x)), deferred = COST(deferred_pair(&x));
+    long plain = COST(plain_pair(&x)), frame = COST(frame_only(&x)),
+         deferred = COST(deferred_pair(&x));
     long loop = COST(plain_loop(&x, 100)), deferred_in_loop = COST(deferred_loop(&x, 100));
     long shallow = COST(recovers_from(0)), deep = COST(recovers_from(50)) - COST(descends(50));
     long caught = COST(catches_at(0)), fault = COST(faults());
 
-    test_note(t, "call pair %ld, in a frame +%ld, with defer +%ld", plain, frame - plain, deferred - plain);
+    test_note(t, "call pair %ld, in a frame +%ld, with defer +%ld", plain, frame - plain,
+              deferred - plain);
     test_note(t, "defer in a loop, each: +%ld", (deferred_in_loop - loop) / 100);
-    test_note(t, "panic and recover %ld, from 50 frames down %ld, catch_panic %ld", shallow, deep, caught);
+    test_note(t, "panic and recover %ld, from 50 frames down %ld, catch_panic %ld", shallow, deep,
+              caught);
     test_note(t, "fault to recovered panic %ld", fault);
 #ifndef RT_DEBUG
     EXPECT_LE(t, deferred - plain, 34); /* 27, and 6 of -fstack-protector-strong */

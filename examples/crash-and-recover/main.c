@@ -3,9 +3,9 @@
  *
  *     make run APP=examples/crash-and-recover
  *
- * Each job runs in a goroutine of its own, below catch_panic(): a bad pointer, a division by zero, endless
- * recursion, an index out of range and a plain panic() all become a value that the supervisor reads. Deferred
- * calls run on the way, so locks and files are given back.
+ * Each job runs in a goroutine of its own, below catch_panic(): a bad pointer, a division by zero,
+ * endless recursion, an index out of range and a plain panic() all become a value that the
+ * supervisor reads. Deferred calls run on the way, so locks and files are given back.
  */
 #include <rt/rt.h>
 
@@ -114,5 +114,6 @@ int main(void)
         rt_printf("%-10s %s\n", r.name, r.panic != NULL ? r.panic->message : "done");
     }
     rt_printf("careful: %d and %d\n", careful(bad_pointer), careful(fine));
-    rt_printf("%ld transfers, and the lock is %s\n", transfers, rt_mutex_trylock(&lock) ? "free" : "held");
+    rt_printf("%ld transfers, and the lock is %s\n", transfers,
+              rt_mutex_trylock(&lock) ? "free" : "held");
 }

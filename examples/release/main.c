@@ -1,11 +1,13 @@
 /*
  * release - three ways to give a resource back, and what each costs.
  *
- *     make run APP=examples/release                instruction counts: ICOUNT=1 make run APP=examples/release
+ *     make run APP=examples/release                instruction counts: ICOUNT=1 make run
+ * APP=examples/release
  *
- * By hand: cheapest, and forgotten on the path that nobody tested. defer: a few instructions more, and it holds on
- * every path, panics included. A finalizer: for what has no function to end in; it runs late, once, in another
- * goroutine, or never if the program ends first. So a finalizer is a safety net below one of the others.
+ * By hand: cheapest, and forgotten on the path that nobody tested. defer: a few instructions more,
+ * and it holds on every path, panics included. A finalizer: for what has no function to end in; it
+ * runs late, once, in another goroutine, or never if the program ends first. So a finalizer is a
+ * safety net below one of the others.
  */
 #include <rt/rt.h>
 
@@ -78,7 +80,8 @@ static void measure(const char *name, void (*job)(int))
     int64_t start = rt_nanotime();
     for (int i = 0; i < ROUNDS; i++)
         job(100);
-    rt_printf("%-10s %6ld ns each, %d lost in a panic\n", name, (long)(rt_nanotime() - start) / ROUNDS, lost);
+    rt_printf("%-10s %6ld ns each, %d lost in a panic\n", name,
+              (long)(rt_nanotime() - start) / ROUNDS, lost);
 }
 
 int main(void)

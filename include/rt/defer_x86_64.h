@@ -1,5 +1,6 @@
 /*
- * rt/defer_x86_64.h - the machine's part of rt/defer.h: the running goroutine, and a point to come back to.
+ * rt/defer_x86_64.h - the machine's part of rt/defer.h: the running goroutine, and a point to come
+ * back to.
  */
 #pragma once
 
@@ -8,7 +9,8 @@
 struct goroutine;
 struct rt_defer_frame;
 
-/* The runtime asserts these places: struct goroutine's `defers`, and rt_defer_point in the frame. */
+/* The runtime asserts these places: struct goroutine's `defers`, and rt_defer_point in the frame.
+ */
 #define RT_GOROUTINE_DEFERS 8
 
 /* What execution needs to go on behind `defers` once more. */
@@ -21,7 +23,7 @@ extern struct goroutine *rt_host_current;
 #define RT_SELF_ rt_host_current
 #else
 extern struct goroutine *percpu_current;
-#define RT_SELF_ (*(struct goroutine *__seg_gs *)(uintptr_t)&percpu_current)
+#define RT_SELF_ (*(struct goroutine * __seg_gs *)(uintptr_t)&percpu_current)
 #endif
 
 /* The goroutine never changes under a running function, its cpu may: one load, segment-relative. */
@@ -31,10 +33,11 @@ static RT_ALWAYS_INLINE struct rt_defer_frame **rt_defer_frames(void)
 }
 
 /*
- * Note in frame.point (8 bytes into it) how to continue at `label`, with rsp, rbp and those registers that a function
- * keeps for its caller as they are here: they may still hold the caller's values, and the epilogue behind `label`
- * relies on that. To the compiler this is a jump that may be taken; it never is, here. All other registers are
- * clobbered, as they will be at `label`: without that, gcc keeps the frame's address in one of them.
+ * Note in frame.point (8 bytes into it) how to continue at `label`, with rsp, rbp and those
+ * registers that a function keeps for its caller as they are here: they may still hold the caller's
+ * values, and the epilogue behind `label` relies on that. To the compiler this is a jump that may
+ * be taken; it never is, here. All other registers are clobbered, as they will be at `label`:
+ * without that, gcc keeps the frame's address in one of them.
  */
 #ifdef __PIC__
 #define RT_DEFER_STORE_PC_(label)                                                                  \
@@ -79,7 +82,8 @@ static RT_ALWAYS_INLINE RT_NORETURN void rt_defer_resume(const struct rt_defer_p
 }
 
 /* Cut the stack back to a point and call fn there, which does not return. */
-static RT_ALWAYS_INLINE RT_NORETURN void rt_defer_resume_call(const struct rt_defer_point *point, void (*fn)(void))
+static RT_ALWAYS_INLINE RT_NORETURN void rt_defer_resume_call(const struct rt_defer_point *point,
+                                                              void (*fn)(void))
 {
     RT_DEFER_RESUME_(point, "call *%[pc]", fn);
     __builtin_unreachable();

@@ -8,24 +8,27 @@
  *         ...
  *     }
  *
- * Behaviour is that of the Go specification ("Defer statements", "Handling panics"). Arguments are evaluated by
- * the defer statement; calls run last in, first out, on return, on panic and on rt_goexit(), but not on rt_exit().
- * A deferred call belongs to its function, not to the block it stands in: in a loop each pass adds one.
+ * Behaviour is that of the Go specification ("Defer statements", "Handling panics"). Arguments are
+ * evaluated by the defer statement; calls run last in, first out, on return, on panic and on
+ * rt_goexit(), but not on rt_exit(). A deferred call belongs to its function, not to the block it
+ * stands in: in a loop each pass adds one.
  *
- * WHAT A RECOVERED FUNCTION RETURNS. When a deferred call recovers, its function returns to its caller at once (its
- * remaining deferred calls run first): under `defers` with 0, 0.0 or NULL, under defers_returning(result)
- * with the variable `result`:
+ * WHAT A RECOVERED FUNCTION RETURNS. When a deferred call recovers, its function returns to its
+ * caller at once (its remaining deferred calls run first): under `defers` with 0, 0.0 or NULL,
+ * under defers_returning(result) with the variable `result`:
  *
  *     volatile int result = 0;          volatile, or this does not compile: it is read after a jump
  *     defers_returning(result);
  *
- * A function that returns a struct needs defers_returning() (plain `defers` does not compile there); it suits void
- * functions too, with nothing in the parentheses. Not as in Go: a deferred call can change the result of a
- * recovered function, and not that of one that returns by itself (C evaluates `return e;` first).
- * catch_panic() is the simplest way to stop a panic; nothing can go stale round it.
+ * A function that returns a struct needs defers_returning() (plain `defers` does not compile
+ * there); it suits void functions too, with nothing in the parentheses. Not as in Go: a deferred
+ * call can change the result of a recovered function, and not that of one that returns by itself (C
+ * evaluates `return e;` first). catch_panic() is the simplest way to stop a panic; nothing can go
+ * stale round it.
  *
- * Context: a goroutine with preemption on. A program must not leave a function that defers by longjmp or by inline
- * assembly. All names have an rt_ form; -DRT_NO_SHORT_NAMES leaves out the short ones.
+ * Context: a goroutine with preemption on. A program must not leave a function that defers by
+ * longjmp or by inline assembly. All names have an rt_ form; -DRT_NO_SHORT_NAMES leaves out the
+ * short ones.
  */
 #pragma once
 
@@ -33,16 +36,18 @@
 #include <rt/gc.h>
 
 enum rt_panic_kind {
-    RT_PANIC_USER,           /* panic(), rt_panic_value() */
-    RT_PANIC_NIL_DEREF,      /* fault near address 0, or a null pointer found by a compiler check */
-    RT_PANIC_FAULT,          /* any other wild access; a non-canonical address has fault_address ~0 */
-    RT_PANIC_DIVIDE,         /* by zero, or INT_MIN / -1 */
-    RT_PANIC_ILLEGAL,        /* undefined instruction: __builtin_trap(), code the compiler found impossible */
-    RT_PANIC_ALIGN,          /* misaligned access where the machine or a compiler check forbids it */
-    RT_PANIC_INDEX,          /* index out of range */
-    RT_PANIC_SLICE,          /* slice bounds out of range */
-    RT_PANIC_MAKE,           /* a length or capacity that can't be */
-    RT_PANIC_STACK_OVERFLOW, /* recovering needs little stack; the goroutine gets its reserve back when it has */
+    RT_PANIC_USER,      /* panic(), rt_panic_value() */
+    RT_PANIC_NIL_DEREF, /* fault near address 0, or a null pointer found by a compiler check */
+    RT_PANIC_FAULT,     /* any other wild access; a non-canonical address has fault_address ~0 */
+    RT_PANIC_DIVIDE,    /* by zero, or INT_MIN / -1 */
+    RT_PANIC_ILLEGAL, /* undefined instruction: __builtin_trap(), code the compiler found impossible
+                       */
+    RT_PANIC_ALIGN,   /* misaligned access where the machine or a compiler check forbids it */
+    RT_PANIC_INDEX,   /* index out of range */
+    RT_PANIC_SLICE,   /* slice bounds out of range */
+    RT_PANIC_MAKE,    /* a length or capacity that can't be */
+    RT_PANIC_STACK_OVERFLOW, /* recovering needs little stack; the goroutine gets its reserve back
+                                when it has */
     RT_PANIC_OUT_OF_MEMORY,
     RT_PANIC_CLOSED_CHANNEL, /* send on closed, close of closed */
     RT_PANIC_NIL_CHANNEL,    /* close of nil channel */
@@ -55,19 +60,21 @@ struct rt_panic {
     rt_ref(const char *) message; /* what stands after "panic: " */
     rt_ref(void *) value;         /* rt_panic_value()'s, else NULL */
     enum rt_panic_kind kind;
-    bool is_runtime_error;   /* the message begins with "runtime error: " */
-    bool is_fault;           /* the machine refused an instruction; else somebody called a function that panics */
-    bool repanicked;         /* rt_repanic() was called with it */
+    bool is_runtime_error; /* the message begins with "runtime error: " */
+    bool is_fault;   /* the machine refused an instruction; else somebody called a function that
+                        panics */
+    bool repanicked; /* rt_repanic() was called with it */
     uintptr_t fault_address; /* of a fault, else 0 */
-    uintptr_t pc;            /* where it happened: the faulting instruction, or behind the call of panic() */
+    uintptr_t pc; /* where it happened: the faulting instruction, or behind the call of panic() */
 };
 
 /*
- * Stop the ordinary course of the goroutine: run its deferred calls, and if none recovers, report and end the program
- * with status 2. The text is formatted now.
+ * Stop the ordinary course of the goroutine: run its deferred calls, and if none recovers, report
+ * and end the program with status 2. The text is formatted now.
  */
 RT_NORETURN void rt_panic(const char *fmt, ...) RT_PRINTF(1, 2);
-/* The same with a pointer, to a collected object or anything: recover()->value. Prints as (void *) 0x... */
+/* The same with a pointer, to a collected object or anything: recover()->value. Prints as (void *)
+ * 0x... */
 RT_NORETURN void rt_panic_value(void *value);
 /* Panic again with what was recovered; an uncaught report then says [recovered, repanicked]. */
 RT_NORETURN void rt_repanic(struct rt_panic *e);
@@ -89,8 +96,9 @@ RT_NORETURN void rt_fatal(const char *fmt, ...) RT_PRINTF(1, 2);
 struct rt_panic *rt_catch(int unused, rt_thunk thunk, void *args, size_t bytes, uintptr_t fn);
 
 /*
- * In a function called by defer() while a panic is running those calls: stop it, and get it. NULL anywhere else:
- * not called directly by a deferred call, no panic, already recovered, or rt_goexit().
+ * In a function called by defer() while a panic is running those calls: stop it, and get it. NULL
+ * anywhere else: not called directly by a deferred call, no panic, already recovered, or
+ * rt_goexit().
  */
 #define rt_recover()                                                                               \
     __extension__({                                                                                \
