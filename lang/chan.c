@@ -152,21 +152,6 @@ static RT_ALWAYS_INLINE void slot_clear(const struct rt_chan *c, void *slot)
         *p++ = 0;
 }
 
-static RT_ALWAYS_INLINE char *slot_after(struct rt_chan *c, char *slot, size_t slot_bytes)
-{
-    slot += slot_bytes;
-    return slot == c->slots_end ? c->slots : slot;
-}
-
-/* One element more in the ring, or one less. Two plain instructions; without the barrier gcc makes it a vector. */
-static RT_ALWAYS_INLINE void chan_count_locked(struct rt_chan *c, int64_t more)
-{
-    c->chan_avail += more;
-    compiler_barrier();
-    c->chan_room -= more;
-    c->version++;
-}
-
 static void slot_put_locked(struct rt_chan *c, const void *elem)
 {
     char *slot = c->send_at;
@@ -398,20 +383,6 @@ static RT_ALWAYS_INLINE bool chan_give_word_locked(struct rt_chan *c, uint64_t w
     return true;
 }
 
-/* Put a word into the ring if that is all there is to do; the lock is dropped then. */
-static RT_ALWAYS_INLINE bool chan_put_word_locked(struct rt_chan *c, uint64_t word)
-{
-    char *slot = c->send_at;
-
-    if (RT_UNLIKELY(c->chan_room <= 0 || rt_wb_on))
-        return false;
-    *(volatile uint64_t *)slot = word;
-    c->send_at = slot_after(c, slot, 8);
-    chan_count_locked(c, 1);
-    chan_unlock(c);
-    return true;
-}
-
 static CHAN_HOT RT_NOINLINE void chan_send_word_contended(struct rt_chan *c, uint64_t word)
 {
     chan_lock(c);
@@ -427,7 +398,11 @@ CHAN_HOT void rt_chan_send_word(struct rt_chan *c, uint64_t word)
         chan_send_word_contended(c, word);
         return;
     }
-    if (chan_put_word_locked(c, word) || chan_give_word_locked(c, word))
+    if (chan_put_word_locked(c, word)) {
+        preempt_on();
+        return;
+    }
+    if (chan_give_word_locked(c, word))
         return;
     if (c->chan_room == 0)
         chan_wait_send_word_locked(c, word);
@@ -441,7 +416,11 @@ CHAN_HOT bool rt_chan_try_send_word(struct rt_chan *c, uint64_t word)
         return false;
     chan_touch_stack();
     chan_lock(c);
-    return chan_put_word_locked(c, word) || chan_send_word_slow_locked(c, word, false);
+    if (chan_put_word_locked(c, word)) {
+        preempt_on();
+        return true;
+    }
+    return chan_send_word_slow_locked(c, word, false);
 }
 
 CHAN_HOT void rt_chan_send_elem(struct rt_chan *c, const void *elem)
@@ -519,21 +498,6 @@ static CHAN_HOT RT_NOINLINE struct rt_chan_word chan_wake_sender(struct goroutin
 static RT_ALWAYS_INLINE bool chan_can_get_word_locked(struct rt_chan *c)
 {
     return c->chan_avail == -CHAN_SLOW && chan_waiter_is_plain_locked(c, RT_SELECT_SEND);
-}
-
-/* Take a word out of the ring if that is all there is to do; the lock is free then, but preemption still off. */
-static RT_ALWAYS_INLINE bool chan_take_word_locked(struct rt_chan *c, uint64_t *word)
-{
-    char *slot = c->recv_at;
-
-    if (RT_UNLIKELY(c->chan_avail <= 0 || rt_wb_on))
-        return false;
-    *word = *(volatile uint64_t *)slot;
-    *(volatile uint64_t *)slot = 0;
-    c->recv_at = slot_after(c, slot, 8);
-    chan_count_locked(c, -1);
-    chan_unlock_keep(c);
-    return true;
 }
 
 /* preempt_on() and a result, for who has nothing else to keep. */

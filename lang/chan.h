@@ -9,6 +9,7 @@
 
 #include <arch/arch.h>
 #include <gc/barrier.h>
+#include <lib/atomic.h>
 #include <lib/list.h>
 #include <lib/spinlock.h>
 #include <rt/chan.h>
@@ -139,4 +140,48 @@ static RT_ALWAYS_INLINE void chan_unlink_locked(struct rt_chan *c, unsigned kind
     if (list_empty(head))
         c->count[kind ^ 1] += CHAN_SLOW;
     c->version++;
+}
+
+static RT_ALWAYS_INLINE char *slot_after(struct rt_chan *c, char *slot, size_t slot_bytes)
+{
+    slot += slot_bytes;
+    return slot == c->slots_end ? c->slots : slot;
+}
+
+/* One element more in the ring, or one less. Two plain instructions; without the barrier gcc makes it a vector. */
+static RT_ALWAYS_INLINE void chan_count_locked(struct rt_chan *c, int64_t more)
+{
+    c->chan_avail += more;
+    compiler_barrier();
+    c->chan_room -= more;
+    c->version++;
+}
+
+/* Put a word into the ring if that is all there is to do; the lock is free then, but preemption still off. */
+static RT_ALWAYS_INLINE bool chan_put_word_locked(struct rt_chan *c, uint64_t word)
+{
+    char *slot = c->send_at;
+
+    if (RT_UNLIKELY(c->chan_room <= 0 || rt_wb_on))
+        return false;
+    *(volatile uint64_t *)slot = word;
+    c->send_at = slot_after(c, slot, 8);
+    chan_count_locked(c, 1);
+    chan_unlock_keep(c);
+    return true;
+}
+
+/* Take a word out of the ring if that is all there is to do; the lock is free then, but preemption still off. */
+static RT_ALWAYS_INLINE bool chan_take_word_locked(struct rt_chan *c, uint64_t *word)
+{
+    char *slot = c->recv_at;
+
+    if (RT_UNLIKELY(c->chan_avail <= 0 || rt_wb_on))
+        return false;
+    *word = *(volatile uint64_t *)slot;
+    *(volatile uint64_t *)slot = 0;
+    c->recv_at = slot_after(c, slot, 8);
+    chan_count_locked(c, -1);
+    chan_unlock_keep(c);
+    return true;
 }

@@ -332,6 +332,15 @@ static RT_ALWAYS_INLINE bool select_go(struct rt_select_frame *frame, uint32_t s
     struct rt_chan *c = (struct rt_chan *)(frame->sides[i] - RT_SELECT_SIDE_(0, kind));
 
     if (c->slot_bytes == 8) {
+        if (RT_LIKELY(chan_trylock(c))) { /* the usual case, without a call */
+            if (kind == RT_SELECT_SEND ? chan_put_word_locked(c, frame->words[i])
+                                       : chan_take_word_locked(c, &frame->got[0])) {
+                preempt_on();
+                frame->ok = true;
+                return true;
+            }
+            chan_unlock(c);
+        }
         if (kind == RT_SELECT_SEND)
             return rt_chan_try_send_word(c, frame->words[i]);
         struct rt_chan_word got = rt_chan_try_recv_word(c);

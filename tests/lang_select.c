@@ -726,30 +726,28 @@ TEST_OPTS(select, cost_of_default, .icount_only = true)
 
 TEST_OPTS(select, cost_of_ready, .icount_only = true)
 {
-    chan(long) a = chan_make(long, 8), b = chan_make(long, 8), c = chan_make(long, 8), d = chan_make(long, 8);
+    chan(long) a = chan_make(long, 800), b = chan_make(long, 8), c = chan_make(long, 800), d = chan_make(long, 8);
     long x, sum = 0;
-    int64_t n = 0;
 
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 800; i++) {
         chan_send(a, 1);
         chan_send(c, 1);
-        int64_t start = rt_nanotime();
-        for (int k = 0; k < 2; k++)
-            go_select {
-                on_recv (x, a) {
-                    sum += x;
-                }
-                on_recv (x, b) {
-                }
-                on_recv (x, c) {
-                    sum += x;
-                }
-                on_recv (x, d) {
-                }
-            }
-        n += rt_nanotime() - start;
     }
-    n /= 1000;
+    int64_t start = rt_nanotime();
+    for (int i = 0; i < 1000; i++)
+        go_select {
+            on_recv (x, a) {
+                sum += x;
+            }
+            on_recv (x, b) {
+            }
+            on_recv (x, c) {
+                sum += x;
+            }
+            on_recv (x, d) {
+            }
+        }
+    int64_t n = (rt_nanotime() - start) / 1000;
     EXPECT_EQ(t, sum, 1000);
     test_note(t, "%lld instructions", (long long)n);
     EXPECT_LE(t, n, 150);
