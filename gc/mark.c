@@ -43,6 +43,7 @@
 #define RING 16u /* a power of two */
 #define PIECE_BYTES GC_PIECE_BYTES
 #define OBLET_BYTES (128u << 10)
+#define DRAIN_OVER 256 /* by how much a slice may exceed its budget */
 #define OBJECT_COST 4 /* in words of the slice's budget */
 
 PERCPU(struct gc_local, gc_local);
@@ -468,6 +469,8 @@ static void share(struct gc_local *l)
 
 /*
  * The inner loop. Costs are counted in some ten instructions each: an entry 2, an object 2, each of its pointers 1.
+ * When the budget is used up nothing more goes into the ring, but what is in it is scanned, unless that takes
+ * more than DRAIN_OVER: put back, it would be resolved a second time, and a slice is short.
  * The chunk's top is kept in a register and written back around calls.
  */
 static void drain(struct gc_local *l, int budget)
@@ -477,13 +480,13 @@ static void drain(struct gc_local *l, int budget)
     const uint8_t white = gc_epoch_also, black = gc_epoch;
     struct gc_span *const *pagemap = gc_pagemap;
     const uintptr_t heap_bytes = gc_heap_bytes; /* what is above came later: black */
-    uint64_t marked = 0, scanned = 0;
+    uint64_t marked = 0, noscan = 0; /* bytes; the second are in the first */
     uintptr_t *base = l->chunk->entry, *top = base + l->chunk->n;
 
 #define SAVE_TOP() (l->chunk->n = (uint64_t)(top - base))
 #define LOAD_TOP() (base = l->chunk->entry, top = base + l->chunk->n)
     for (;;) {
-        while (n < RING && top != base) {
+        while (n < RING && top != base && budget > 0) {
             uintptr_t entry = *--top;
             budget -= 2;
             if (RT_UNLIKELY((entry & 7) != 0)) {
@@ -492,8 +495,6 @@ static void drain(struct gc_local *l, int budget)
                 LOAD_TOP();
                 if (!more) {
                     budget -= PIECE_BYTES / 8;
-                    if (budget <= 0)
-                        break;
                     continue;
                 }
                 entry &= ~(uintptr_t)7;
@@ -501,9 +502,9 @@ static void drain(struct gc_local *l, int budget)
             if (RT_LIKELY(resolve(entry, pagemap, &ring[(head + n) % RING])))
                 n++;
         }
-        if (RT_UNLIKELY(budget <= 0))
-            break;
         if (RT_UNLIKELY(n == 0)) {
+            if (budget <= 0)
+                break;
             SAVE_TOP();
             if (!local_empty(l) || refill_from_pool(l)) {
                 LOAD_TOP();
@@ -511,6 +512,8 @@ static void drain(struct gc_local *l, int budget)
             }
             break;
         }
+        if (RT_UNLIKELY(budget <= -DRAIN_OVER))
+            break;
         const struct ring_entry *e = &ring[head];
         const struct gc_span *span = e->span;
         head = (head + 1) % RING;
@@ -521,8 +524,11 @@ static void drain(struct gc_local *l, int budget)
         budget -= 2;
         if (RT_LIKELY(span->kind <= GC_MASK)) {
             const volatile uintptr_t *p = (const volatile uintptr_t *)e->object;
+            uint64_t mask = span->mask;
             marked += span->slot_bytes;
-            for (uint64_t mask = span->mask; mask != 0; mask &= mask - 1) {
+            if (mask == 0)
+                noscan += span->slot_bytes;
+            for (; mask != 0; mask &= mask - 1) {
                 uintptr_t w = p[bit_lowest(mask)];
                 budget--;
                 if (w - ARCH_DIRECT_BASE >= heap_bytes)
@@ -535,12 +541,11 @@ static void drain(struct gc_local *l, int budget)
                     *top++ = w & ~(uintptr_t)7;
                 }
             }
-            if (span->mask != 0)
-                scanned += span->slot_bytes;
             continue;
         }
         SAVE_TOP();
         marked += gc_slot_size(span);
+        noscan += gc_slot_size(span); /* scan_object() counts for itself */
         budget -= scan_object(l, span, e->object);
         LOAD_TOP();
     }
@@ -548,7 +553,7 @@ static void drain(struct gc_local *l, int budget)
     for (; n != 0; n--, head++) /* what is in the ring goes back */
         push(l, ring[head % RING].object);
     l->marked_bytes += marked;
-    l->scan_bytes += scanned;
+    l->scan_bytes += marked - noscan;
 #undef SAVE_TOP
 #undef LOAD_TOP
 }
