@@ -1,0 +1,231 @@
+/*
+ * tests/gc_barrier.c - the barrier and the allocator, stopped at every instruction.
+ *
+ * The tests step through gc_set() and gc_new() an instruction at a time. At the k-th one the handler does what a
+ * stop would do there: if the goroutine may be stopped, rseq_fixup(), and a change of the world. For every k the
+ * result must be one of the two that are right.
+ */
+#include <tests/test.h>
+#include <gc/alloc.h>
+#include <gc/barrier.h>
+#include <gc/cycle.h>
+#include <gc/mark.h>
+#include <lib/bits.h>
+#include <lib/rseq.h>
+#include <rt/rt.h>
+#include <sched/sched.h>
+
+struct cell {
+    gc(struct cell *) next;
+    uint64_t id;
+};
+
+static struct {
+    struct goroutine *g;
+    uint32_t step, at; /* the change happens at the at-th step where a stop may come in */
+    bool changed, restarted;
+    void (*change)(void);
+} stepper;
+
+static bool on_step(struct arch_frame *frame)
+{
+    if (goroutine_current() != stepper.g) {
+        arch_frame_set_step(frame, false);
+        return true;
+    }
+    if (preempt_depth() != 0 || stepper.changed || stepper.step++ < stepper.at)
+        return true;
+    stepper.changed = true;
+    stepper.restarted = rseq_fixup(frame);
+    stepper.change();
+    return true;
+}
+
+static void stepper_begin(uint32_t at, void (*change)(void))
+{
+    stepper.g = goroutine_current();
+    stepper.step = 0;
+    stepper.at = at;
+    stepper.changed = stepper.restarted = false;
+    stepper.change = change;
+    debugtrap_set(on_step);
+}
+
+/* ---- gc_set ------------------------------------------------------------------------------------------------- */
+
+static gc_root(struct cell *, slot_owner);
+static gc_root(struct cell *, new_value);
+static bool stored_before;
+
+static void barrier_goes_on(void)
+{
+    stored_before = slot_owner.p->next == new_value.p;
+    rt_wb_on = 1;
+}
+
+/* Entries that the barrier left with this cpu; takes them back. */
+static unsigned take_grey(void)
+{
+    preempt_off();
+    struct gc_local *l = this_cpu_ptr(gc_local);
+    unsigned n = (unsigned)l->chunk->n;
+    l->chunk->n = 0;
+    preempt_on();
+    return n;
+}
+
+/* The barrier turned on at any instruction: the old value was overwritten before that, or it was greyed [bar.2]. */
+TEST(gc_barrier, check_and_store_are_one_step_for_a_stop)
+{
+    struct cell *owner = gc_new(struct cell), *a = gc_new(struct cell), *b = gc_new(struct cell);
+    unsigned restarts = 0, greyed = 0, k = 0;
+
+    rt_gc(); /* so that no cycle comes in between */
+    gc_set(slot_owner.p, owner);
+    gc_set(new_value.p, b);
+    for (bool reached = true; reached; k++) {
+        gc_set(owner->next, a);
+        stepper_begin(k, barrier_goes_on);
+        arch_step_on();
+        gc_set(owner->next, b);
+        arch_step_off();
+        debugtrap_set(NULL);
+        rt_wb_on = 0;
+        reached = stepper.changed;
+        unsigned n = take_grey();
+        EXPECT(t, owner->next == b);
+        if (reached)
+            EXPECT_EQ(t, n, stored_before ? 0 : 1);
+        restarts += stepper.restarted;
+        greyed += n;
+        REQUIRE(t, k < 200);
+    }
+    EXPECT_GE(t, restarts, 2); /* at the branch and at the store */
+    EXPECT_GE(t, greyed, 2);
+    gc_set(slot_owner.p, NULL);
+    gc_set(new_value.p, NULL);
+}
+
+/* ---- gc_new -------------------------------------------------------------------------------------------------- */
+
+static uintptr_t stolen;
+static uint32_t new_shape;
+
+/* Another goroutine of this cpu takes a slot of the same shape, and a new cycle begins. */
+static void slot_is_taken(void)
+{
+    struct gc_taken got = gc_take(new_shape);
+    stolen = got.slot;
+    gc_epoch_birth = 77;
+}
+
+static RT_NOINLINE struct cell *make_cell(struct rt_type **type)
+{
+    struct rt_type *record = RT_TYPE(struct cell);
+    *type = record;
+    return gc_alloc(record);
+}
+
+static uint8_t epoch_of(const void *p)
+{
+    const struct gc_span *span = gc_span_of((uintptr_t)p);
+    return gc_epochs(span)[gc_slot_of(span, (uintptr_t)p)];
+}
+
+/* No slot goes to two, and no new object has an old epoch, wherever the cpu changes hands [alloc.2]. */
+TEST(gc_barrier, taking_a_slot_is_one_step_for_a_stop)
+{
+    struct rt_type *type;
+    unsigned restarts = 0, k = 0;
+
+    rt_gc();
+    (void)make_cell(&type);
+    new_shape = type->shape;
+    for (bool reached = true; reached; k++) {
+        while (bits_count((*this_cpu_ptr(gc_cache))[new_shape >> GC_CACHE_SHIFT].free) < 3)
+            (void)make_cell(&type);
+        uint8_t epoch = gc_epoch_birth;
+        stolen = 0;
+        stepper_begin(k, slot_is_taken);
+        arch_step_on();
+        struct cell *c = make_cell(&type);
+        arch_step_off();
+        debugtrap_set(NULL);
+        gc_epoch_birth = epoch;
+        reached = stepper.changed;
+        if (reached) {
+            EXPECT(t, (uintptr_t)c != stolen);
+            bool before = (uintptr_t)c < stolen; /* slots are handed out upwards */
+            EXPECT_EQ(t, epoch_of(c), before ? epoch : 77);
+            gc_epochs(gc_span_of((uintptr_t)c))[gc_slot_of(gc_span_of((uintptr_t)c), (uintptr_t)c)] = epoch;
+            gc_epochs(gc_span_of(stolen))[gc_slot_of(gc_span_of(stolen), stolen)] = epoch;
+        }
+        restarts += stepper.restarted;
+        REQUIRE(t, k < 200);
+    }
+    EXPECT_GE(t, restarts, 8);
+}
+
+/* ---- Preemption at every few instructions, while collections run ------------------------------------------------ */
+
+static gc_root(struct cell *, shared);
+static uint32_t steps, damaged, ended;
+
+static bool preempt_often(struct arch_frame *frame)
+{
+    /* irregular: a period shorter than a range would restart it for ever */
+    uint32_t n = __atomic_fetch_add(&steps, 1, __ATOMIC_RELAXED);
+    if ((n * 2654435769u >> 16) % 31 == 0)
+        sched_preempt_irq(frame);
+    return true;
+}
+
+static void stepped_player(unsigned n)
+{
+    arch_step_on();
+    for (unsigned i = 0; i < 150; i++) {
+        struct cell *c = gc_new(struct cell), *old;
+        c->id = 0x1234567;
+        gc_set(c->next, shared.p);
+        old = gc_swap(shared.p, c);
+        for (unsigned d = 0; old != NULL && d < 3; d++, old = old->next)
+            if (old->id != 0x1234567)
+                __atomic_fetch_add(&damaged, 1, __ATOMIC_RELAXED);
+        if (i % 8 == n % 8)
+            gc_set(c->next, NULL);
+    }
+    arch_step_off();
+    __atomic_fetch_add(&ended, 1, __ATOMIC_RELEASE);
+}
+
+TEST_OPTS(gc_barrier, preempted_at_every_few_instructions, .timeout_s = 60)
+{
+    steps = damaged = ended = 0;
+    debugtrap_set(preempt_often);
+    for (unsigned i = 0; i < 3; i++)
+        go(stepped_player, i);
+    while (__atomic_load_n(&ended, __ATOMIC_ACQUIRE) != 3)
+        rt_gc();
+    debugtrap_set(NULL);
+    EXPECT_EQ(t, damaged, 0);
+    EXPECT_GE(t, steps, 10000);
+    gc_set(shared.p, NULL);
+}
+
+/* ---- Bulk copies ---------------------------------------------------------------------------------------------------- */
+
+/* gc_copy is memmove for every overlap and alignment of words. */
+TEST(gc_barrier, copies_overlap_like_memmove)
+{
+    enum { N = 300 };
+    uint64_t a[N], b[N];
+    for (unsigned round = 0; round < 300; round++) {
+        for (unsigned i = 0; i < N; i++)
+            a[i] = b[i] = rng_next(&t->rng) >> 1; /* no addresses of the heap */
+        unsigned from = rng_below(&t->rng, N), to = rng_below(&t->rng, N);
+        unsigned n = rng_below(&t->rng, N - (from > to ? from : to) + 1);
+        (memmove)(&a[to], &a[from], n * 8);
+        gc_copy_barrier(&b[to], &b[from], n * 8);
+        EXPECT(t, memcmp(a, b, sizeof a) == 0);
+    }
+}
