@@ -21,10 +21,11 @@ int main(void)
     return 0;
 }
 C
+cp examples/philosophers/main.c "$tmp/app/dine.c"
 cat >"$tmp/app/Makefile" <<'M'
 include ../moved/ingot.mk
 
-all: lru.elf trees.elf fault.elf
+all: lru.elf trees.elf fault.elf dine.elf
 %.elf: %.o
 	$(INGOT_LINK)
 %.o: %.c
@@ -41,6 +42,11 @@ typed() { # the allocation sites have pointer maps: nothing is scanned conservat
     objdump -s -j rt_types "$tmp/app/trees.elf" | grep -q '03000000 00000000'
 }
 
+stuck() { # the archive's code counts as the runtime's: its frames are left out
+    says 2 'all goroutines are asleep' env ARGS=naive make -C "$tmp/app" run-dine && grep -q 'dine.c' "$tmp/says.log" &&
+        ! grep -Eq 'rt_mutex|sched/' "$tmp/says.log"
+}
+
 check "make lib" make_lib
 check "another Makefile builds images" make -C "$tmp/app" all
 check "collected memory, weak references" says 0 'page 7 is the one that the client has' make -C "$tmp/app" run-lru
@@ -48,4 +54,5 @@ check "a benchmark" says 0 'long lived tree of depth 10' make -C "$tmp/app" run-
 check "pointer maps are filled in" typed
 check "a fault is the program's" says 2 'caught: runtime error: invalid memory address' make -C "$tmp/app" run-fault
 check "and is reported with its line" says 2 'fault.c:5' make -C "$tmp/app" run-fault
+check "a report shows the program's frames only" stuck
 summary
