@@ -43,3 +43,10 @@ void *gc_alloc_prefixed(size_t prefix_bytes, bool prefix_scan, struct rt_type *e
  * keeps the object alive.
  */
 void *gc_object_of(const void *p, size_t *bytes);
+
+/*
+ * There is no memory for something. step counts from 0 for this request; each call tries harder (DESIGN.md section 6):
+ * sweep, collect, drop caches and run finalizers and collect again. True: it is worth trying again. A goroutine,
+ * no lock held, preemption on; may park.
+ */
+bool gc_find_memory(unsigned step);

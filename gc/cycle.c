@@ -23,6 +23,7 @@
  * SOURCES. golang/go runtime/mgc.go, mgcpacer.go for the policy.
  */
 #include <gc/cycle.h>
+#include <gc/alloc.h>
 #include <gc/barrier.h>
 #include <gc/init.h>
 #include <gc/mark.h>
@@ -495,6 +496,7 @@ static void run_cycle(bool forced)
         wake_markers();
         mark_and_end(&t);
     }
+    gc_pacer_end();
     trace(TRACE_GC_PHASE, gc_cycle_number, 2);
     gc_special_handle();
     gc_sweep_release_specials();

@@ -54,12 +54,6 @@ extern uint64_t gc_heap_live; /* [a] bytes marked by the last cycle plus allocat
  */
 void gc_before_alloc(size_t bytes);
 
-/*
- * There is no memory for an allocation. step counts from 0 for this allocation; each call tries harder
- * (DESIGN.md section 6): true means that it is worth trying again.
- */
-bool gc_find_memory(unsigned step);
-
 void gc_check_time(void); /* has it been long enough since the last cycle? */
 
 /* See that this cpu marks for its share of the time while a cycle marks. Preemption may be off. */
@@ -75,6 +69,8 @@ void gc_pacer_init(void);
 void gc_pacer_begin_stw(void);
 /* The cycle has ended: what it marked and scanned, and what the heap grew to. */
 void gc_pacer_end_stw(uint64_t marked_bytes, uint64_t scan_bytes);
+/* The same, right after that stop: the arithmetic, which would make the stop longer. Until then no cycle starts by itself. */
+void gc_pacer_end(void);
 /* Scan bytes that a goroutine owes for allocating so many bytes now. */
 int64_t gc_pacer_debt(size_t bytes);
 /* Background marking earned so much; assists take from it first. Returns what they got. */

@@ -33,7 +33,8 @@ static uint64_t limit;        /* [a] bytes; UINT64_MAX: none */
 static uint64_t marked;       /* [S] by the last cycle */
 static uint64_t last_scan;    /* [S] bytes scanned by the last cycle */
 static uint64_t live_at_start;
-static double cons_mark;      /* [S] bytes allocated for each byte scanned, by one cpu each: average of four cycles */
+static uint64_t grown;        /* [S] what the program allocated during the last cycle */
+static double cons_mark;      /* under pacer_lock, as its history: bytes allocated for each byte scanned, by one cpu each: average of four cycles */
 static double cons_history[4];
 static unsigned cons_count;
 static uint64_t assist_ratio; /* [a] scan bytes for each allocated byte, 16.16 */
@@ -154,20 +155,27 @@ int64_t gc_pacer_borrow(int64_t wanted)
 
 void gc_pacer_end_stw(uint64_t marked_bytes, uint64_t scan_bytes)
 {
-    uint64_t grown = gc_heap_live - live_at_start;
-    if (scan_bytes > 0) {
+    grown = gc_heap_live - live_at_start;
+    marked = marked_bytes;
+    last_scan = scan_bytes;
+    store_relaxed(&gc_trigger, UINT64_MAX); /* until gc_pacer_end() */
+}
+
+void gc_pacer_end(void)
+{
+    spin_lock(&pacer_lock);
+    if (last_scan > 0) {
         /* speeds as if the program had 1 - BACKGROUND of the time and marking BACKGROUND of it */
         cons_history[cons_count++ % 4] =
-            (double)grown / (double)scan_bytes * (BACKGROUND / (1 - BACKGROUND));
+            (double)grown / (double)last_scan * (BACKGROUND / (1 - BACKGROUND));
         unsigned n = cons_count < 4 ? cons_count : 4;
         double sum = 0;
         for (unsigned i = 0; i < n; i++)
             sum += cons_history[i];
         cons_mark = sum / n;
     }
-    marked = marked_bytes;
-    last_scan = scan_bytes;
     set_goal();
+    spin_unlock(&pacer_lock);
 }
 
 void gc_pacer_init(void)

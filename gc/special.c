@@ -149,9 +149,10 @@ static struct gc_special *remove_locked(struct gc_special **at)
 static struct gc_special *special_make(uintptr_t object, enum kind kind)
 {
     grow();
-    struct gc_special *s = rt_alloc(sizeof(*s));
-    if (s == NULL || n_buckets == 0)
-        lang_panic_out_of_memory(sizeof(*s));
+    struct gc_special *s;
+    for (unsigned step = 0; (s = rt_alloc(sizeof(*s))) == NULL;)
+        if (!gc_find_memory(step++))
+            lang_panic_out_of_memory(sizeof(*s));
     s->object = object;
     s->kind = kind;
     return s;

@@ -11,7 +11,7 @@ RT_NORETURN void lang_panic_make_len(void);
 
 /*
  * No memory for an object of `bytes` even after the last resort. Panics (RT_PANIC_OUT_OF_MEMORY, recoverable), or ends
- * in the fatal report if there is no memory even for that. `gc_report_out_of_memory()` prints the heap by shape.
+ * in the fatal report if there is no memory even for that. gc_report_out_of_memory() (gc/report.h) prints the heap by shape.
  */
 RT_NORETURN void lang_panic_out_of_memory(size_t bytes);
 

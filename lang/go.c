@@ -5,6 +5,7 @@
  * stack, so the collector finds references in it with the rest of that stack. wg_go puts a head before it.
  */
 #include <arch/arch.h>
+#include <gc/alloc.h>
 #include <gc/up.h>
 #include <lib/assert.h>
 #include <rt/goroutine.h>
@@ -20,8 +21,9 @@ void rt_go_spawn(const struct rt_go_opts *opts, rt_thunk thunk, const void *args
 {
     uintptr_t creator_pc = (uintptr_t)__builtin_return_address(0);
 
-    if (RT_UNLIKELY(goroutine_spawn(thunk, args, bytes, opts, entry_pc, creator_pc) == NULL))
-        lang_panic_out_of_memory(opts != NULL ? opts->stack_bytes : 0);
+    for (unsigned step = 0; RT_UNLIKELY(goroutine_spawn(thunk, args, bytes, opts, entry_pc, creator_pc) == NULL);)
+        if (!gc_find_memory(step++))
+            lang_panic_out_of_memory(opts != NULL ? opts->stack_bytes : 0);
 }
 
 void rt_yield(void)
@@ -50,8 +52,9 @@ void rt_sleep(int64_t ns)
     }
     if (__builtin_add_overflow(arch_nanotime(), ns, &when))
         when = INT64_MAX;
-    if (!timer_start(&s.timer, when, sleep_over))
-        lang_panic_out_of_memory(sizeof(s.timer));
+    for (unsigned step = 0; RT_UNLIKELY(!timer_start(&s.timer, when, sleep_over));)
+        if (!gc_find_memory(step++))
+            lang_panic_out_of_memory(sizeof(s.timer));
     park(WAIT_SLEEP);
 }
 
@@ -110,8 +113,11 @@ void rt_wg_go_spawn(struct rt_waitgroup *wg, rt_thunk thunk, const void *args, s
     call.head = (struct wg_head){wg, thunk};
     __builtin_memcpy(call.args, args, bytes);
     rt_wg_add(wg, 1);
-    if (goroutine_spawn(wg_entry, &call, sizeof(call.head) + bytes, NULL, entry_pc,
-                        (uintptr_t)__builtin_return_address(0)) == NULL) {
+    for (unsigned step = 0;
+         goroutine_spawn(wg_entry, &call, sizeof(call.head) + bytes, NULL, entry_pc,
+                         (uintptr_t)__builtin_return_address(0)) == NULL;) {
+        if (gc_find_memory(step++))
+            continue;
         rt_wg_done(wg);
         lang_panic_out_of_memory(0);
     }

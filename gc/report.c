@@ -1,0 +1,76 @@
+/*
+ * gc/report.c - the heap by shape, for the report of a program that ran out of memory.
+ *
+ * Uses no memory but a few static words and its own stack, and no lock: the figures of a moving heap may be a little
+ * wrong, which is better than none. Prints the shapes that hold most, and what the page allocator has left.
+ */
+#include <gc/cycle.h>
+#include <gc/report.h>
+#include <lib/bits.h>
+#include <mm/page.h>
+#include <rt/print.h>
+
+#define LINES 12u
+
+struct usage {
+    uint64_t bytes, objects;
+};
+static struct usage usage[GC_SHAPES]; /* by shape; the large ones are 0 */
+static uint32_t busy;                 /* [a] somebody is writing a report */
+
+static void count_span(const struct gc_span *span)
+{
+    struct usage *u = &usage[span->shape < GC_SHAPES ? span->shape : 0];
+    uint32_t groups = (span->n_slots + 63u) / 64, n = 0;
+
+    for (uint32_t g = 0; g < groups; g++) {
+        uint32_t here = span->n_slots - g * 64 < 64 ? span->n_slots - g * 64 : 64;
+        n += here - bits_count(gc_group_free(span, g));
+    }
+    u->objects += n;
+    u->bytes += n * gc_slot_size(span);
+}
+
+static void print_shape(unsigned i)
+{
+    const struct gc_shape *s = &gc_shapes[i];
+    const char *what = i == 0                    ? "large objects"
+                       : s->kind == GC_NOSCAN    ? "without pointers"
+                       : s->kind == GC_HEADER    ? "arrays and large types"
+                       : s->name != NULL         ? s->name
+                                                 : "?";
+    rt_printf("%12lu bytes in %9lu objects", (unsigned long)usage[i].bytes, (unsigned long)usage[i].objects);
+    if (i != 0)
+        rt_printf(" of %5u: %s\n", gc_classes[s->class].bytes, what);
+    else
+        rt_printf(": %s\n", what);
+}
+
+void gc_report_out_of_memory(size_t bytes)
+{
+    if (swap_acq_rel(&busy, 1))
+        return;
+    for (unsigned i = 0; i < GC_SHAPES; i++)
+        usage[i] = (struct usage){0, 0};
+    size_t end = gc_span_index_end();
+    for (size_t unit = 0; unit < end; unit++) {
+        const struct gc_span *span = gc_span_at_index(unit);
+        if (span != NULL)
+            count_span(span);
+    }
+    rt_printf("out of memory: no room for %lu bytes; heap %lu bytes in spans, %lu of descriptors; "
+              "largest free run %lu pages\n",
+              (unsigned long)bytes, (unsigned long)gc_heap_in_use, (unsigned long)gc_meta_bytes,
+              (unsigned long)page_largest_free_run());
+    for (unsigned line = 0; line < LINES; line++) {
+        unsigned most = 0;
+        for (unsigned i = 1; i < GC_SHAPES; i++)
+            if (usage[i].bytes > usage[most].bytes)
+                most = i;
+        if (usage[most].bytes == 0)
+            break;
+        print_shape(most);
+        usage[most].bytes = 0;
+    }
+    store_release(&busy, 0);
+}
