@@ -225,7 +225,7 @@ else
 program_srcs := $$(foreach s,$$(SRCS),$$(if $$(filter /%,$$s),$$s,$$(program_dir)/$$s))
 endif
 ifeq ($$(program_srcs),)
-$$(error APP=$(1): there is no .c or .S file in it)
+$$(error APP=$(1): there is no .c or .S file in it, nor is it one .c file)
 endif
 program_objs := $$(foreach s,$$(program_srcs),$$(call program_obj,$(2),$$(s)))
 PROGRAM_OBJS += $$(program_objs)
@@ -394,7 +394,7 @@ bench-check: bench-image $(HOST)/benchcompare ## instruction counts against benc
 	$(Q)HOST='$(HOST)' O='$(O)' bench/check.sh $(BENCH_IMAGE) $(call program_image,examples/hello)
 bench-compare: $(HOST)/benchcompare ## A=old.txt B=new.txt (outputs of make bench) or commits: what changed, and is it more than noise
 	$(Q)HOST='$(HOST)' O='$(O)' bench/compare.sh '$(A)' '$(B)'
-bench-go: $(BENCH_IMAGE) $(call program_image,examples/hello) $(HOST)/benchcompare ## the same in Go, side by side; fetches Go and a kernel into $(O)/go
+bench-go: bench-image $(HOST)/benchcompare $(HOST)/benchboot ## the same in Go, side by side; fetches Go and a kernel into $(O)/go
 	$(Q)HOST='$(HOST)' O='$(O)' bench/go/run.sh $(BENCH_IMAGE) $(call program_image,examples/hello)
 .PHONY: bench-image bench bench-check bench-compare bench-go
 

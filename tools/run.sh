@@ -127,7 +127,7 @@ if [ "${GDB:-}" = 1 ]; then
     pid=$!
     while [ ! -S "$tmp/gdb" ] && kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
     trap '' INT
-    gdb -q -iex "set auto-load no" -ex "source ${0%/*}/ingot.gdb" -ex "target remote $tmp/gdb" "$image"
+    gdb -q -iex "set auto-load no" -ex "source ${0%/*}/ingot.gdb" -ex "target remote $tmp/gdb" -ex start-main "$image"
     kill -TERM "$pid" 2>/dev/null
     wait "$pid"
     exit 0
@@ -152,11 +152,19 @@ while kill -0 "$pid" 2>/dev/null; do # a signal ended the wait, not QEMU
 done
 
 [ -z "$interrupted" ] || exit "$interrupted"
+too_old() { # asked only when something went wrong
+    have=$("$qemu" --version 2>/dev/null | sed -n 's/.*version \([0-9]*\)\..*/\1/p')
+    [ -z "$have" ] || [ "$have" -ge 6 ] || die "$qemu is version $have: too old, 6 or newer is needed"
+}
 case $code in
-0) die "the machine was reset or switched off: most likely a triple fault" ;;
+0)
+    too_old
+    die "the machine was reset or switched off: most likely a triple fault"
+    ;;
 1)
     status=$(tail -n 1 "$log" 2>/dev/null | tr -d '\r' | sed -n 's/.*ingot: exit \([0-9]\{1,3\}\)$/\1/p')
     [ -n "$status" ] && [ "$status" -ge 63 ] && [ "$status" -le 255 ] && exit "$status"
+    too_old
     die "QEMU failed"
     ;;
 124)

@@ -11,7 +11,7 @@ compiles() { # name
 }
 runs() { # name
     ingot APP="$tmp/blocks/$1.c" || return 1
-    image=$(ls -t "$O"/*/"$1.elf" | head -n 1)
+    image=$(find "$O" -name "$1.elf" | head -n 1)
     if [ -f "$tmp/blocks/$1.expect" ]; then
         "$HOST/testrun" -l "$tmp/log" "exact:$image=$tmp/blocks/$1.expect"
     else

@@ -3,6 +3,7 @@
 . tests/sh/common.inc
 
 for doc in README.md CONTRIBUTING.md docs/*.md examples/data/README.md; do
+    # shellcheck disable=SC2013
     for link in $(grep -oE '\]\([^)#]+' "$doc" | sed 's/^](//' | grep -v '^https\?:'); do
         check "$doc: $link" test -e "$(dirname "$doc")/$link"
     done

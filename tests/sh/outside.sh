@@ -83,6 +83,7 @@ check "an empty folder" says 2 'there is no \.c or \.S file in it' ingot run APP
 check "two functions main" says 2 'there are two functions main' ingot run APP="$here/mains"
 check "no function main" says 2 'there is no main\(\)' ingot run APP="$here/none"
 check "a mistake in the program" says 2 'bad.c:1:.*nonsense' ingot run APP="$here/bad.c"
+# shellcheck disable=SC2016
 check "no such compiler" says 2 'no-such-cc not found. Run `make deps`' ingot run APP="$here/one" CC=no-such-cc
 check "no such variant" says 2 'BUILD=fast: must be release, debug or stress' ingot run APP="$here/one" BUILD=fast
 check "no such QEMU" says 2 'no-such-qemu not found. Run: make deps' ingot run APP="$here/one" QEMU=no-such-qemu

@@ -3,6 +3,7 @@
 . tests/sh/common.inc
 
 independent() { # files
+    # shellcheck disable=SC2018,SC2019
     cat "$@" | LC_ALL=C tr -cs 'A-Za-z\200-\377' '\n' | LC_ALL=C tr A-Z a-z | grep . | LC_ALL=C sort | uniq -c |
         LC_ALL=C sort -k1,1nr -k2 | awk '{ print $1, $2 }'
 }

@@ -1,0 +1,24 @@
+#!/bin/sh
+# `make debug`: gdb stops at main, and its commands show goroutines.
+. tests/sh/common.inc
+command -v gdb >/dev/null || {
+    echo "0 passed, 0 failed, 1 skipped"
+    exit 0
+}
+
+session() { # pattern... ; gdb's output has a match for each, in that order
+    printf 'bt\nhbreak pong\ncontinue\ngoroutines\ngoroutine-bt 1\ngoroutine-bt 999\ngoroutines-bt\nkill\nquit\n' |
+        GDB=1 timeout 50 tools/run.sh "$IMAGES/pingpong.elf" >"$tmp/gdb.log" 2>&1
+    cat "$tmp/gdb.log"
+    for pattern; do
+        grep -Eq -- "$pattern" "$tmp/gdb.log" || {
+            echo "not there: $pattern"
+            return 1
+        }
+    done
+}
+
+check "stops at main; goroutines and their stacks" session '#0 +main \(argc=1' 'hit Breakpoint 2, pong' \
+    ' +1  WAIT_CHAN_' 'running +.*<pong>' 'main \+ [0-9]+ in section' 'pingpong/main.c"' 'no goroutine 999' \
+    'goroutine [0-9]+ runs on a core' 'chan'
+summary
