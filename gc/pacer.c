@@ -11,7 +11,7 @@
  *           minimum's distance is larger.
  * [pacer.2] The assist ratio is at least 1 byte of work for 16 bytes allocated, so that a cycle ends.
  *
- * LOCKING. Written while stopped, or by rt_gc_set_percent() and the like under pacer_lock; read without.
+ * LOCKING. Written while stopped, or under pacer_lock by rt_gc_set_percent() and the like and by gc_pacer_end(); read without.
  * SOURCES. golang/go runtime/mgcpacer.go; proposal 44167 "GC pacer redesign"; proposal 48409 "soft memory limit".
  */
 #include <gc/cycle.h>
@@ -28,13 +28,14 @@
 uint64_t gc_trigger, gc_goal;
 
 static struct spinlock pacer_lock = SPINLOCK_INIT(RANK_GC_CYCLE);
-static int64_t percent;       /* [a] GOGC; negative: off */
-static uint64_t limit;        /* [a] bytes; UINT64_MAX: none */
-static uint64_t marked;       /* [S] by the last cycle */
-static uint64_t last_scan;    /* [S] bytes scanned by the last cycle */
+static int64_t percent;    /* [a] GOGC; negative: off */
+static uint64_t limit;     /* [a] bytes; UINT64_MAX: none */
+static uint64_t marked;    /* [S] by the last cycle */
+static uint64_t last_scan; /* [S] bytes scanned by the last cycle */
 static uint64_t live_at_start;
-static uint64_t grown;        /* [S] what the program allocated during the last cycle */
-static double cons_mark;      /* under pacer_lock, as its history: bytes allocated for each byte scanned, by one cpu each: average of four cycles */
+static uint64_t grown;   /* [S] what the program allocated during the last cycle */
+static double cons_mark; /* under pacer_lock, as its history: bytes allocated for each byte scanned,
+                            by one cpu each: average of four cycles */
 static double cons_history[4];
 static unsigned cons_count;
 static uint64_t assist_ratio; /* [a] scan bytes for each allocated byte, 16.16 */
