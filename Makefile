@@ -356,7 +356,7 @@ WORK_EXACT = $(foreach b,$(TEST_BUILDS),$(foreach e,$(EXACT_SRCS), \
 WORK_SH = $(foreach s,$(sort $(wildcard tests/sh/*.sh)), \
 	'cmd:$(basename $(notdir $(s)))=env O=$(abspath $(O)) CC=$(CC) IMAGES=$(abspath $(FIRST)) HOST=$(abspath $(HOST)) sh $(s)')
 
-test: $(HOST)/testrun $(HOST)/tlbaudit $(if $(T),,host-tests) ## all tests; T= SMP= MEM= SEED= CC= BUILD= V=1 narrow it
+test: tools $(if $(T),,host-tests) ## all tests; T= SMP= MEM= SEED= CC= BUILD= V=1 narrow it
 	$(Q)for b in $(TEST_BUILDS); do $(MAKE) BUILD=$$b CC='$(CC)' test-parts || exit 1; done
 	$(Q)$(TESTRUN) $(if $(T),,$(WORK_HOST) $(WORK_FAIL)) $(WORK_GUEST) $(if $(T),,$(WORK_EXACT) $(WORK_SH) $(WORK_ONCE))
 stress: $(HOST)/testrun ## the long, seeded tests: BUILD=stress on 1, 2 and 4 cores
@@ -366,6 +366,9 @@ check-host: $(HOST)/testrun host-tests ## the tests that run on this machine
 	$(Q)$(TESTRUN) $(WORK_HOST)
 check-compile-fail: $(HOST)/testrun ## what must not compile, with both compilers
 	$(Q)$(TESTRUN) $(WORK_FAIL)
+check-use: $(HOST)/testrun tools ## programs outside the tree, make lib, console, documents: as a newcomer meets them
+	$(Q)$(MAKE) BUILD=$(firstword $(TEST_BUILDS)) CC='$(CC)' all
+	$(Q)$(TESTRUN) $(WORK_SH)
 check-replay: $(HOST)/testrun $(TEST_IMAGE) ## the same run twice, byte for byte (instruction counting)
 	$(Q)$(TESTRUN) 'same:replay=$(TEST_IMAGE)'
 check-pages: $(HOST)/tlbaudit $(TEST_IMAGE) ## page permissions, seen from outside
@@ -376,7 +379,7 @@ fmt: ## lay out all C files
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
 size: $(RUN_IMAGE) $(HOST)/size ## where the bytes of APP= go
 	$(Q)$(HOST)/size $<
-.PHONY: test-parts host-tests print-compile print-runtime test stress check-host check-compile-fail check-replay check-pages lint fmt size
+.PHONY: test-parts host-tests print-compile print-runtime test stress check-host check-compile-fail check-use check-replay check-pages lint fmt size
 
 # ---- Benchmarks (docs/performance.md) -------------------------------------------------------------------
 # B=PATTERNS chooses; BENCH= are more words for bench/runner.c (--count 10, --ms 1000, --short).

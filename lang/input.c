@@ -36,6 +36,8 @@ static void drain(void)
     spin_lock(&ring_lock);
     while (load_relaxed(&tail) - load_acquire(&head) < RING && (c = arch_console_get()) >= 0) {
         uint32_t t = load_relaxed(&tail);
+        if (c == '\0')
+            continue; /* a filler of whoever sends (arch/x86_64/serial.c) */
         ring[t % RING] = (char)c;
         store_release(&tail, t + 1);
     }

@@ -121,6 +121,7 @@ exec 3<&0
 feed=$tmp/input
 mkfifo "$feed" || die "no named pipe in $tmp"
 printf '\004' >"$tmp/end"
+printf '\000' >"$tmp/begin" # the one byte that the image loses when it sets up the port
 if [ "${GDB:-}" = 1 ]; then
     command -v gdb >/dev/null 2>&1 || die "gdb not found. Install it, or attach another debugger: GDB=wait"
     setsid "$@" </dev/null & # its own process group: Ctrl-C is for gdb
@@ -139,7 +140,7 @@ else
     pid=$!
 fi
 case ${ICOUNT:-0} in
-0) cat - "$tmp/end" <&3 >"$feed" 2>/dev/null & ;;
+0) cat "$tmp/begin" - "$tmp/end" <&3 >"$feed" 2>/dev/null & ;;
 *) : >"$feed" & ;; # no input: it would come at another moment each time
 esac
 feeder=$!

@@ -3,7 +3,8 @@
  *
  * Output is polled and works from the first instruction in C: no table, no interrupt, no memory. A port
  * that isn't there is noticed once and then never waited for. Input raises IRQ 4; whoever
- * reads it takes the bytes by arch_console_get(). What was typed before serial_init() is kept.
+ * reads it takes the bytes by arch_console_get(). A byte that waits when serial_init() turns the FIFOs on is lost, only
+ * one (there is no room for more, if nobody reads it): tools/run.sh sends a NUL ahead.
  * SOURCES. National Semiconductor PC16550D data sheet.
  */
 #include <lib/atomic.h>
@@ -27,9 +28,7 @@
 
 #define LCR_8N1 0x03
 
-static bool serial_there;         /* [I] */
-static uint8_t early[FIFO_BYTES]; /* came before serial_init(), which empties the FIFO */
-static unsigned n_early, early_taken; /* [I]; of whoever calls arch_console_get() */
+static bool serial_there; /* [I] */
 
 void serial_init(void)
 {
@@ -39,8 +38,6 @@ void serial_init(void)
         return;
     out8(UART_LCR, LCR_8N1);
     out8(UART_IER, 0);
-    while (n_early < FIFO_BYTES && (in8(UART_LSR) & LSR_DATA))
-        early[n_early++] = in8(UART_DATA);
     out8(UART_LCR, 0x80); /* divisor latch: 115200 baud */
     out8(UART_DATA, 1);
     out8(UART_IER, 0);
@@ -86,8 +83,6 @@ void arch_console_put(const char *s, size_t n)
 
 int arch_console_get(void)
 {
-    if (early_taken < n_early)
-        return early[early_taken++];
     if (!serial_there || !(in8(UART_LSR) & LSR_DATA))
         return -1;
     return in8(UART_DATA);
