@@ -8,7 +8,7 @@ command -v gdb >/dev/null || {
 
 session() { # pattern... ; gdb's output has a match for each, in that order
     printf 'bt\nhbreak pong\ncontinue\ngoroutines\ngoroutine-bt 1\ngoroutine-bt 999\ngoroutines-bt\nkill\nquit\n' |
-        GDB=1 timeout 50 tools/run.sh "$IMAGES/pingpong.elf" >"$tmp/gdb.log" 2>&1
+        SMP=1 GDB=1 timeout 50 tools/run.sh "$IMAGES/pingpong.elf" >"$tmp/gdb.log" 2>&1
     cat "$tmp/gdb.log"
     for pattern; do
         grep -Eq -- "$pattern" "$tmp/gdb.log" || {
@@ -19,6 +19,6 @@ session() { # pattern... ; gdb's output has a match for each, in that order
 }
 
 check "stops at main; goroutines and their stacks" session '#0 +main \(argc=1' 'hit Breakpoint 2, pong' \
-    ' +1  WAIT_CHAN_' 'running +.*<pong>' 'main \+ [0-9]+ in section' 'pingpong/main.c"' 'no goroutine 999' \
+    ' +1  (WAIT_CHAN_SEND|runnable)' 'running +.*<pong>' 'main \+ [0-9]+ in section' 'pingpong/main.c"' 'no goroutine 999' \
     'goroutine [0-9]+ runs on a core' 'chan'
 summary
