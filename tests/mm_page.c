@@ -336,24 +336,34 @@ TEST_OPTS(page, instructions, .icount_only = true, .need_mib = 64)
     }
     page_verify();
 
-    /* from the cache alone */
-    void *page[N];
-    preempt_off();
-    pcache_flush_all();
-    void *low = page_alloc(1000, 1, 0); /* fills the holes at the low end */
-    page[0] = page_alloc_one(0);        /* opens a cache */
-
-    int64_t start = rt_nanotime();
-    for (unsigned i = 1; i < N; i++)
-        page[i] = page_alloc_one(0);
-    int64_t middle = rt_nanotime();
-    for (unsigned i = 1; i < N; i++)
-        page_free_one(page[i]);
-    int64_t end = rt_nanotime();
-    preempt_on();
-    page_free_one(page[0]);
-    if (low != NULL)
-        page_free(low, 1000);
+    /* From the cache alone: in a whole block, which is found by taking all pages in front of it. */
+    struct filler *front = NULL, *next;
+    uintptr_t page[N], block = PCACHE_PAGES * PAGE_BYTES;
+    int64_t start = 0, middle = 0, end = 0;
+    bool whole = false;
+    while (!whole) {
+        struct filler *first = page_alloc_one(0);
+        REQUIRE(t, first != NULL);
+        *first = (struct filler){front, 1};
+        front = first;
+        if ((uintptr_t)first % block != 0)
+            continue;
+        page[0] = (uintptr_t)first;
+        preempt_off();
+        start = rt_nanotime();
+        for (unsigned i = 1; i < N; i++)
+            page[i] = (uintptr_t)page_alloc_one(0);
+        middle = rt_nanotime();
+        for (unsigned i = 1; i < N; i++)
+            page_free_one((void *)page[i]);
+        end = rt_nanotime();
+        preempt_on();
+        whole = page[N - 1] - page[0] == (N - 1) * PAGE_BYTES;
+    }
+    for (; front != NULL; front = next) {
+        next = front->next;
+        page_free_one(front);
+    }
     test_note(t, "one page from the cache: alloc %ld, free %ld (with the loop)",
               (long)(middle - start) / (N - 1), (long)(end - middle) / (N - 1));
 #ifndef RT_DEBUG

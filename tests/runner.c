@@ -5,7 +5,8 @@
  *     PATTERN...     globs of suite.name; a pattern without a dot is a suite. None: all
  *     --not PATTERN  leaves out what the pattern selects
  *     --stress       also the cases marked .stress
- *     --icount       the clock counts instructions: also the cases marked .icount_only
+ *     --icount       the clock counts instructions: also the cases marked .icount_only, whatever
+ * the patterns
  *     --only NAME    that case and no other, also one that must end the run (TEST_DIES)
  *     --idle         run nothing: print `idle` and stay, for tools/tlbaudit.c
  *     --list         run nothing: print the TEST_DIES cases that the patterns select, for
@@ -139,6 +140,8 @@ static bool selected(const struct test_case *tc)
     if (options.list != (tc->dies_says != NULL) ||
         any_match(options.excepts, options.n_excepts, tc, name))
         return false;
+    if (options.icount && tc->icount_only)
+        return true;
     return options.n_patterns == 0 || any_match(options.patterns, options.n_patterns, tc, name);
 }
 
