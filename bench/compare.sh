@@ -5,10 +5,10 @@
 # benchmarks are run: with ICOUNT=1 (the default here) on one core in instructions, with ICOUNT=0 in time on SMP cores.
 set -eu
 
-[ -n "$1" ] && [ -n "$2" ] || {
+if [ -z "$1" ] || [ -z "$2" ]; then
     echo "bench-compare: give A= and B=, two files (outputs of make bench) or two commits" >&2
     exit 2
-}
+fi
 
 results() { # file or commit -> the name of a file
     if [ -f "$1" ]; then

@@ -342,7 +342,7 @@ static int update_golden(const char *golden_path, const char *new_path)
 
 /* The figure `name` less that of `less`; false if there is none. */
 static bool figure_of(const struct results *r, const char *name, const char *unit, const char *less,
-                      double *out)
+                      double *out, double *spread_percent)
 {
     struct figure *f = find(r, name, unit), *l = NULL;
 
@@ -351,6 +351,7 @@ static bool figure_of(const struct results *r, const char *name, const char *uni
     if (f == NULL)
         return false;
     *out = median(f);
+    *spread_percent = spread(f);
     if (strcmp(less, "-") != 0) {
         l = find(r, less, f->unit);
         if (l == NULL)
@@ -360,18 +361,24 @@ static bool figure_of(const struct results *r, const char *name, const char *uni
     return true;
 }
 
+/* 12.5 +-3%: half of the range of the samples, if there are several that differ. */
+static const char *with_spread(double v, double spread_percent)
+{
+    return spread_percent < 0.5 ? number(v) : util_printf("%s +-%.0f%%", number(v), spread_percent);
+}
+
 static int table(const char *goals_path, const char *ours_path, const char *go_path)
 {
     struct results ours = read_results(ours_path), go = read_results(go_path);
     char *rest = read_text(goals_path), *line;
     unsigned at = 0, met = 0, missed = 0;
 
-    printf("| | unit | Ingot | Go | Go / Ingot | goal | |\n| --- | --- | ---: | ---: | ---: | ---: "
-           "| --- |\n");
+    printf("| | unit | Ingot | Go | Go / Ingot | goal | |\n");
+    printf("| --- | --- | ---: | ---: | ---: | ---: | --- |\n");
     while ((line = next_line(&rest)) != NULL) {
         char name[128], unit[64], less[128], goal[64];
         int text = 0;
-        double x, y;
+        double x, y, x_spread, y_spread;
 
         at++;
         if (line[strspn(line, " \t\r")] == '#' || line[strspn(line, " \t\r")] == '\0')
@@ -379,20 +386,23 @@ static int table(const char *goals_path, const char *ours_path, const char *go_p
         if (sscanf(line, "%127s %63s %127s %63s %n", name, unit, less, goal, &text) < 4 ||
             text == 0)
             util_die("%s:%u: not \"name unit less goal text\": %s", goals_path, at, line);
-        if (!figure_of(&ours, name, unit, less, &x))
+        if (!figure_of(&ours, name, unit, less, &x, &x_spread))
             continue;
-        bool have_go = figure_of(&go, name, unit, less, &y);
+        bool have_go = figure_of(&go, name, unit, less, &y, &y_spread);
         const char *verdict = "";
         if (strcmp(goal, "-") != 0) {
-            bool ok = more_is_better(unit) ? x >= atof(goal) : x <= atof(goal);
+            double limit =
+                atof(goal) + (is_exact(unit) ? 0.5 : 0); /* the loop's own start is in the figure */
+            bool ok = more_is_better(unit) ? x >= limit : x <= limit;
             verdict = ok ? "met" : "**missed**";
             ok ? met++ : missed++;
         }
         const char *ratio = !have_go || x <= 0 || y <= 0
                                 ? ""
                                 : util_printf("%.1f", more_is_better(unit) ? x / y : y / x);
-        printf("| %s | %s | %s | %s | %s | %s | %s |\n", line + text, unit, number(x),
-               have_go ? number(y) : "", ratio, strcmp(goal, "-") != 0 ? goal : "", verdict);
+        printf("| %s | %s | %s | %s | %s | %s | %s |\n", line + text, unit,
+               with_spread(x, x_spread), have_go ? with_spread(y, y_spread) : "", ratio,
+               strcmp(goal, "-") != 0 ? goal : "", verdict);
     }
     printf("\n%u goals met, %u missed.\n", met, missed);
     return 0;

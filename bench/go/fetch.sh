@@ -26,6 +26,7 @@ for tool in apt-get apt-cache dpkg; do
 done
 mkdir -p "$dir/root" "$dir/deb" "$dir/apt/lists/partial" "$dir/apt/cache/archives/partial"
 dir=$(cd "$dir" && pwd)
+# shellcheck disable=SC2016 # apt-get puts the value in
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep '/debian/*$' | head -n 1)
 [ -n "$mirror" ] || give_up "apt knows no Debian mirror: give GO=/path/to/go and KERNEL=/path/to/vmlinuz"
 keys=/usr/share/keyrings/debian-archive-keyring.gpg

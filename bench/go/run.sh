@@ -5,6 +5,7 @@
 #
 # GO       a Go toolchain's go command, 1.22 or newer; else the one that fetch.sh gets
 # KERNEL   a Linux kernel with a serial console and an initial file system; else the one that fetch.sh gets
+# WHAT     instr or time: only that half; else both
 # SMP      cores of the runs that measure time, default 2
 # SHORT=1  a short run, for trying this out; the document stays as it is
 #
@@ -27,8 +28,12 @@ if [ -z "${GO:-}" ] || [ -z "${KERNEL:-}" ]; then
     }
     [ $status = 0 ] || exit $status
 fi
-go=${GO:-$(ls "$dir"/root/usr/lib/go-*/bin/go | tail -n 1)}
-kernel=${KERNEL:-$(ls "$dir"/root/boot/vmlinuz-* | tail -n 1)}
+last() { # of the names that a pattern gave
+    for name in "$@"; do :; done
+    echo "$name"
+}
+go=${GO:-$(last "$dir"/root/usr/lib/go-*/bin/go)}
+kernel=${KERNEL:-$(last "$dir"/root/boot/vmlinuz-*)}
 if [ -z "${GO:-}" ]; then # unpacked, not installed: it has to be told where it is
     GOROOT=$(cd "$(dirname "$go")/.." && pwd)
     export GOROOT
@@ -59,6 +64,7 @@ linux() { # cores, flags, arguments of the program, output
     }
 }
 ingot() { # cores, ICOUNT, arguments, output
+    # shellcheck disable=SC2086
     MACHINE=q35 CPU=max MEM=1G SMP=$1 ICOUNT=$2 SEED=7 TIMEOUT=1800 ENV='' ARGS='' MODULE='' \
         "$here/../../tools/run.sh" "$bench" $3 </dev/null >"$4"
 }
@@ -69,39 +75,51 @@ else
     go_args='' ingot_args=''
 fi
 log=$O/log/bench-go
-echo "bench-go: instructions, 1 core"
-ingot 1 1 "--icount $ingot_args" "$log-ingot-instr.txt"
-"$here/../image.sh" "$hello" >>"$log-ingot-instr.txt"
-linux 1 "$counting" "-icount$go_args" "$log-go-instr.txt"
-echo "BenchmarkImageSize 1 $(wc -c <"$dir/init") B" >>"$log-go-instr.txt"
-echo "bench-go: time, $smp cores"
-ingot "$smp" '' "$ingot_args" "$log-ingot-time.txt"
-"$HOST/benchboot" "$hello" >>"$log-ingot-time.txt"
-linux "$smp" "$timing" "-time$go_args" "$log-go-time.txt"
 
-{
-    echo "Made by \`make bench-go\` on $(date -u +%Y-%m-%d) at commit $(git -C "$here" rev-parse --short HEAD 2>/dev/null || echo '?'), with"
-    echo "$($qemu --version | head -n 1), $("$go" version | cut -d' ' -f3), $(basename "$kernel"), on $(nproc) cores of"
-    echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)."
+heading() {
+    echo "Made by \`make bench-go\` on $(date -u +%Y-%m-%d) at commit $(git -C "$here" rev-parse --short HEAD 2>/dev/null || echo '?') with" \
+        "$($qemu --version | sed -n '1s/QEMU emulator version/QEMU/p'), $("$go" version | cut -d' ' -f3)," \
+        "$(basename "$kernel"), ${CC_IS:-gcc}, on $(nproc) cores of $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" \
+        "(load at the end: $(cut -d' ' -f1 /proc/loadavg)). Flags of both: \`$machine $1\`."
     echo
-    echo "### Instructions, one core"
-    echo
-    echo "Flags of both: \`$machine -smp 1 $counting\`."
-    echo
-    "$HOST/benchcompare" -t "$here/../goals-instr.txt" "$log-ingot-instr.txt" "$log-go-instr.txt"
-    echo
-    echo "### Time, $smp cores"
-    echo
-    echo "Flags of both: \`$machine -smp $smp $timing\`. Load of the host at the end: $(cut -d' ' -f1 /proc/loadavg)."
-    echo
-    "$HOST/benchcompare" -t "$here/../goals-time.txt" "$log-ingot-time.txt" "$log-go-time.txt"
-} >"$log.md"
-cat "$log.md"
-[ "${SHORT:-}" != 1 ] || exit 0
-doc=$here/../../docs/performance.md
-awk -v table="$log.md" '
-    /<!-- bench-go: end -->/ { skip = 0 }
-    !skip { print }
-    /<!-- bench-go: begin -->/ { print ""; while ((getline line < table) > 0) print line; print ""; skip = 1 }' \
-    "$doc" >"$log.doc"
-cp "$log.doc" "$doc"
+}
+insert() { # part: the table between its marks in the document
+    cat "$log-$1.md"
+    [ "${SHORT:-}" != 1 ] || return 0
+    doc=$here/../../docs/performance.md
+    awk -v part="$1" -v table="$log-$1.md" '
+        $0 == "<!-- bench-go " part ": end -->" { skip = 0 }
+        !skip { print }
+        $0 == "<!-- bench-go " part ": begin -->" {
+            print ""; while ((getline line < table) > 0) print line; print ""; skip = 1
+        }' "$doc" >"$log.doc"
+    cp "$log.doc" "$doc"
+}
+
+case ${WHAT:-both} in
+both | instr)
+    echo "bench-go: instructions, 1 core" >&2
+    ingot 1 1 "--icount --count 1 $ingot_args" "$log-ingot-instr.txt"
+    "$here/../image.sh" "$hello" >>"$log-ingot-instr.txt"
+    linux 1 "$counting" "-icount,-count=1$go_args" "$log-go-instr.txt"
+    echo "BenchmarkImageSize 1 $(wc -c <"$dir/init") B" >>"$log-go-instr.txt"
+    {
+        heading "-smp 1 $counting"
+        "$HOST/benchcompare" -t "$here/../goals-instr.txt" "$log-ingot-instr.txt" "$log-go-instr.txt"
+    } >"$log-instr.md"
+    insert instr
+    ;;
+esac
+case ${WHAT:-both} in
+both | time)
+    echo "bench-go: time, $smp cores" >&2
+    ingot "$smp" '' "$ingot_args" "$log-ingot-time.txt"
+    "$HOST/benchboot" "$hello" >>"$log-ingot-time.txt"
+    linux "$smp" "$timing" "-time$go_args" "$log-go-time.txt"
+    {
+        heading "-smp $smp $timing"
+        "$HOST/benchcompare" -t "$here/../goals-time.txt" "$log-ingot-time.txt" "$log-go-time.txt"
+    } >"$log-time.md"
+    insert time
+    ;;
+esac
