@@ -195,7 +195,8 @@ struct node {
 
 enum root_kind { ROOT_GLOBAL, ROOT_STACK, ROOT_REGISTERS, ROOT_RUNTIME };
 
-#define NODES_IN_BLOCK ((16u * PAGE_BYTES) / sizeof(struct node))
+#define BLOCK_PAGES 4u
+#define NODES_IN_BLOCK ((BLOCK_PAGES * PAGE_BYTES) / sizeof(struct node))
 
 struct walk {
     uint64_t *seen;           /* a bit for each 8 bytes of the heap's range */
@@ -231,7 +232,7 @@ static void walk_end(struct walk *w)
 {
     for (size_t i = 0; w->blocks != NULL && i < PAGE_BYTES / sizeof(w->blocks[0]); i++)
         if (w->blocks[i] != NULL)
-            page_free(w->blocks[i], 16);
+            page_free(w->blocks[i], BLOCK_PAGES);
     if (w->blocks != NULL)
         page_free(w->blocks, 1);
     if (w->seen != NULL)
@@ -251,7 +252,7 @@ static void reach(struct walk *w, uintptr_t word, uint32_t parent, uint32_t offs
     w->seen[bit / 64] |= UINT64_C(1) << (bit % 64);
     struct node **block = &w->blocks[w->n_nodes / NODES_IN_BLOCK];
     if (w->n_nodes / NODES_IN_BLOCK >= PAGE_BYTES / sizeof(w->blocks[0]) ||
-        (*block == NULL && (*block = page_alloc(16, 1, 0)) == NULL)) {
+        (*block == NULL && (*block = page_alloc(BLOCK_PAGES, 1, 0)) == NULL)) {
         w->short_of_memory = true;
         return;
     }
@@ -280,7 +281,7 @@ static void walk_goroutine(struct walk *w, struct goroutine *g)
     const struct arch_frame *frame = NULL;
 
     w->root_kind = ROOT_STACK;
-    w->root_detail = g->id;
+    w->root_detail = 0; /* each word's own address: print_root() finds the goroutine */
     for (unsigned i = 0; i < arch_cpu_count() && sp == 0; i++) {
         if (stw_running(i) != g)
             continue;
@@ -298,6 +299,7 @@ static void walk_goroutine(struct walk *w, struct goroutine *g)
         walk_root_words((const void *)sp, (const void *)g->stack_hi);
     lang_scan_goroutine_roots(g, walk_root_words);
     w->root_kind = ROOT_REGISTERS;
+    w->root_detail = g->id;
     if (frame != NULL)
         walk_root_words(frame, (const char *)frame + ARCH_FRAME_BYTES / 8 * 8);
 }
@@ -336,22 +338,52 @@ static void walk_all(struct walk *w, bool ran)
     the_walk = NULL;
 }
 
+static void print_root(const struct node *n)
+{
+    unsigned long detail = (unsigned long)n->detail;
+
+    rt_printf("  is kept alive by ");
+    switch ((enum root_kind)n->offset) {
+    case ROOT_GLOBAL:
+        rt_printf("the global at %#lx\n", detail);
+        return;
+    case ROOT_STACK:
+        for (const struct goroutine *g = goroutine_all(); g != NULL; g = g->all_next)
+            if (detail - g->stack_lo < g->stack_hi - g->stack_lo)
+                rt_printf("the stack of goroutine %lu, the word at %#lx (%lu bytes below its base)\n",
+                          (unsigned long)g->id, detail, (unsigned long)g->stack_hi - detail);
+        return;
+    case ROOT_REGISTERS:
+        rt_printf("a register of goroutine %lu\n", detail);
+        return;
+    case ROOT_RUNTIME:
+        rt_printf("the runtime: a timer, a finalizer, a cleanup, a weak reference\n");
+        return;
+    }
+}
+
+#define PATH_MAX 40u /* lines of a path that are printed: the object's end and the root's */
+
 static void print_path(const struct walk *w, uint32_t i)
 {
-    static const char *const kinds[] = {"the global at %#lx", "the stack of goroutine %lu",
-                                        "a register of goroutine %lu", "the runtime (timer, finalizer, pool: %#lx)"};
-    for (;;) {
+    uint32_t length = 0, at = 0;
+    for (uint32_t j = i; j != WHY_NOTHING; j = node_at(w, j)->parent)
+        length++;
+    for (;; at++) {
         const struct node *n = node_at(w, i);
         uint32_t slot;
         const struct gc_span *span = slot_at(n->slot_address, &slot);
-        print_slot(" ", span, slot);
+        bool show = at < PATH_MAX / 2 || at + PATH_MAX / 2 >= length;
+        if (show)
+            print_slot(" ", span, slot);
+        else if (at == PATH_MAX / 2)
+            rt_printf("  ... %u more ...\n", length - PATH_MAX);
         if (n->parent == WHY_NOTHING) {
-            rt_printf("  is kept alive by ");
-            rt_printf(kinds[n->offset], (unsigned long)n->detail);
-            rt_printf("\n");
+            print_root(n);
             return;
         }
-        rt_printf("  is referred to at offset %u of\n", n->offset);
+        if (show)
+            rt_printf("  is referred to at offset %u of\n", n->offset);
         i = n->parent;
     }
 }

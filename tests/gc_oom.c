@@ -139,13 +139,35 @@ TEST_OPTS(gc_oom, a_request_that_fails_once_does_no_harm, .timeout_s = 120)
     }
 }
 
+/*
+ * Nodes that do not lead to each other: in one chain, a single dead word of a stack that happens to name the newest (or
+ * the end of RAM, which is the end of the last node) would keep all of them, and the test would test luck.
+ */
+static gc_root_array(struct node *, shelves, 4096);
+
+static RT_NOINLINE unsigned long fill(void)
+{
+    unsigned long count = 0;
+    for (struct node *n; (n = rt_try_new(struct node)) != NULL; count++) {
+        gc_set(n->next, shelves.p[count % 4096]);
+        gc_set(shelves.p[count % 4096], n);
+    }
+    return count;
+}
+
+static void empty(void)
+{
+    for (unsigned i = 0; i < 4096; i++)
+        gc_set(shelves.p[i], NULL);
+}
+
 /* All memory in use: rt_try_new() says so, gc_new() panics, and afterwards everything can be used again. */
 static void eat(void)
 {
-    for (;;) {
+    for (unsigned long count = 0;; count++) {
         struct node *n = gc_new(struct node);
-        gc_set(n->next, head.p);
-        gc_set(head.p, n);
+        gc_set(n->next, shelves.p[count % 4096]);
+        gc_set(shelves.p[count % 4096], n);
     }
 }
 
@@ -158,19 +180,12 @@ TEST_OPTS(gc_oom, all_memory_in_use_is_a_panic_and_comes_back, .timeout_s = 120)
     rt_gc();
     size_t before = pages_used();
     for (unsigned round = 0; round < 2; round++) {
-        struct node *n;
-        unsigned long count = 0;
-        while ((n = rt_try_new(struct node)) != NULL) {
-            gc_set(n->next, head.p);
-            gc_set(head.p, n);
-            count++;
-        }
-        EXPECT_GE(t, count * sizeof(struct node), s.free_pages * PAGE_BYTES / 2);
-        gc_set(head.p, NULL);
+        EXPECT_GE(t, fill() * sizeof(struct node), s.free_pages * PAGE_BYTES / 2);
+        empty();
         struct rt_panic *e = catch_panic(eat);
         REQUIRE(t, e != NULL);
         EXPECT_EQ(t, e->kind, RT_PANIC_OUT_OF_MEMORY);
-        gc_set(head.p, NULL);
+        empty();
         rt_gc();
     }
     EXPECT_LE(t, pages_used(), before + 200);
