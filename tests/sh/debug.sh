@@ -18,7 +18,7 @@ session() { # pattern... ; gdb's output has a match for each, in that order
     done
 }
 
-check "stops at main; goroutines and their stacks" session '#0 +main \(argc=1' 'hit Breakpoint 2, pong' \
+check "stops at main; goroutines and their stacks" session '#0 +main \(argc=1' 'Breakpoint 2, pong' \
     ' +1  (WAIT_CHAN_SEND|runnable)' 'running +.*<pong>' 'main \+ [0-9]+ in section' 'pingpong/main.c"' 'no goroutine 999' \
     'goroutine [0-9]+ runs on a core' 'chan'
 summary
