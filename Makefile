@@ -364,6 +364,9 @@ stress: $(HOST)/testrun ## the long, seeded tests: BUILD=stress on 1, 2 and 4 co
 	$(Q)$(TESTRUN) -a --stress -i 300 'guest:stress=$(call test_out,stress)/tests.elf' 'matrix:machines=$(call test_out,stress)/tests.elf'
 check-host: $(HOST)/testrun host-tests ## the tests that run on this machine
 	$(Q)$(TESTRUN) $(WORK_HOST)
+models: ## check the models in models/ exhaustively, and that their mutants fail (needs spin; minutes)
+	$(Q)HOSTCC='$(HOSTCC)' models/check.sh '$(abspath $(O))/models'
+.PHONY: models
 check-compile-fail: $(HOST)/testrun ## what must not compile, with both compilers
 	$(Q)$(TESTRUN) $(WORK_FAIL)
 check-use: $(HOST)/testrun tools ## programs outside the tree, make lib, console, documents: as a newcomer meets them

@@ -1,0 +1,178 @@
+/*
+ * models/stw.pml - stopping the world against running, going idle, halting and long stops (sched/stw.c).
+ *
+ * Two cpus run goroutines, enter runtime sections and go idle; a third stops the world twice.
+ * CLAIMS. Nobody works while the world is stopped [stw.2] [stw.3]; each stop begins and ends [stw.4] [stw.5] (a hang is an
+ * end state that is none).
+ * MUTANTS
+ *   NO_CLAIM_WAIT  a claimed cpu does not wait for its release in idle_end()
+ *   NO_LOOK        idle() looks neither for a stop after it said that it is idle nor for requests before it halts
+ *   HALT_RACE      a long stop's cpu looks at the epoch before it says that it halts
+ *   SECTION        an interrupt stops a cpu inside a runtime section at once
+ */
+#define CPUS 2
+mtype = { BUSY, IDLE, CLAIMED };
+
+byte epoch;                  /* odd: stopping or stopped */
+byte stopped[CPUS];          /* the epoch for which it stands still */
+mtype state[CPUS] = BUSY;
+bool request[CPUS];          /* PREEMPT_QUIET is cleared */
+bool pending[CPUS];          /* the IPI has been sent and not yet been taken */
+bool halted[CPUS];           /* it says so */
+bool wake[CPUS];             /* a wake-up is on its way */
+bool world;                  /* everybody else stands still */
+bool inside[CPUS];           /* in a runtime section */
+byte finished;               /* stops */
+
+inline work()
+{
+	assert(!world)
+}
+
+/* stw_stop_here(): say so, spin or halt until the epoch moves on */
+inline stop_here()
+{
+	e = epoch;
+	if
+	:: e % 2 == 1 && stopped[me] != e ->
+		stopped[me] = e;
+		if
+		:: (epoch != e) /* spun */
+		:: true -> /* a long stop */
+#ifdef HALT_RACE
+			seen = (epoch == e);
+			halted[me] = true;
+#else
+			halted[me] = true;
+			seen = (epoch == e);
+#endif
+			do
+			:: seen -> (wake[me]); wake[me] = false; seen = (epoch == e)
+			:: else -> break
+			od;
+			halted[me] = false
+		fi
+	:: else
+	fi
+}
+
+/* An interrupt may come between any two steps while interrupts are on; outside sections it stops the cpu at once. */
+inline maybe_interrupt()
+{
+	if
+	:: pending[me] ->
+		pending[me] = false;
+		request[me] = true
+	:: true
+	fi
+}
+
+proctype cpu(byte me)
+{
+	byte e;
+	bool seen;
+
+end:	do
+	:: finished < 2 || epoch % 2 == 1 ->
+		if
+		:: /* program code: an interrupt stops it in place */
+			if
+			:: atomic { pending[me] -> pending[me] = false }; stop_here()
+			:: else
+			fi;
+			work()
+		:: /* a runtime section: the interrupt leaves a note, preempt_on() takes it */
+			inside[me] = true;
+			maybe_interrupt();
+#ifdef SECTION
+			if
+			:: atomic { pending[me] -> pending[me] = false }; stop_here()
+			:: else
+			fi;
+#endif
+			work();
+			maybe_interrupt();
+			inside[me] = false;
+			if
+			:: request[me] -> request[me] = false; stop_here()
+			:: else
+			fi
+		:: /* idle() */
+			state[me] = IDLE;
+			if
+#ifndef NO_LOOK
+			:: epoch % 2 == 1 && stopped[me] != epoch
+#endif
+			:: else ->
+				maybe_interrupt(); /* interrupts are still on: a note at most */
+				/* interrupts off; halt lets them in */
+				do
+#ifdef NO_LOOK
+				:: true ->
+#else
+				:: request[me] || state[me] != IDLE -> break
+				:: else ->
+#endif
+					if
+					:: atomic { pending[me] -> pending[me] = false }; request[me] = true
+					:: finished == 2 && epoch % 2 == 0 -> break
+					fi
+#ifdef NO_LOOK
+					; break
+#endif
+				od
+			fi;
+#ifdef NO_CLAIM_WAIT
+			state[me] = BUSY;
+#else
+			atomic { state[me] != CLAIMED -> state[me] = BUSY };
+#endif
+			/* the loop: housekeeping() */
+			if
+			:: request[me] -> request[me] = false
+			:: else
+			fi;
+			stop_here();
+			work()
+		fi
+	:: else -> break
+	od
+}
+
+proctype stopper()
+{
+	bool claimed[CPUS];
+	byte i, n;
+
+	for (n : 1 .. 2) {
+		epoch++;
+		for (i : 0 .. CPUS - 1) {
+			atomic { claimed[i] = (state[i] == IDLE); if :: claimed[i] -> state[i] = CLAIMED :: else fi };
+			if
+			:: !claimed[i] -> pending[i] = true
+			:: else
+			fi
+		}
+		for (i : 0 .. CPUS - 1) {
+			if
+			:: claimed[i]
+			:: else -> (stopped[i] == epoch)
+			fi
+		}
+		world = true;
+		assert(!inside[0] && !inside[1]);
+		world = false;
+		for (i : 0 .. CPUS - 1) {
+			if :: claimed[i] -> state[i] = IDLE :: else fi
+		}
+		epoch++;
+		for (i : 0 .. CPUS - 1) {
+			if :: halted[i] -> wake[i] = true :: else fi
+		}
+		finished++
+	}
+}
+
+init {
+	atomic { run cpu(0); run cpu(1); run stopper() }
+}
