@@ -59,13 +59,25 @@ static inline void before_store(uintptr_t old, uintptr_t value)
         shade(value);
 }
 
+/* The rare rest of rt_gc_store_slow(), preemption off: something has to be shaded. */
+static RT_NOINLINE USER_FAULT_TEXT void store_shading(volatile uintptr_t *p, uintptr_t value)
+{
+    before_store(*p, value);
+    *p = value;
+    preempt_on();
+}
+
+/* Most references that are overwritten while marking are NULL, or to what is marked already: nothing to save then. */
 USER_FAULT_TEXT void rt_gc_store_slow(void *slot, void *value)
 {
     volatile uintptr_t *p = slot;
 
     (void)*p;
     preempt_off();
-    before_store(*p, (uintptr_t)value);
+    if (RT_UNLIKELY(rt_wb_on && (gc_shade_stored || (gc_shade_deleted && is_white(*p))))) {
+        store_shading(p, (uintptr_t)value);
+        return;
+    }
     *p = (uintptr_t)value;
     preempt_on();
 }
