@@ -598,9 +598,6 @@ static void ps_do_split(struct ps in, struct ps out0, struct ps out1, chan(int) 
                 }
             }
         }
-        on_recv_drop (out1.req) {
-            swap = true;
-        }
     }
     chan(struct rat) first = swap ? out1.dat : out0.dat, second = swap ? out0.dat : out1.dat;
     chan(bool) second_req = swap ? out0.req : out1.req;
