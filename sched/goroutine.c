@@ -113,7 +113,12 @@ static RT_COLD struct goroutine *block_get_slow(size_t stack_bytes, bool odd)
         }
     }
     spin_unlock(&pool_lock);
-    return g != NULL ? g : block_make(stack_bytes);
+    if (g == NULL) {
+        preempt_on(); /* pages and tables are zeroed: too long for one section. We may come back on another cpu */
+        g = block_make(stack_bytes);
+        preempt_off();
+    }
+    return g;
 }
 
 /* Preemption off. */

@@ -1,0 +1,136 @@
+/*
+ * tests/sched_budget.c - how long the runtime keeps a goroutine from being preempted, in
+ * instructions.
+ *
+ * A goroutine does what programs do, one single step at a time. Each step looks whether preemption,
+ * or interrupts, are off; the longest stretch of either is what a stop or a timer may have to wait
+ * for. The limits are those of lib/preempt.h and of [arch.2]. What runs on the scheduler's own
+ * stack is not stepped [step.1].
+ */
+#include <tests/sched_common.h>
+
+#include <lib/symbol.h>
+#include <mm/page.h>
+#include <sched/timer.h>
+
+#ifdef RT_DEBUG
+#define PREEMPT_BUDGET 10000u /* the checks and the poison of this build count, too */
+#else
+#define PREEMPT_BUDGET 5000u
+#endif
+#define IRQ_BUDGET 1000u
+
+struct stretch {
+    uint32_t now, longest;
+    uintptr_t start, culprit; /* where the running one, and the longest one, began */
+};
+
+static struct {
+    struct goroutine *g;
+    struct stretch section, irqs;
+    uint32_t steps, done;
+} budget;
+
+static void note(struct stretch *s, bool off, uintptr_t pc)
+{
+    if (!off) {
+        s->now = 0;
+        return;
+    }
+    if (s->now++ == 0)
+        s->start = pc;
+    if (s->now > s->longest) {
+        s->longest = s->now;
+        s->culprit = s->start;
+    }
+}
+
+static bool measure(struct arch_frame *frame)
+{
+    if (goroutine_current() != budget.g) { /* a switch handed the flag on [step.1] */
+        budget.section.now = budget.irqs.now = 0;
+        arch_frame_set_step(frame, false);
+        return true;
+    }
+    budget.steps++;
+    note(&budget.section, preempt_depth() != 0, arch_frame_pc(frame));
+    note(&budget.irqs, !arch_frame_irqs_on(frame), arch_frame_pc(frame));
+    return true;
+}
+
+static void nothing(void)
+{
+}
+
+static void no_fire(RT_UNUSED struct timer *timer)
+{
+}
+
+struct small {
+    uint64_t words[2];
+};
+struct middle {
+    uint64_t words[60];
+};
+struct large {
+    uint64_t words[4000];
+};
+
+static struct rt_mutex mutex;
+
+static void stepped(void)
+{
+    budget.g = goroutine_current();
+    rt_chan(uint64_t) c = rt_chan_make(uint64_t, 4);
+    struct timer timer = {.when_ns = 0};
+
+    arch_step_on();
+    for (unsigned i = 0; i < 200; i++)
+        go(nothing);
+    rt_yield(); /* from here on only what the switch back leaves: so again */
+    arch_step_on();
+    for (unsigned i = 0; i < 10; i++) {
+        rt_chan_send(c, (uint64_t)i);
+        rt_chan_recv(c);
+    }
+    rt_mutex_lock(&mutex);
+    rt_mutex_unlock(&mutex);
+    for (unsigned i = 0; i < 5; i++) {
+        if (!timer_start(&timer, INT64_MAX, no_fire))
+            break;
+        timer_stop(&timer);
+    }
+    for (unsigned pages = 1; pages <= 64; pages *= 4) {
+        void *run = page_alloc(pages, 1, 0);
+        if (run != NULL)
+            page_free(run, pages);
+    }
+    for (unsigned i = 0; i < 100; i++) {
+        gc_new(struct small);
+        gc_new(struct middle);
+    }
+    gc_new(struct large);
+    arch_step_off();
+    store_release(&budget.done, 1);
+}
+
+TEST_OPTS(budget, sections_are_short, .timeout_s = 60)
+{
+    struct symbol s;
+
+    memset(&budget, 0, sizeof budget);
+    debugtrap_set(measure);
+    go(stepped);
+    EXPECT(t, WAIT_UNTIL(load_acquire(&budget.done) != 0, 50));
+    debugtrap_set(NULL);
+    EXPECT_GE(t, budget.steps, 5000);
+    symbol_lookup(budget.section.culprit, &s);
+    test_note(t, "preemption off for at most %u instructions, from %#lx, %s (%s:%u)",
+              budget.section.longest, (unsigned long)budget.section.culprit, s.name, s.file,
+              s.line);
+    EXPECT_LE(t, budget.section.longest, PREEMPT_BUDGET);
+    symbol_lookup(budget.irqs.culprit, &s);
+    test_note(t, "interrupts off for at most %u instructions, from %#lx, %s (%s:%u)",
+              budget.irqs.longest, (unsigned long)budget.irqs.culprit, s.name, s.file, s.line);
+    EXPECT_LE(t, budget.irqs.longest, IRQ_BUDGET);
+}
