@@ -103,7 +103,7 @@ BENCH_OPTS(Yield, .icount_n = 10000)
     yield_among(b, 2);
 }
 
-BENCH_OPTS(Yield1000, .icount_n = 100000)
+BENCH_OPTS(Yield1000, .icount_n = 500000)
 {
     yield_among(b, 1000);
 }

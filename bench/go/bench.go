@@ -832,7 +832,7 @@ var cases = []benchCase{
 	{name: "SpawnRunExit", icountN: 10000, fn: onOneCore(spawnRunExit)},
 	{name: "FanOut10000", icountN: 20000, fn: fanOut},
 	{name: "Yield", icountN: 10000, fn: onOneCore(yieldAmong(2))},
-	{name: "Yield1000", icountN: 100000, fn: onOneCore(yieldAmong(1000))},
+	{name: "Yield1000", icountN: 500000, fn: onOneCore(yieldAmong(1000))},
 	{name: "MutexFree", icountN: 10000, fn: mutexFree},
 	{name: "MutexContended", needCPUs: 2, wallOnly: true, fn: mutexContended},
 	{name: "RWMutexRead", icountN: 10000, fn: rwMutexRead},
