@@ -356,10 +356,13 @@ BENCH_OPTS(GCBench, .once = true, .wall_only = true, .long_only = true)
 /* ---- Marking
  * ---------------------------------------------------------------------------------------- */
 
-/* A tree of 16-byte nodes in the order in which they were allocated, or as chance has it. */
-static void mark_rate(struct bench *b, bool shuffled)
+/*
+ * A tree of 16-byte nodes in the order in which they were allocated, or as chance has it. A
+ * function of its own: what it leaves on the stack must not keep the list of nodes alive.
+ */
+static RT_NOINLINE void mark_build(uint64_t n, bool shuffled)
 {
-    uint64_t n = b->is_short || b->icount ? 200000 : 2000000, seed = 0x9e3779b97f4a7c15u;
+    uint64_t seed = 0x9e3779b97f4a7c15u;
 
     gc(void *) *nodes = gc_make_refs(void *, n);
     gc_set(ring.p, nodes);
@@ -381,6 +384,13 @@ static void mark_rate(struct bench *b, bool shuffled)
     }
     gc_set(one.p, nodes[0]);
     ring_drop();
+}
+
+static void mark_rate(struct bench *b, bool shuffled)
+{
+    uint64_t n = b->is_short || b->icount ? 200000 : 2000000;
+
+    mark_build(n, shuffled);
     rt_gc();
     bench_start(b);
     for (uint64_t i = 0; i < b->n; i++)
