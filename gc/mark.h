@@ -66,8 +66,8 @@ void gc_scan_contents(uintptr_t object);
 /* One piece (at most GC_PIECE_BYTES) of an array of elem from byte `from` on; precisely. Lock held. */
 void gc_scan_typed(uintptr_t base, size_t bytes, size_t from, const struct rt_type *elem);
 #define GC_PIECE_BYTES 2048u
-void gc_local_lock(void);
-void gc_local_unlock(void);
+void gc_local_lock(void) NO_LOCK_ANALYSIS;
+void gc_local_unlock(void) NO_LOCK_ANALYSIS;
 
 /* For tests: no more chunks than this exist; 0: no limit. */
 extern uint32_t gc_chunk_limit;

@@ -289,6 +289,9 @@ static unsigned shape_probe(unsigned class, uint64_t mask)
 }
 
 static unsigned shape_insert_locked(unsigned at, unsigned class, uint64_t mask, const char *name)
+    REQUIRES(&shapes_lock);
+
+static unsigned shape_insert_locked(unsigned at, unsigned class, uint64_t mask, const char *name)
 {
     if (shapes_used == GC_MASK_SHAPES)
         return 0;
