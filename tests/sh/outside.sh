@@ -66,6 +66,7 @@ echo 'int main(void) { return 0; }' | tee "$here/mains/a.c" >"$here/mains/b.c"
 echo 'int other(void); int other(void) { return 0; }' >"$here/none/a.c"
 echo 'int main(void) { return nonsense; }' >"$here/bad.c"
 
+ingot BUILD=debug objs # takes a while on a slow machine: its lines show that something happens
 check "a file" says 0 '^the answer is 42$' ingot run APP="$here/one/main.c"
 check "a folder, an argument" says 0 '^the answer is 30$' ingot run APP="$here/one" ARGS=5
 check "a folder with a slash at the end" says 0 '^the answer is 42$' ingot run APP="$here/one/"
