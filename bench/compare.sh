@@ -2,7 +2,7 @@
 # bench/compare.sh - make bench-compare A=... B=...: two files of results, or two commits.
 #
 # A commit (anything that git knows and that is no file) is checked out beside the output, built, and its
-# benchmarks are run: with ICOUNT=1 (the default here) on one core in instructions, with ICOUNT=0 in time on SMP cores.
+# benchmarks (B_PATTERN=globs: only these) are run: with ICOUNT=1 (the default here) on one core in instructions, with ICOUNT=0 in time on SMP cores.
 set -eu
 
 if [ -z "$1" ] || [ -z "$2" ]; then
