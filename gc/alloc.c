@@ -188,6 +188,7 @@ static bool refill(unsigned shape)
 {
     bool more;
 
+    arch_touch_stack(); /* nothing below grows it with preemption off */
     gc_before_alloc((size_t)gc_classes[gc_shapes[shape].class].bytes * 64);
     do {
         preempt_off();
@@ -268,6 +269,7 @@ static void *alloc_large(size_t bytes, const struct gc_header *header, unsigned 
     struct gc_span *span;
     unsigned step = 0;
 
+    arch_touch_stack();
     gc_before_alloc(bytes);
     while ((span = gc_span_make_large(bytes)) == NULL) {
         if (!memory_short(&step, bytes, flags))

@@ -72,6 +72,7 @@ USER_FAULT_TEXT void rt_gc_store_slow(void *slot, void *value)
 {
     volatile uintptr_t *p = slot;
 
+    arch_touch_stack();
     (void)*p;
     preempt_off();
     if (RT_UNLIKELY(rt_wb_on && (gc_shade_stored || (gc_shade_deleted && is_white(*p))))) {
@@ -86,6 +87,7 @@ USER_FAULT_TEXT void *rt_gc_swap_slow(void *slot, void *value)
 {
     uintptr_t *p = slot;
 
+    arch_touch_stack();
     (void)load_relaxed(p);
     preempt_off();
     uintptr_t old = swap_acq_rel(p, (uintptr_t)value);
@@ -98,6 +100,7 @@ USER_FAULT_TEXT bool rt_gc_cas_slow(void *slot, void *expected, void *value)
 {
     uintptr_t *p = slot;
 
+    arch_touch_stack();
     (void)load_relaxed(p);
     preempt_off();
     bool ok = cas_acq_rel(p, (uintptr_t)expected, (uintptr_t)value);
@@ -111,6 +114,7 @@ void gc_shade(const void *p)
 {
     if (!rt_wb_on)
         return;
+    arch_touch_stack();
     preempt_off();
     if (rt_wb_on)
         shade((uintptr_t)p);
@@ -129,6 +133,7 @@ static void shade_words(const void *p, size_t bytes)
 
 void gc_shade_range(const void *p, size_t bytes)
 {
+    arch_touch_stack();
     for (size_t at = 0, n; rt_wb_on && at < bytes; at += n) {
         n = bytes - at < CHUNK_WORDS * 8 ? bytes - at : CHUNK_WORDS * 8;
         preempt_off();
@@ -183,6 +188,7 @@ USER_FAULT_TEXT void gc_copy_barrier(void *dst, const void *src, size_t bytes)
 
     if (bytes == 0 || dst == src)
         return;
+    arch_touch_stack();
     if ((uintptr_t)dst - (uintptr_t)src >= bytes) { /* upwards: dst is below, or far above */
         for (size_t at = 0, n; at < bytes; at += n) {
             n = bytes - at < step ? bytes - at : step;
@@ -209,6 +215,7 @@ USER_FAULT_TEXT void gc_clear_barrier(void *dst, size_t bytes)
 {
     const size_t step = CHUNK_WORDS * 8;
 
+    arch_touch_stack();
     for (size_t at = 0, n; at < bytes; at += n) {
         n = bytes - at < step ? bytes - at : step;
         touch((char *)dst + at, n);

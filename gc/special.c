@@ -148,6 +148,7 @@ static struct gc_special *remove_locked(struct gc_special **at)
 
 static struct gc_special *special_make(uintptr_t object, enum kind kind)
 {
+    arch_touch_stack();
     grow();
     struct gc_special *s;
     for (unsigned step = 0; (s = rt_alloc(sizeof(*s))) == NULL;)
@@ -219,6 +220,7 @@ void rt_cleanup_stop(struct rt_cleanup *c)
 {
     struct gc_special *s = NULL;
 
+    arch_touch_stack();
     spin_lock(&special_lock);
     struct gc_special **at = c->id != 0 ? find_locked(~c->object, CLEANUP, c->id) : NULL;
     if (at != NULL)
@@ -234,6 +236,7 @@ static struct rt_weak *weak_find(uintptr_t object)
 {
     struct rt_weak *weak = NULL;
 
+    arch_touch_stack();
     preempt_off(); /* out of the table to our stack in one step, as the marker sees it */
     spin_lock(&special_lock);
     struct gc_special **at = find_locked(object, WEAK, 0);
@@ -281,6 +284,7 @@ void *rt_weak_get(struct rt_weak *weak)
 {
     if (weak == NULL)
         return NULL;
+    arch_touch_stack();
     preempt_off(); /* [special.3] */
     uintptr_t hidden = load_acquire(&weak->hidden);
     void *p = hidden == 0 ? NULL : (void *)~hidden;
