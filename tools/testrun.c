@@ -23,8 +23,9 @@
  *
  * WHAT. A job is one process with its own process group and log. Guests are started through
  * tools/run.sh and judged by tools/common/verdict.c. A guest takes as many slots as it has cores
- * (at most all), so two one-core guests run side by side, and at most two QEMUs at once. A job that
- * stays silent for long is ended, and the case it was in is named.
+ * (at most all; a program of known output takes one), so two one-core guests run side by side, and
+ * at most two QEMUs at once. A job that stays silent for long is ended, and the case it was in is
+ * named.
  *
  * EXPECT FILES hold one or more runs of a program:
  *     $ SMP=1 ARGS="a b"      environment of tools/run.sh; starts a run. May be left out for a
@@ -749,7 +750,6 @@ static void add_exact(const char *image, const char *expect_path)
                                       util_printf("exec env ARGS= ENV= MODULE= %s tools/run.sh %s",
                                                   settings, quoted(image)));
             job->qemu = true;
-            job->weight = opt.slots;
             job->want = buffer_str(&want);
             job->want_status = status;
             want = (struct buffer){0};
