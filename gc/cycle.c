@@ -437,23 +437,27 @@ static void drain_stw(void)
         ;
 }
 
+static bool late_fired; /* [a] */
+
 static void late_ready(struct timer *timer)
 {
     (void)timer;
+    store_seq_cst(&late_fired, true); /* before the look whether the controller waits already */
     (void)controller_call(FOR_TIME);
 }
 
-static bool never(void)
+static bool late_there(void)
 {
-    return false;
+    return load_seq_cst(&late_fired);
 }
 
 /* Mode hybrid: running stacks are scanned late, in a stop of their own. */
 static void scan_late(void)
 {
     static struct timer timer;
+    late_fired = false;
     if (timer_start(&timer, arch_nanotime() + 500000, late_ready))
-        controller_wait(FOR_TIME, never, WAIT_GC_WORKER_IDLE);
+        controller_wait(FOR_TIME, late_there, WAIT_GC_WORKER_IDLE);
     int64_t begun = stop_begin(STW_GC_OTHER);
     gc_roots_scan_running_stw(GC_SCAN_SHALLOW);
     (void)stop_end(begun);
