@@ -77,8 +77,8 @@ void gc_count_unallocated(uint64_t objects, uint64_t bytes)
     struct gc_counts *c = this_cpu_ptr(gc_counts);
     c->mallocs -= objects;
     c->malloc_bytes -= bytes;
-    c->unflushed_bytes -= bytes; /* may wrap: the sum is right */
-    gc_flush_live();
+    /* not out of gc_heap_live: a cycle may have ended since it was counted there, and that number must not go
+     * below what is in it. It may be a few slots too large. */
 }
 
 void gc_count_freed(uint64_t objects, uint64_t bytes)
@@ -423,6 +423,7 @@ static void end_stw(struct gc_cycle_times *t)
     }
     gc_mark_sum_stw(&marked, &scanned);
     t->live_after = gc_heap_live;
+    ASSERT(gc_heap_live >= t->live_before);
     marked += gc_heap_live - t->live_before; /* what was born black */
     t->marked = marked;
     gc_pacer_end_stw(marked, scanned);
