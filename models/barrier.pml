@@ -50,6 +50,7 @@ byte to[2];         /* the slot of a store under way */
 byte value[2];
 bool flag[2];       /* what it read */
 bool marking = false;
+bool stopped = false; /* from STW#2 to the end of the sweep, which are two steps of the collector here */
 byte cycles = 0;
 bool finalized = false;
 #ifdef TSO
@@ -121,7 +122,7 @@ proctype mutator(byte m)
     byte i, j, o, s, old;
     do
     :: atomic {
-        (!parked[m] && at[m] == 0) ->
+        (!stopped && !parked[m] && at[m] == 0) ->
         if :: i = 0 :: i = 1 fi;
         if :: j = 0 :: j = 1 fi;
         if
@@ -178,7 +179,7 @@ proctype mutator(byte m)
         o = 0; i = 0; j = 0; s = 0
     }
     :: atomic { /* the window: the flag was read, the store is to come */
-        (!parked[m] && at[m] == 1) ->
+        (!stopped && !parked[m] && at[m] == 1) ->
         if
         :: flag[m] ->
 #ifdef DEL
@@ -193,13 +194,13 @@ proctype mutator(byte m)
         at[m] = 2; old = 0
     }
     :: atomic {
-        (!parked[m] && at[m] == 2) ->
+        (!stopped && !parked[m] && at[m] == 2) ->
         put(m, to[m], value[m]);
         at[m] = 0; to[m] = 0; value[m] = 0; flag[m] = false
     }
-    :: atomic { (!parked[m] && at[m] == 0) -> drain(m); parked[m] = true }
+    :: atomic { (!stopped && !parked[m] && at[m] == 0) -> drain(m); parked[m] = true }
     :: atomic {
-        (parked[m]
+        (!stopped && parked[m]
 #ifdef RESUMESCAN
          && (!marking || scanned[m])
 #endif
@@ -279,6 +280,7 @@ proctype collector()
         :: atomic { /* STW#2 */
             (scanned[0] && scanned[1] && NOTHING_GREY && CAN_STOP(0) && CAN_STOP(1)) ->
             stop(0); stop(1);
+            stopped = true;
             break
         }
         od;
@@ -302,7 +304,8 @@ proctype collector()
             :: else -> break
             od;
             k = 0;
-            cycles++
+            cycles++;
+            stopped = false
         }
     :: else -> break
     od
