@@ -1,13 +1,14 @@
 /*
  * arch/arch.h - all that portable code may ask of the machine, and all that the machine asks back.
  *
- * One page that a port fills in. Above it nobody names a register, a port or a table format. The first
- * part declares what a port defines (arch/<port>/), the last part what a port calls upwards: the trap
- * path tells a layer above something by calling a function that is declared here and defined there.
+ * One page that a port fills in. Above it nobody names a register, a port or a table format. The
+ * first part declares what a port defines (arch/<port>/), the last part what a port calls upwards:
+ * the trap path tells a layer above something by calling a function that is declared here and
+ * defined there.
  *
  * BELIEVE THIS BEFORE CHANGING A PORT
- * [arch.1] No trap pushes its frame onto a goroutine's stack: stacks grow on demand, and an interrupt
- *          that meets an unmapped page would be lost. Every vector has an own, wired stack.
+ * [arch.1] No trap pushes its frame onto a goroutine's stack: stacks grow on demand, and an
+ * interrupt that meets an unmapped page would be lost. Every vector has an own, wired stack.
  * [arch.2] Handlers run with interrupts off, do not nest, allocate nothing, take no lock that the
  *          interrupted code may hold, and keep no collected pointer.
  * [arch.3] The register frame of an interrupted goroutine is complete (integer, vector and control
@@ -21,12 +22,13 @@
 typedef uint64_t paddr_t;    /* physical address */
 typedef uint64_t irqflags_t; /* what arch_irq_save() returns */
 
-struct arch_frame; /* every register of interrupted code; ARCH_FRAME_BYTES long (arch_impl.h) */
+struct arch_frame;   /* every register of interrupted code; ARCH_FRAME_BYTES long (arch_impl.h) */
 struct arch_context; /* what a switch saves (arch_impl.h) */
 
 #define ARCH_MAX_CPUS 256
 
-/* ---- Interrupt flag and spinning (inline, arch_impl.h) ------------------------------------------ */
+/* ---- Interrupt flag and spinning (inline, arch_impl.h) ------------------------------------------
+ */
 
 /* Turn interrupts off on this cpu; returns what arch_irq_restore() needs. Nests. */
 static inline irqflags_t arch_irq_save(void);
@@ -37,11 +39,13 @@ static inline bool arch_irq_enabled(void);
 
 /*
  * One turn of a spin loop. PAUSE, or nothing where the emulator punishes it (knob cpu_relax=).
- * Every unbounded loop that waits for another cpu must contain it, or single-threaded emulation hangs.
+ * Every unbounded loop that waits for another cpu must contain it, or single-threaded emulation
+ * hangs.
  */
 static inline void arch_cpu_relax(void);
 
-/* Halt until an interrupt; called with interrupts off, returns with them off after one was handled. */
+/* Halt until an interrupt; called with interrupts off, returns with them off after one was handled.
+ */
 static inline void arch_halt_irq_off(void);
 
 /* The cycle counter when the loader entered the image. */
@@ -50,27 +54,31 @@ uint64_t arch_boot_cycles(void);
 /* Cycle counter; monotonic per cpu, its rate is the clock's business (arch_nanotime). */
 static inline uint64_t arch_cycles(void);
 
-/* ---- This cpu ------------------------------------------------------------------------------------
- * PERCPU(type, name) defines a variable of which each cpu has its own, zero at start.
- * DECLARE_PERCPU(type, name) is its extern. this_cpu(name) is this cpu's one, an lvalue: one
- * segment-relative access, atomic against interrupts if the machine does it in one instruction.
- * cpu_ptr(cpu, name) is a plain pointer to another cpu's. All in arch_impl.h.
- * this_cpu_swap(name, v) and this_cpu_store_release(name, v), for 8-byte variables, are atomic against other
- * cpus that use cpu_ptr(): the first orders both ways and returns the old value.
- * A goroutine that can be preempted may find itself on another cpu between two uses. */
+/* ---- This cpu
+ * ------------------------------------------------------------------------------------ PERCPU(type,
+ * name) defines a variable of which each cpu has its own, zero at start. DECLARE_PERCPU(type, name)
+ * is its extern. this_cpu(name) is this cpu's one, an lvalue: one segment-relative access, atomic
+ * against interrupts if the machine does it in one instruction. cpu_ptr(cpu, name) is a plain
+ * pointer to another cpu's. All in arch_impl.h. this_cpu_swap(name, v) and
+ * this_cpu_store_release(name, v), for 8-byte variables, are atomic against other cpus that use
+ * cpu_ptr(): the first orders both ways and returns the old value. A goroutine that can be
+ * preempted may find itself on another cpu between two uses. */
 static inline unsigned arch_cpu_id(void); /* 0 = the boot cpu; dense; index of cpu_ptr() */
 unsigned arch_cpu_count(void);            /* cpus that are up (all that will ever be) */
 
 /* ---- Boot, in this order (lang/start.c) ---- */
-paddr_t arch_image_paddr(void);   /* where the image's first byte lies */
-uint64_t arch_phys_limit(void);   /* physical addresses end here, for the cpu or for the direct map */
-/* Own page tables; the direct map holds the given RAM from here on. `ram` must stay; page aligned, sorted. */
+paddr_t arch_image_paddr(void); /* where the image's first byte lies */
+uint64_t arch_phys_limit(void); /* physical addresses end here, for the cpu or for the direct map */
+/* Own page tables; the direct map holds the given RAM from here on. `ram` must stay; page aligned,
+ * sorted. */
 void arch_memory_init(const struct boot_range *ram, size_t n);
-void arch_devices_init(void);     /* firmware tables, interrupt controllers, clocks; knobs are known */
-bool arch_irq_line(unsigned irq, bool on); /* let a line through to arch_on_irq(); false: no such line */
+void arch_devices_init(void); /* firmware tables, interrupt controllers, clocks; knobs are known */
+bool arch_irq_line(unsigned irq,
+                   bool on);          /* let a line through to arch_on_irq(); false: no such line */
 bool arch_console_irq(unsigned *irq); /* let console input raise a line; false: it can't, poll */
 
-/* ---- Memory ------------------------------------------------------------------------------------- */
+/* ---- Memory -------------------------------------------------------------------------------------
+ */
 
 enum arch_prot { ARCH_READ = 0, ARCH_WRITE = 1, ARCH_EXEC = 2, ARCH_UNCACHED = 4 };
 
@@ -96,18 +104,19 @@ bool arch_map_prepared(uintptr_t va);
 void arch_map_page(uintptr_t va, paddr_t pa, enum arch_prot prot);
 
 /*
- * Take one page's mapping away and return what it mapped; ~0 if nothing. Other cpus (and this one) may
- * still hold the translation: the page may be used again only after each has called
+ * Take one page's mapping away and return what it mapped; ~0 if nothing. Other cpus (and this one)
+ * may still hold the translation: the page may be used again only after each has called
  * arch_tlb_flush_local().
  */
 paddr_t arch_unmap_page(uintptr_t va);
 
 /* The physical address behind va, or ~0 if it is not mapped. Any context. */
 paddr_t arch_translate(uintptr_t va);
-void arch_tlb_flush_local(void);                /* all translations but global ones */
-void arch_tlb_flush_page(uintptr_t va);         /* one page, this cpu */
+void arch_tlb_flush_local(void);        /* all translations but global ones */
+void arch_tlb_flush_page(uintptr_t va); /* one page, this cpu */
 
-/* ---- Cpus, interrupts between them, clocks ------------------------------------------------------- */
+/* ---- Cpus, interrupts between them, clocks
+ * ------------------------------------------------------- */
 
 enum arch_ipi {
     ARCH_IPI_RESCHED, /* look at your queues or at a pending stop: arch_on_resched() */
@@ -117,96 +126,115 @@ enum arch_ipi {
 void arch_ipi(unsigned cpu, enum arch_ipi what);
 void arch_ipi_nmi(unsigned cpu); /* for reports only: arch_on_nmi() on the target */
 
-/* Enter arch_on_resched() on this cpu, on a frame of the calling goroutine. Interrupts on before. */
+/* Enter arch_on_resched() on this cpu, on a frame of the calling goroutine. Interrupts on before.
+ */
 static inline void arch_resched_self(void);
 
-int64_t arch_nanotime(void);          /* ns since boot; monotonic over all cpus; any context */
+int64_t arch_nanotime(void);             /* ns since boot; monotonic over all cpus; any context */
 int64_t arch_cycles_ns(uint64_t cycles); /* how long so many cycles last, about */
-int64_t arch_walltime_ns(void);       /* ns since 1970 by the machine's calendar clock */
-void arch_timer_arm(int64_t when_ns); /* this cpu's one-shot, absolute; in the past: fires at once */
+int64_t arch_walltime_ns(void);          /* ns since 1970 by the machine's calendar clock */
+void arch_timer_arm(
+    int64_t when_ns); /* this cpu's one-shot, absolute; in the past: fires at once */
 void arch_timer_stop(void);
 bool arch_needs_tick(void); /* single-threaded emulation: a halted or spinning cpu starves others */
 uint64_t arch_random_seed(void); /* hardware randomness or the best mix there is */
 
 /*
- * Start every cpu; each calls arch_on_cpu_start() on its own scheduler stack. Returns how many are up.
- * low_page  a free page that a starting cpu can reach (memmap_take_low); 0: there is none
+ * Start every cpu; each calls arch_on_cpu_start() on its own scheduler stack. Returns how many are
+ * up. low_page  a free page that a starting cpu can reach (memmap_take_low); 0: there is none
  */
 unsigned arch_start_cpus(paddr_t low_page);
 uintptr_t arch_sched_stack_top(unsigned cpu); /* wired, guarded, 16 KiB */
 
-/* ---- Switching ------------------------------------------------------------------------------------
- * struct arch_context is what a goroutine that gave up its cpu by a call leaves behind: a stack pointer
- * (arch_impl.h). Callee-saved registers are on its stack, so every root of a switched-out goroutine is on
- * its stack, or in the frame that the preempting handler copied. */
+/* ---- Switching
+ * ------------------------------------------------------------------------------------ struct
+ * arch_context is what a goroutine that gave up its cpu by a call leaves behind: a stack pointer
+ * (arch_impl.h). Callee-saved registers are on its stack, so every root of a switched-out goroutine
+ * is on its stack, or in the frame that the preempting handler copied. */
 
-/* Save the running context in *from and continue *to. Interrupts off; returns when somebody switches back. */
+/* Save the running context in *from and continue *to. Interrupts off; returns when somebody
+ * switches back. */
 static inline void arch_switch(struct arch_context *from, struct arch_context *to);
 
 /* Where a context that was switched away from stands, for reports: as arch_frame_pc() and _fp(). */
 static inline uintptr_t arch_context_pc(const struct arch_context *ctx);
 static inline uintptr_t arch_context_fp(const struct arch_context *ctx);
 
-/* Have the next 2 KiB of this stack mapped before `current` says that another one is in use, or a lock is held. */
+/* Have the next 2 KiB of this stack mapped before `current` says that another one is in use, or a
+ * lock is held. */
 static inline void arch_touch_stack(void);
 
 /* The same for one that never comes back. */
 RT_NORETURN static inline void arch_switch_to(struct arch_context *to);
 
-/* Prepare *ctx to call entry(arg) on a stack that ends (exclusive) at `top`; entry must not return. */
-static inline void arch_context_init(struct arch_context *ctx, void *top, void (*entry)(void *), void *arg);
+/* Prepare *ctx to call entry(arg) on a stack that ends (exclusive) at `top`; entry must not return.
+ */
+static inline void arch_context_init(struct arch_context *ctx, void *top, void (*entry)(void *),
+                                     void *arg);
 
 /* Continue an interrupted frame (anywhere but on its own stack). Interrupts off; never returns. */
 RT_NORETURN void arch_frame_resume(const struct arch_frame *frame);
 
-/* Leave the handler for good: run fn(arg) on the stack ending at `top`, interrupts off. Never returns. */
+/* Leave the handler for good: run fn(arg) on the stack ending at `top`, interrupts off. Never
+ * returns. */
 RT_NORETURN void arch_leave_to(void *top, void (*fn)(void *), void *arg);
 
 /* Parts of a frame that portable code needs. */
 static inline uintptr_t arch_frame_pc(const struct arch_frame *f);
 static inline uintptr_t arch_frame_sp(const struct arch_frame *f);
-static inline uintptr_t arch_frame_fp(const struct arch_frame *f); /* frame pointer: where a backtrace starts */
+static inline uintptr_t
+arch_frame_fp(const struct arch_frame *f); /* frame pointer: where a backtrace starts */
 static inline void arch_frame_set_pc(struct arch_frame *f, uintptr_t pc);
 static inline bool arch_frame_irqs_on(const struct arch_frame *f);
-static inline bool arch_frame_stepping(const struct arch_frame *f); /* does it trap after each instruction? */
+static inline bool
+arch_frame_stepping(const struct arch_frame *f); /* does it trap after each instruction? */
 static inline void arch_frame_set_step(struct arch_frame *f, bool on);
 
-/* Trap after each instruction from here on: arch_on_debug_trap(). Follows the cpu through a switch by a call. */
+/* Trap after each instruction from here on: arch_on_debug_trap(). Follows the cpu through a switch
+ * by a call. */
 static inline void arch_step_on(void);
 static inline void arch_step_off(void);
 
 /* Make the frame continue as if its code had called fn(a, b) right where it was interrupted. */
-void arch_frame_push_call(struct arch_frame *f, void (*fn)(uintptr_t, uintptr_t), uintptr_t a, uintptr_t b);
+void arch_frame_push_call(struct arch_frame *f, void (*fn)(uintptr_t, uintptr_t), uintptr_t a,
+                          uintptr_t b);
 
 /*
- * For reports: where the caller's address lies when a function that begins at `function` was interrupted at pc, in words
- * above the stack pointer; -1 if it has built its frame, so that the frame pointer tells. A guess from its code.
+ * For reports: where the caller's address lies when a function that begins at `function` was
+ * interrupted at pc, in words above the stack pointer; -1 if it has built its frame, so that the
+ * frame pointer tells. A guess from its code.
  */
 int arch_return_slot(uintptr_t function, uintptr_t pc);
 
-/* Walk frame pointers from (pc, fp) and store return addresses; reads only what `readable` allows. */
+/* Walk frame pointers from (pc, fp) and store return addresses; reads only what `readable` allows.
+ */
 size_t arch_backtrace(uintptr_t pc, uintptr_t fp, uintptr_t *out, size_t max);
 
 /* ---- Devices, for programs ---- */
 
-/* Registers at a physical address, uncached, mapped for ever; NULL: no memory, or no such address. */
+/* Registers at a physical address, uncached, mapped for ever; NULL: no memory, or no such address.
+ */
 volatile void *arch_device_map(paddr_t pa, size_t bytes);
 
 /* An I/O port of 1, 2 or 4 bytes; a machine without ports reads all ones. */
 uint32_t arch_port_read(uint16_t port, unsigned bytes);
 void arch_port_write(uint16_t port, unsigned bytes, uint32_t v);
 
-/* ---- The console device and the end -------------------------------------------------------------- */
+/* ---- The console device and the end
+ * -------------------------------------------------------------- */
 
-void arch_console_put(const char *s, size_t n); /* raw bytes, polled; any context; caller serialises */
-int arch_console_get(void);                      /* next input byte, or -1 */
-RT_NORETURN void arch_exit(int status);          /* as the knob exit= says; other cpus should be stopped */
-void arch_stop_other_cpus(void);                 /* by NMI, for reports; bounded wait */
+void arch_console_put(const char *s,
+                      size_t n);        /* raw bytes, polled; any context; caller serialises */
+int arch_console_get(void);             /* next input byte, or -1 */
+RT_NORETURN void arch_exit(int status); /* as the knob exit= says; other cpus should be stopped */
+void arch_stop_other_cpus(void);        /* by NMI, for reports; bounded wait */
 void arch_print_frame(const struct arch_frame *frame); /* registers, in a report */
 
-/* ---- Upwards: what a port calls ------------------------------------------------------------------- */
+/* ---- Upwards: what a port calls
+ * ------------------------------------------------------------------- */
 
-/* mm: one zeroed page for a page table; NULL if there is none. Boot, or with the table lock held. */
+/* mm: one zeroed page for a page table; NULL if there is none. Boot, or with the table lock held.
+ */
 void *arch_up_table_page(void);
 
 /* lang/start.c: the machine is up on the boot cpu; boot stack, interrupts off. */
@@ -215,7 +243,8 @@ RT_NORETURN void arch_on_boot(const struct boot_info *info);
 /* sched: an additional cpu is up, on its own scheduler stack, interrupts off. */
 RT_NORETURN void arch_on_cpu_start(void);
 
-/* sched: a fault on an unmapped page of the stack window. True: mapped, retry. May not return (arch_leave_to). */
+/* sched: a fault on an unmapped page of the stack window. True: mapped, retry. May not return
+ * (arch_leave_to). */
 bool arch_on_stack_fault(struct arch_frame *frame, uintptr_t va);
 
 /* sched: timer of this cpu, or somebody's ARCH_IPI_RESCHED. May not return (arch_leave_to). */
@@ -225,13 +254,21 @@ void arch_on_resched(struct arch_frame *frame);
 /* sched: interrupt line `irq` fired (already acknowledged). */
 void arch_on_irq(struct arch_frame *frame, unsigned irq);
 
-/* lang/fault.c: a synchronous fault the machine layer cannot settle. True: frame was changed into a panic
- * of the program, go on with it. False: the machine layer reports and stops. */
-enum arch_fault { ARCH_FAULT_ACCESS, ARCH_FAULT_PROTECTION, ARCH_FAULT_DIVIDE, ARCH_FAULT_ILLEGAL, ARCH_FAULT_FLOAT,
-                  ARCH_FAULT_ALIGN, ARCH_FAULT_OTHER };
+/* lang/fault.c: a synchronous fault the machine layer cannot settle. True: frame was changed into a
+ * panic of the program, go on with it. False: the machine layer reports and stops. */
+enum arch_fault {
+    ARCH_FAULT_ACCESS,
+    ARCH_FAULT_PROTECTION,
+    ARCH_FAULT_DIVIDE,
+    ARCH_FAULT_ILLEGAL,
+    ARCH_FAULT_FLOAT,
+    ARCH_FAULT_ALIGN,
+    ARCH_FAULT_OTHER
+};
 bool arch_on_fault(struct arch_frame *frame, enum arch_fault what, uintptr_t address);
 
-/* sched/debugtrap.c: a single step or breakpoint trap; true if somebody wanted it. May not return (arch_leave_to). */
+/* sched/debugtrap.c: a single step or breakpoint trap; true if somebody wanted it. May not return
+ * (arch_leave_to). */
 bool arch_on_debug_trap(struct arch_frame *frame);
 
 #include <arch_impl.h> /* the port's: -Iarch/$(ARCH) */

@@ -1,35 +1,36 @@
 /*
  * lang/chan.c - channels.
  *
- * WHAT. Go's algorithm: a lock, a ring of slots, a queue of receivers that wait and one of senders that wait. A
- * sender that finds a receiver hands its value over, straight into the receiver's memory; only a value that
- * nobody waits for goes into the ring. Whoever must wait puts a record on its own stack into the queue
- * and parks. Select is in lang/select.c; the layout of a channel in lang/chan.h.
+ * WHAT. Go's algorithm: a lock, a ring of slots, a queue of receivers that wait and one of senders
+ * that wait. A sender that finds a receiver hands its value over, straight into the receiver's
+ * memory; only a value that nobody waits for goes into the ring. Whoever must wait puts a record on
+ * its own stack into the queue and parks. Select is in lang/select.c; the layout of a channel in
+ * lang/chan.h.
  *
  * INVARIANTS (L: while the lock is free)
- * [chan.1] count[] says by its sign alone what a send and a receive can do: see lang/chan.h. So a fast path makes
- *          one comparison, and a refusal (== 0) needs no lock at all.
- * [chan.2] A record in a queue belongs to whoever holds the lock. Taking it off is the right to complete it; for a
- *          select only together with select_done 0 -> 1. ready() follows exactly once. A record of a select
- *          that was completed elsewhere is just dropped.
- * [chan.3] `version` changes with every operation that changes count[] or a queue, so two equal reads enclose
- *          a time in which nothing happened.
- * [chan.4] L: receivers wait only if the ring is empty, senders only if it is full; both only in a select that does
- *          both (it does not serve itself).
- * [chan.5] A slot that holds no element is zero, if elements may hold references.
+ * [chan.1] count[] says by its sign alone what a send and a receive can do: see lang/chan.h. So a
+ * fast path makes one comparison, and a refusal (== 0) needs no lock at all. [chan.2] A record in a
+ * queue belongs to whoever holds the lock. Taking it off is the right to complete it; for a select
+ * only together with select_done 0 -> 1. ready() follows exactly once. A record of a select that
+ * was completed elsewhere is just dropped. [chan.3] `version` changes with every operation that
+ * changes count[] or a queue, so two equal reads enclose a time in which nothing happened. [chan.4]
+ * L: receivers wait only if the ring is empty, senders only if it is full; both only in a select
+ * that does both (it does not serve itself). [chan.5] A slot that holds no element is zero, if
+ * elements may hold references.
  *
- * LOCKING. One spin lock of rank CHAN for each channel; ready() is called after it is free. Closing wakes waiters
- * in batches, for preemption is off while it is held.
- * COLLECTOR. A store into a slot or into another goroutine's frame goes through the barrier, and what is taken out of
- * a slot or out of a parked sender's frame is shaded while marking (DESIGN.md section 6, (b)). Both are
- * skipped while rt_wb_on is 0; it cannot change under the lock, since no stop happens with preemption off.
- * ORDERING. The lock orders everything but the unlocked looks at count[], closed and version. Those are
- * relaxed: an answer "would wait" is true of some moment during the call, and orders nothing.
+ * LOCKING. One spin lock of rank CHAN for each channel; ready() is called after it is free. Closing
+ * wakes waiters in batches, for preemption is off while it is held. COLLECTOR. A store into a slot
+ * or into another goroutine's frame goes through the barrier, and what is taken out of a slot or
+ * out of a parked sender's frame is shaded while marking (DESIGN.md section 6, (b)). Both are
+ * skipped while rt_wb_on is 0; it cannot change under the lock, since no stop happens with
+ * preemption off. ORDERING. The lock orders everything but the unlocked looks at count[], closed
+ * and version. Those are relaxed: an answer "would wait" is true of some moment during the call,
+ * and orders nothing.
  *
- * REJECTED. Slots of 1, 2 and 4 bytes: three more copies of every fast path, to save memory in buffered channels
- * of characters. Large elements in the ring: 64 KiB copied with preemption off. A lock-free ring: the waiting
- * queues need the lock anyway, and a locked add costs as much as the whole uncontended lock.
- * SOURCES. Go runtime/chan.go.
+ * REJECTED. Slots of 1, 2 and 4 bytes: three more copies of every fast path, to save memory in
+ * buffered channels of characters. Large elements in the ring: 64 KiB copied with preemption off. A
+ * lock-free ring: the waiting queues need the lock anyway, and a locked add costs as much as the
+ * whole uncontended lock. SOURCES. Go runtime/chan.go.
  */
 #include <lang/chan.h>
 
@@ -43,7 +44,8 @@
 RT_TYPE_DEFINE(uint64_t, chan_word_slot);
 RT_TYPE_DEFINE(void *, chan_box_slot);
 
-/* ---- Making and asking ------------------------------------------------------------------------------- */
+/* ---- Making and asking
+ * ------------------------------------------------------------------------------- */
 
 static struct rt_type *chan_slot_type(struct rt_type *elem)
 {
@@ -108,9 +110,11 @@ RT_COLD void chan_wait_for_ever(enum wait_reason why)
         park(why);
 }
 
-/* ---- Slots ------------------------------------------------------------------------------------------- */
+/* ---- Slots
+ * ------------------------------------------------------------------------------------------- */
 
-/* Copy one slot's bytes. Preemption off. The collector may be reading dst: whole words stay whole. */
+/* Copy one slot's bytes. Preemption off. The collector may be reading dst: whole words stay whole.
+ */
 static RT_ALWAYS_INLINE void slot_copy(const struct rt_chan *c, void *dst, const void *src)
 {
     size_t bytes = c->slot_bytes;
@@ -131,7 +135,8 @@ static RT_ALWAYS_INLINE void slot_copy(const struct rt_chan *c, void *dst, const
         *to++ = *from++;
 }
 
-/* The same out of a slot, or out of a frame that is not ours: what leaves it is shaded. dst NULL: drop. */
+/* The same out of a slot, or out of a frame that is not ours: what leaves it is shaded. dst NULL:
+ * drop. */
 static RT_ALWAYS_INLINE void slot_copy_out(const struct rt_chan *c, void *dst, const void *src)
 {
     if (RT_UNLIKELY(rt_wb_on))
@@ -198,9 +203,11 @@ void chan_word_to(const struct rt_chan *c, uint64_t word, void *elem)
         gc_copy_barrier(elem, &word, c->elem_bytes);
 }
 
-/* ---- Under the lock ---------------------------------------------------------------------------------- */
+/* ---- Under the lock
+ * ---------------------------------------------------------------------------------- */
 
-/* The first waiter whose operation we may complete, off the queue; NULL if there is none [chan.2]. */
+/* The first waiter whose operation we may complete, off the queue; NULL if there is none [chan.2].
+ */
 static RT_ALWAYS_INLINE struct chan_wait *chan_dequeue_locked(struct rt_chan *c, unsigned kind)
 {
     struct list *head = &c->waits[kind];
@@ -250,7 +257,8 @@ static RT_ALWAYS_INLINE enum chan_result send_locked(struct rt_chan *c, const vo
     return CHAN_DONE;
 }
 
-/* Senders that were waiting when the channel was closed are still in the queue for a moment: not for us. */
+/* Senders that were waiting when the channel was closed are still in the queue for a moment: not
+ * for us. */
 static RT_ALWAYS_INLINE struct chan_wait *chan_dequeue_sender_locked(struct rt_chan *c)
 {
     return RT_UNLIKELY(c->closed) ? NULL : chan_dequeue_locked(c, RT_SELECT_SEND);
@@ -296,7 +304,8 @@ CHAN_HOT enum chan_result chan_recv_locked(struct rt_chan *c, void *elem)
     return recv_locked(c, elem);
 }
 
-/* Park with a record in the queue; the lock is dropped. What *elem is or gets, the other side does. */
+/* Park with a record in the queue; the lock is dropped. What *elem is or gets, the other side does.
+ */
 static RT_ALWAYS_INLINE bool chan_wait_locked(struct rt_chan *c, unsigned kind, void *elem)
 {
     struct chan_wait w;
@@ -332,7 +341,8 @@ static RT_ALWAYS_INLINE struct chan_wait *chan_take_plain_locked(struct rt_chan 
     return container_of(node, struct chan_wait, link);
 }
 
-/* ---- Send -------------------------------------------------------------------------------------------- */
+/* ---- Send
+ * -------------------------------------------------------------------------------------------- */
 
 /* With the lock held, which is dropped; true if it was sent. */
 static RT_ALWAYS_INLINE bool send_slow_locked(struct rt_chan *c, const void *elem, bool block)
@@ -355,12 +365,14 @@ static RT_ALWAYS_INLINE bool send_slow_locked(struct rt_chan *c, const void *ele
     return true;
 }
 
-static CHAN_HOT RT_NOINLINE bool chan_send_word_slow_locked(struct rt_chan *c, uint64_t word, bool block)
+static CHAN_HOT RT_NOINLINE bool chan_send_word_slow_locked(struct rt_chan *c, uint64_t word,
+                                                            bool block)
 {
     return send_slow_locked(c, &word, block);
 }
 
-static CHAN_HOT RT_NOINLINE bool chan_send_elem_slow_locked(struct rt_chan *c, const void *elem, bool block)
+static CHAN_HOT RT_NOINLINE bool chan_send_elem_slow_locked(struct rt_chan *c, const void *elem,
+                                                            bool block)
 {
     return send_slow_locked(c, elem, block);
 }
@@ -394,7 +406,8 @@ CHAN_HOT void rt_chan_send_word(struct rt_chan *c, uint64_t word)
     if (RT_UNLIKELY(c == NULL))
         chan_wait_for_ever(WAIT_CHAN_SEND_NIL);
     chan_touch_stack();
-    if (RT_UNLIKELY(!chan_trylock(c))) { /* so that nothing has to survive a call on the way below */
+    if (RT_UNLIKELY(
+            !chan_trylock(c))) { /* so that nothing has to survive a call on the way below */
         chan_send_word_contended(c, word);
         return;
     }
@@ -447,7 +460,8 @@ CHAN_HOT bool rt_chan_try_send_elem(struct rt_chan *c, const void *elem)
     return chan_send_elem_slow_locked(c, elem, false);
 }
 
-/* ---- Receive ----------------------------------------------------------------------------------------- */
+/* ---- Receive
+ * ----------------------------------------------------------------------------------------- */
 
 /* With the lock held, which is dropped. */
 static RT_ALWAYS_INLINE enum chan_result recv_slow_locked(struct rt_chan *c, void *elem, bool block)
@@ -463,7 +477,8 @@ static RT_ALWAYS_INLINE enum chan_result recv_slow_locked(struct rt_chan *c, voi
     return chan_wait_locked(c, RT_SELECT_RECV, elem) ? CHAN_DONE : CHAN_CLOSED;
 }
 
-static CHAN_HOT RT_NOINLINE struct rt_chan_word chan_recv_word_slow_locked(struct rt_chan *c, bool block)
+static CHAN_HOT RT_NOINLINE struct rt_chan_word chan_recv_word_slow_locked(struct rt_chan *c,
+                                                                           bool block)
 {
     uint64_t word = 0;
     enum chan_result result = recv_slow_locked(c, &word, block);
@@ -471,8 +486,8 @@ static CHAN_HOT RT_NOINLINE struct rt_chan_word chan_recv_word_slow_locked(struc
     return (struct rt_chan_word){*(volatile uint64_t *)&word, result};
 }
 
-static CHAN_HOT RT_NOINLINE enum chan_result chan_recv_elem_slow_locked(struct rt_chan *c, void *elem,
-                                                                        bool block)
+static CHAN_HOT RT_NOINLINE enum chan_result chan_recv_elem_slow_locked(struct rt_chan *c,
+                                                                        void *elem, bool block)
 {
     return recv_slow_locked(c, elem, block);
 }
@@ -486,7 +501,8 @@ static CHAN_HOT RT_NOINLINE struct rt_chan_word chan_wait_recv_word_locked(struc
     return (struct rt_chan_word){*(volatile uint64_t *)&word, ok};
 }
 
-/* What is left of a hand-over when the lock is free; apart, so that the fast path has no register to save. */
+/* What is left of a hand-over when the lock is free; apart, so that the fast path has no register
+ * to save. */
 static CHAN_HOT RT_NOINLINE struct rt_chan_word chan_wake_sender(struct goroutine *g, uint64_t word)
 {
     ready(g);
@@ -494,7 +510,8 @@ static CHAN_HOT RT_NOINLINE struct rt_chan_word chan_wake_sender(struct goroutin
     return (struct rt_chan_word){word, CHAN_DONE};
 }
 
-/* A sender waits, there is no ring, and its word can simply be taken. -CHAN_SLOW: closed, or somebody waits [chan.1]. */
+/* A sender waits, there is no ring, and its word can simply be taken. -CHAN_SLOW: closed, or
+ * somebody waits [chan.1]. */
 static RT_ALWAYS_INLINE bool chan_can_get_word_locked(struct rt_chan *c)
 {
     return c->chan_avail == -CHAN_SLOW && chan_waiter_is_plain_locked(c, RT_SELECT_SEND);
@@ -594,7 +611,8 @@ void rt_chan_put(void *dst, const void *src, size_t bytes)
     gc_copy_barrier(dst, src, bytes);
 }
 
-/* ---- Close ------------------------------------------------------------------------------------------- */
+/* ---- Close
+ * ------------------------------------------------------------------------------------------- */
 
 /* Up to CHAN_CLOSE_BATCH waiters, off their queues and in order. */
 static size_t chan_dequeue_batch_locked(struct rt_chan *c, struct chan_wait **batch)
@@ -648,7 +666,8 @@ void rt_chan_close_raw(struct rt_chan *c)
     chan_unlock(c);
 }
 
-/* ---- Checking ---------------------------------------------------------------------------------------- */
+/* ---- Checking
+ * ---------------------------------------------------------------------------------------- */
 
 static size_t chan_waiters(const struct list *head)
 {
@@ -678,6 +697,7 @@ void chan_verify(struct rt_chan *c)
     if (c->slot_bytes == 0 || c->cap == 0)
         return;
     ASSERT((size_t)(c->slots_end - c->slots) == (size_t)c->cap * c->slot_bytes);
-    size_t ahead = (size_t)(c->send_at - c->recv_at + (c->send_at < c->recv_at ? c->slots_end - c->slots : 0));
+    size_t ahead =
+        (size_t)(c->send_at - c->recv_at + (c->send_at < c->recv_at ? c->slots_end - c->slots : 0));
     ASSERT(ahead % c->slot_bytes == 0 && ahead / c->slot_bytes == held % (size_t)c->cap);
 }

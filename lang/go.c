@@ -1,8 +1,10 @@
 /*
- * lang/go.c - the go statement and the other calls of rt/goroutine.h; once and wg_go, which need deferred calls.
+ * lang/go.c - the go statement and the other calls of rt/goroutine.h; once and wg_go, which need
+ * deferred calls.
  *
- * A go statement arrives as a thunk and a struct of arguments (rt/call.h). The struct is copied to the base of the new
- * stack, so the collector finds references in it with the rest of that stack. wg_go puts a head before it.
+ * A go statement arrives as a thunk and a struct of arguments (rt/call.h). The struct is copied to
+ * the base of the new stack, so the collector finds references in it with the rest of that stack.
+ * wg_go puts a head before it.
  */
 #include <arch/arch.h>
 #include <gc/alloc.h>
@@ -21,7 +23,8 @@ void rt_go_spawn(const struct rt_go_opts *opts, rt_thunk thunk, const void *args
 {
     uintptr_t creator_pc = (uintptr_t)__builtin_return_address(0);
 
-    for (unsigned step = 0; RT_UNLIKELY(goroutine_spawn(thunk, args, bytes, opts, entry_pc, creator_pc) == NULL);)
+    for (unsigned step = 0;
+         RT_UNLIKELY(goroutine_spawn(thunk, args, bytes, opts, entry_pc, creator_pc) == NULL);)
         if (!gc_find_memory(step++))
             lang_panic_out_of_memory(opts != NULL ? opts->stack_bytes : 0);
 }
@@ -38,7 +41,8 @@ struct sleeper {
 
 static void sleep_over(struct timer *t)
 {
-    ready_last(container_of(t, struct sleeper, timer)->g); /* equal times: in the order of the timers */
+    ready_last(
+        container_of(t, struct sleeper, timer)->g); /* equal times: in the order of the timers */
 }
 
 void rt_sleep(int64_t ns)
@@ -83,14 +87,16 @@ int64_t rt_nanotime(void)
     return arch_nanotime();
 }
 
-/* ---- wg_go ------------------------------------------------------------------------------------------- */
+/* ---- wg_go
+ * ------------------------------------------------------------------------------------------- */
 
 struct wg_head {
     struct rt_waitgroup *wg;
     rt_thunk thunk;
 };
 _Static_assert(sizeof(struct wg_head) % 16 == 0, "what follows keeps its alignment");
-_Static_assert(sizeof(struct wg_head) + RT_WG_GO_ARGS_MAX <= GO_ARGS_MAX, "both fit a go statement");
+_Static_assert(sizeof(struct wg_head) + RT_WG_GO_ARGS_MAX <= GO_ARGS_MAX,
+               "both fit a go statement");
 
 static void wg_entry(void *args)
 {
@@ -123,7 +129,8 @@ void rt_wg_go_spawn(struct rt_waitgroup *wg, rt_thunk thunk, const void *args, s
     }
 }
 
-/* ---- once -------------------------------------------------------------------------------------------- */
+/* ---- once
+ * -------------------------------------------------------------------------------------------- */
 
 static void once_done(struct rt_once *once)
 {

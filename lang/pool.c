@@ -1,19 +1,21 @@
 /*
  * lang/pool.c - pools: objects kept for reuse, for two collections at most.
  *
- * WHAT. A pool has two stocks. put adds to the fresh one; get takes from the fresh one, then from the old one. When a
- * collection has ended, the fresh stock becomes the old one, and what was old is dropped. Stocks are collected memory
- * like any other, reached from one root, so marking needs to know nothing of pools.
+ * WHAT. A pool has two stocks. put adds to the fresh one; get takes from the fresh one, then from
+ * the old one. When a collection has ended, the fresh stock becomes the old one, and what was old
+ * is dropped. Stocks are collected memory like any other, reached from one root, so marking needs
+ * to know nothing of pools.
  *
  * INVARIANTS
- * [pool.1] A desk (the two stocks of one pool) is never given back, but goes to another pool once it has been empty
- *          for two collections; its generation changes then. So a pool that was forgotten, even one on a stack
- *          that is gone, leaks nothing, and a pool that finds another generation at its desk just asks for a new one.
- * [pool.2] What is taken out is shaded while marking: the stock that referred to it may not have been scanned yet.
+ * [pool.1] A desk (the two stocks of one pool) is never given back, but goes to another pool once
+ * it has been empty for two collections; its generation changes then. So a pool that was forgotten,
+ * even one on a stack that is gone, leaks nothing, and a pool that finds another generation at its
+ * desk just asks for a new one. [pool.2] What is taken out is shaded while marking: the stock that
+ * referred to it may not have been scanned yet.
  *
  * LOCKING. One lock a desk and one for the list of desks, both of rank HOLD, never two at once.
- * REJECTED. Stocks for each core, as in Go: they save a locked exchange, and make the rotation visit cores x pools.
- * SOURCES. Go sync/pool.go.
+ * REJECTED. Stocks for each core, as in Go: they save a locked exchange, and make the rotation
+ * visit cores x pools. SOURCES. Go sync/pool.go.
  */
 #include <gc/alloc.h>
 #include <gc/barrier.h>
@@ -35,11 +37,12 @@ struct pool_box {
 /* What rt/sync.h calls a stock: a pool's place. */
 struct rt_pool_stock {
     struct spinlock lock;
-    uint32_t generation;               /* [lock] even: free; odd: some pool's */
-    uint32_t idle;                     /* [lock] collections in a row that found it empty */
-    rt_ref(struct pool_box *) fresh;   /* [lock] */
-    rt_ref(struct pool_box *) old;     /* [lock] */
-    rt_ref(struct pool_box *) spare;   /* [lock] an empty box, so that put after get allocates nothing */
+    uint32_t generation;             /* [lock] even: free; odd: some pool's */
+    uint32_t idle;                   /* [lock] collections in a row that found it empty */
+    rt_ref(struct pool_box *) fresh; /* [lock] */
+    rt_ref(struct pool_box *) old;   /* [lock] */
+    rt_ref(
+        struct pool_box *) spare; /* [lock] an empty box, so that put after get allocates nothing */
 };
 
 struct pool_room {
@@ -50,7 +53,8 @@ struct pool_room {
 static rt_gc_root(struct pool_room *, pool_rooms);
 static struct spinlock pool_lock = SPINLOCK_INIT(RANK_HOLD); /* linking of rooms */
 
-/* ---- Desks ------------------------------------------------------------------------------------------- */
+/* ---- Desks
+ * ------------------------------------------------------------------------------------------- */
 
 static struct rt_pool_stock *desk_find_free(void)
 {
@@ -115,10 +119,12 @@ static void desk_unlock(struct rt_pool_stock *desk) NO_LOCK_ANALYSIS
     spin_unlock(&desk->lock);
 }
 
-/* ---- Stocks ------------------------------------------------------------------------------------------ */
+/* ---- Stocks
+ * ------------------------------------------------------------------------------------------ */
 
-/* One item off the stock at *stock; NULL if there is none. A box that becomes empty is kept as the spare. */
-static void *stock_take_locked(struct rt_pool_stock *desk, rt_ref(struct pool_box *) *stock)
+/* One item off the stock at *stock; NULL if there is none. A box that becomes empty is kept as the
+ * spare. */
+static void *stock_take_locked(struct rt_pool_stock *desk, rt_ref(struct pool_box *) * stock)
 {
     struct pool_box *box = *stock;
     void *x;
@@ -189,7 +195,8 @@ void rt_pool_put(struct rt_pool *p, void *x)
     }
 }
 
-/* ---- The collector ----------------------------------------------------------------------------------- */
+/* ---- The collector
+ * ----------------------------------------------------------------------------------- */
 
 static void desk_rotate(struct rt_pool_stock *desk, bool drop_all)
 {

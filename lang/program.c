@@ -1,5 +1,6 @@
 /*
- * lang/program.c - a program and its machine: end, environment, modules, chance, devices, interrupt lines.
+ * lang/program.c - a program and its machine: end, environment, modules, chance, devices, interrupt
+ * lines.
  */
 #include <arch/arch.h>
 #include <lang/hold.h>
@@ -29,7 +30,8 @@ const char *rt_getenv(const char *key)
     return knobs_getenv(key);
 }
 
-/* ---- Modules: listed on first use; a cpio archive counts as the files in it (QEMU's -initrd is one file) ---- */
+/* ---- Modules: listed on first use; a cpio archive counts as the files in it (QEMU's -initrd is
+ * one file) ---- */
 static struct rt_module modules[BOOT_MODULES_MAX];
 static size_t n_modules; /* [I] after modules_once */
 static struct rt_once modules_once;
@@ -115,8 +117,9 @@ void rt_out32(uint16_t port, uint32_t value)
 
 /* ---- Interrupt lines as channels ---- */
 struct irq_chan {
-    struct rt_chan *chan; /* [I] of uint64_t; kept alive by a hold for ever, as the line is never given back */
-    uint64_t unsent;        /* [a] counted while the buffer was full */
+    struct rt_chan
+        *chan; /* [I] of uint64_t; kept alive by a hold for ever, as the line is never given back */
+    uint64_t unsent; /* [a] counted while the buffer was full */
 };
 static struct irq_chan irq_chans[LINES];
 

@@ -1,27 +1,30 @@
 /*
- * lang/select.c - select: one of several channel operations, chosen by chance among those that can go on.
+ * lang/select.c - select: one of several channel operations, chosen by chance among those that can
+ * go on.
  *
- * WHAT. First a look without locks: if something can go on, one of those is drawn, and its channel alone is
- * locked for the operation. If nothing can and there is no default, all channels are locked in the order of
- * their addresses, looked at again, and a record is put into each one's queue before the locks are dropped; then the
- * goroutine parks. Who completes one of the operations wins select_done first, so it is one; the other records are
- * taken back afterwards, one lock at a time.
+ * WHAT. First a look without locks: if something can go on, one of those is drawn, and its channel
+ * alone is locked for the operation. If nothing can and there is no default, all channels are
+ * locked in the order of their addresses, looked at again, and a record is put into each one's
+ * queue before the locks are dropped; then the goroutine parks. Who completes one of the operations
+ * wins select_done first, so it is one; the other records are taken back afterwards, one lock at a
+ * time.
  *
  * INVARIANTS
- * [select.1] Nothing of a select is in a queue while it looks and chooses: it never meets itself, though it may
- *            send and receive on one channel.
- * [select.2] When rt_select_run() returns, no queue holds a record of it. A core that took one off and lost the race
- *            for select_done was done with it before it dropped the channel's lock.
- * [select.3] The default is taken only if at one moment during the call nothing could go on: on one core because
- *            preemption is off while it looks, else because no channel's version changed between two looks.
+ * [select.1] Nothing of a select is in a queue while it looks and chooses: it never meets itself,
+ * though it may send and receive on one channel. [select.2] When rt_select_run() returns, no queue
+ * holds a record of it. A core that took one off and lost the race for select_done was done with it
+ * before it dropped the channel's lock. [select.3] The default is taken only if at one moment
+ * during the call nothing could go on: on one core because preemption is off while it looks, else
+ * because no channel's version changed between two looks.
  *
- * LOCKING. Several locks of rank CHAN by rising address; each once, however often its channel occurs.
- * ORDERING. select_done is won by a full barrier; woken_by is stored before ready() and read after park().
+ * LOCKING. Several locks of rank CHAN by rising address; each once, however often its channel
+ * occurs. ORDERING. select_done is won by a full barrier; woken_by is stored before ready() and
+ * read after park().
  *
- * REJECTED. Taking part in queues one lock at a time: two selects that meet must then claim each other and may
- * have to let go again, and a wake-up can fall between. Asking channels in random order instead of drawing among
- * the ready: the neighbour behind a run of idle cases is drawn more often.
- * SOURCES. Go runtime/select.go.
+ * REJECTED. Taking part in queues one lock at a time: two selects that meet must then claim each
+ * other and may have to let go again, and a wake-up can fall between. Asking channels in random
+ * order instead of drawing among the ready: the neighbour behind a run of idle cases is drawn more
+ * often. SOURCES. Go runtime/select.go.
  */
 #include <lang/chan.h>
 
@@ -66,7 +69,8 @@ static RT_ALWAYS_INLINE struct rt_chan *select_chan(const struct select *s, uint
 }
 
 /* Where the element of case i is, or goes. */
-static RT_ALWAYS_INLINE void *select_elem(const struct select *s, uint32_t i, const struct rt_chan *c, unsigned kind)
+static RT_ALWAYS_INLINE void *select_elem(const struct select *s, uint32_t i,
+                                          const struct rt_chan *c, unsigned kind)
 {
     if (s->frame == NULL)
         return s->elems[i];
@@ -75,13 +79,14 @@ static RT_ALWAYS_INLINE void *select_elem(const struct select *s, uint32_t i, co
     return c->slot_bytes == 8 ? (void *)&s->frame->words[i] : s->frame->wide[i];
 }
 
-/* ---- Drawing lots ------------------------------------------------------------------------------------ */
+/* ---- Drawing lots
+ * ------------------------------------------------------------------------------------ */
 
 PERCPU(uint64_t, select_state);
 
 /*
- * Uniform in [0, n). Preemption off. A linear congruence, of which only the top bits are used: half the instructions of
- * lib/rand.h, from which it is seeded. SOURCES. Knuth, TAOCP vol. 2 (MMIX).
+ * Uniform in [0, n). Preemption off. A linear congruence, of which only the top bits are used: half
+ * the instructions of lib/rand.h, from which it is seeded. SOURCES. Knuth, TAOCP vol. 2 (MMIX).
  */
 static RT_ALWAYS_INLINE uint32_t select_below(uint32_t n)
 {
@@ -108,7 +113,8 @@ static RT_ALWAYS_INLINE uint32_t select_draw(uint64_t mask)
     return bit_lowest(mask);
 }
 
-/* ---- Looking ----------------------------------------------------------------------------------------- */
+/* ---- Looking
+ * ----------------------------------------------------------------------------------------- */
 
 /* Which of n <= 64 sides could go on, a bit each. */
 static RT_ALWAYS_INLINE uint64_t sides_look(const uintptr_t *sides, uint32_t n)
@@ -129,7 +135,8 @@ static int select_draw_any(const struct select *s)
 
     for (uint32_t from = 0; from < s->n; from += SELECT_MASK_BITS) {
         uint32_t left = s->n - from;
-        uint64_t mask = sides_look(s->sides + from, left < SELECT_MASK_BITS ? left : SELECT_MASK_BITS);
+        uint64_t mask =
+            sides_look(s->sides + from, left < SELECT_MASK_BITS ? left : SELECT_MASK_BITS);
         uint32_t here = bits_count(mask);
         ready += here;
         if (here > 0 && (ready == here || select_below(ready) < here))
@@ -139,8 +146,9 @@ static int select_draw_any(const struct select *s)
 }
 
 /*
- * Nothing could go on when we looked: was that so in all channels at one moment [select.3]? `version` is read before
- * count[], so if it is the same again later, count[] was that for all the time between.
+ * Nothing could go on when we looked: was that so in all channels at one moment [select.3]?
+ * `version` is read before count[], so if it is the same again later, count[] was that for all the
+ * time between.
  */
 static RT_NOINLINE bool select_was_idle(const uintptr_t *sides, uint32_t shape)
 {
@@ -160,13 +168,16 @@ static RT_NOINLINE bool select_was_idle(const uintptr_t *sides, uint32_t shape)
     return true;
 }
 
-/* ---- Doing ------------------------------------------------------------------------------------------- */
+/* ---- Doing
+ * ------------------------------------------------------------------------------------------- */
 
 /* Try case i with its channel locked; the lock is dropped. CHAN_WAIT: it can't go on any more. */
-static enum chan_result select_try_locked(const struct select *s, uint32_t i, struct rt_chan *c, unsigned kind)
+static enum chan_result select_try_locked(const struct select *s, uint32_t i, struct rt_chan *c,
+                                          unsigned kind)
 {
     void *elem = select_elem(s, i, c, kind);
-    enum chan_result result = kind == RT_SELECT_SEND ? chan_send_locked(c, elem) : chan_recv_locked(c, elem);
+    enum chan_result result =
+        kind == RT_SELECT_SEND ? chan_send_locked(c, elem) : chan_recv_locked(c, elem);
 
     if (result == CHAN_WAIT || result == CHAN_PANIC)
         chan_unlock(c);
@@ -229,7 +240,8 @@ static RT_ALWAYS_INLINE void slots_lock(const struct select_slot *slots, uint32_
 }
 
 /* All but the lock of `keep`, which may be NULL. */
-static RT_ALWAYS_INLINE void slots_unlock(const struct select_slot *slots, uint32_t n, struct rt_chan *keep)
+static RT_ALWAYS_INLINE void slots_unlock(const struct select_slot *slots, uint32_t n,
+                                          struct rt_chan *keep)
 {
     struct rt_chan *last = keep;
 
@@ -239,7 +251,8 @@ static RT_ALWAYS_INLINE void slots_unlock(const struct select_slot *slots, uint3
 }
 
 /* Put a record of each case into its channel's queue. */
-static RT_ALWAYS_INLINE void slots_enqueue_locked(const struct select *s, const struct select_slot *slots, uint32_t n,
+static RT_ALWAYS_INLINE void slots_enqueue_locked(const struct select *s,
+                                                  const struct select_slot *slots, uint32_t n,
                                                   struct chan_wait *waits, struct goroutine *g)
 {
     for (const struct select_slot *k = slots; k < slots + n; k++) {
@@ -253,8 +266,8 @@ static RT_ALWAYS_INLINE void slots_enqueue_locked(const struct select *s, const 
 }
 
 /* Take back the records that nobody took off [select.2]. */
-static RT_ALWAYS_INLINE void slots_unqueue(const struct select_slot *slots, uint32_t n, struct chan_wait *waits,
-                                           uint32_t chosen)
+static RT_ALWAYS_INLINE void slots_unqueue(const struct select_slot *slots, uint32_t n,
+                                           struct chan_wait *waits, uint32_t chosen)
 {
     for (const struct select_slot *k = slots; k < slots + n; k++) {
         if (k->i == chosen)
@@ -267,11 +280,12 @@ static RT_ALWAYS_INLINE void slots_unqueue(const struct select_slot *slots, uint
 }
 
 /*
- * With all locks: the case that went on, or -1 if none can and `block` is false. `waits` and `slots` have room for
- * s->n each. Preemption is on at the call.
+ * With all locks: the case that went on, or -1 if none can and `block` is false. `waits` and
+ * `slots` have room for s->n each. Preemption is on at the call.
  */
-static RT_ALWAYS_INLINE int select_locked(const struct select *s, bool block, enum chan_result *result,
-                                          struct chan_wait *waits, struct select_slot *slots)
+static RT_ALWAYS_INLINE int select_locked(const struct select *s, bool block,
+                                          enum chan_result *result, struct chan_wait *waits,
+                                          struct select_slot *slots)
 {
     struct goroutine *g = goroutine_current();
     uint32_t n = slots_fill(s, slots);
@@ -289,7 +303,8 @@ static RT_ALWAYS_INLINE int select_locked(const struct select *s, bool block, en
         *result = select_try_locked(s, i, c, select_kind(s, i));
         if (*result != CHAN_WAIT)
             return (int)i;
-        /* whoever waited there was a select that is complete already; its record is gone now [chan.2] */
+        /* whoever waited there was a select that is complete already; its record is gone now
+         * [chan.2] */
     }
     if (!block) {
         slots_unlock(slots, n, NULL);
@@ -304,11 +319,14 @@ static RT_ALWAYS_INLINE int select_locked(const struct select *s, bool block, en
     struct chan_wait *won = load_acquire(&g->woken_by);
     uint32_t i = won->index;
     slots_unqueue(slots, n, waits, i);
-    *result = RT_LIKELY(won->ok) ? CHAN_DONE : select_kind(s, i) == RT_SELECT_SEND ? CHAN_PANIC : CHAN_CLOSED;
+    *result = RT_LIKELY(won->ok)                    ? CHAN_DONE
+              : select_kind(s, i) == RT_SELECT_SEND ? CHAN_PANIC
+                                                    : CHAN_CLOSED;
     return (int)i;
 }
 
-/* ---- go_select --------------------------------------------------------------------------------------- */
+/* ---- go_select
+ * --------------------------------------------------------------------------------------- */
 
 /* The general way, with all locks. */
 static CHAN_HOT RT_NOINLINE int select_slow(struct rt_select_frame *frame, uint32_t shape)
@@ -357,8 +375,10 @@ static RT_ALWAYS_INLINE bool select_go(struct rt_select_frame *frame, uint32_t s
     return result != CHAN_WAIT;
 }
 
-/* Some could go on, a bit each, when we looked with preemption off, as it still is: one of them, or all over again. */
-static CHAN_HOT RT_NOINLINE int select_some(struct rt_select_frame *frame, uint32_t shape, uint32_t mask)
+/* Some could go on, a bit each, when we looked with preemption off, as it still is: one of them, or
+ * all over again. */
+static CHAN_HOT RT_NOINLINE int select_some(struct rt_select_frame *frame, uint32_t shape,
+                                            uint32_t mask)
 {
     uint32_t i = select_draw(mask);
 
@@ -368,7 +388,8 @@ static CHAN_HOT RT_NOINLINE int select_some(struct rt_select_frame *frame, uint3
 
 static uint8_t one_cpu; /* [a] 0: not asked yet, 1: yes, 2: no */
 
-/* Nothing could go on when we looked; preemption is still off. Is that enough for the default [select.3]? */
+/* Nothing could go on when we looked; preemption is still off. Is that enough for the default
+ * [select.3]? */
 static CHAN_HOT RT_NOINLINE int select_none(struct rt_select_frame *frame, uint32_t shape)
 {
     store_relaxed(&one_cpu, arch_cpu_count() == 1 ? 1 : 2);
@@ -391,11 +412,11 @@ CHAN_HOT int rt_select_run(struct rt_select_frame *frame, uint32_t shape)
         if (RT_LIKELY(!side_is_nil(sides[i])) && *(const int64_t *)sides[i] != 0)                  \
             mask |= 1u << (i);                                                                     \
         __attribute__((fallthrough));
-        LOOK(15) LOOK(14) LOOK(13) LOOK(12) LOOK(11) LOOK(10) LOOK(9) LOOK(8)
-        LOOK(7) LOOK(6) LOOK(5) LOOK(4) LOOK(3) LOOK(2) LOOK(1) LOOK(0)
+        LOOK(15)
+        LOOK(14) LOOK(13) LOOK(12) LOOK(11) LOOK(10) LOOK(9) LOOK(8) LOOK(7) LOOK(6) LOOK(5) LOOK(4)
+            LOOK(3) LOOK(2) LOOK(1) LOOK(0)
 #undef LOOK
-    default:
-        break;
+                default : break;
     }
     if (mask != 0)
         return select_some(frame, shape, mask);
@@ -411,9 +432,11 @@ void rt_select_too_many_cases(void)
     rt_fatal("select: more than %d cases", RT_SELECT_CASES_MAX);
 }
 
-/* ---- rt_select --------------------------------------------------------------------------------------- */
+/* ---- rt_select
+ * --------------------------------------------------------------------------------------- */
 
-/* What a select of n cases needs beside the caller's array; references in it are found conservatively. */
+/* What a select of n cases needs beside the caller's array; references in it are found
+ * conservatively. */
 struct select_case_state {
     uintptr_t side;
     uint64_t word;
@@ -434,15 +457,16 @@ struct select_arrays {
 };
 
 /* Copy what is to be sent into slot form; say where what is received goes in slot form. */
-static void select_prepare(const struct select_arrays *a, const struct rt_select_case *cases, uint32_t n,
-                           uint64_t *got)
+static void select_prepare(const struct select_arrays *a, const struct rt_select_case *cases,
+                           uint32_t n, uint64_t *got)
 {
     for (uint32_t i = 0; i < n; i++) {
         struct rt_chan *c = cases[i].chan;
         uint8_t kind = cases[i].send ? RT_SELECT_SEND : RT_SELECT_RECV;
 
         a->kinds[i] = kind;
-        rt_gc_store_word(&a->sides[i], (void *)RT_SELECT_SIDE_(c, kind)); /* it may be a collected object */
+        rt_gc_store_word(&a->sides[i],
+                         (void *)RT_SELECT_SIDE_(c, kind)); /* it may be a collected object */
         rt_gc_store_word(&a->elems[i], cases[i].elem);
         if (c == NULL)
             continue;
@@ -476,8 +500,8 @@ static int select_poll(const struct select *s, enum chan_result *result)
     }
 }
 
-static int select_cases(const struct select_arrays *a, const struct rt_select_case *cases, uint32_t n, bool block,
-                        bool *ok)
+static int select_cases(const struct select_arrays *a, const struct rt_select_case *cases,
+                        uint32_t n, bool block, bool *ok)
 {
     struct select s = {.sides = a->sides, .kinds = a->kinds, .n = n, .elems = a->elems};
     enum chan_result result = CHAN_CLOSED;

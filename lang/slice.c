@@ -1,10 +1,10 @@
 /*
  * lang/slice.c - growing slices, and what an index out of range says.
  *
- * GROWTH is Go's: to twice the capacity up to 256 elements, from there by a quarter and 192 more, so that the
- * factor falls smoothly from 2 to 1.25; at least what is asked for.
- * [slice.1] A slice never points behind its array: rt_sub() keeps p where it is when nothing is left, or an
- *           empty rest would keep the neighbouring object alive, and append() to it would be the neighbour's.
+ * GROWTH is Go's: to twice the capacity up to 256 elements, from there by a quarter and 192 more,
+ * so that the factor falls smoothly from 2 to 1.25; at least what is asked for. [slice.1] A slice
+ * never points behind its array: rt_sub() keeps p where it is when nothing is left, or an empty
+ * rest would keep the neighbouring object alive, and append() to it would be the neighbour's.
  * SOURCES. Go runtime/slice.go, runtime/error.go (texts).
  */
 #include <gc/alloc.h>
@@ -47,7 +47,8 @@ void rt_panic_index(int64_t index, size_t len)
 {
     if (index < 0)
         panic_runtime(RT_PANIC_INDEX, "index out of range [%lld]", (long long)index);
-    panic_runtime(RT_PANIC_INDEX, "index out of range [%lld] with length %zu", (long long)index, len);
+    panic_runtime(RT_PANIC_INDEX, "index out of range [%lld] with length %zu", (long long)index,
+                  len);
 }
 
 void rt_panic_slice(int64_t lo, int64_t hi, size_t cap)
@@ -55,8 +56,10 @@ void rt_panic_slice(int64_t lo, int64_t hi, size_t cap)
     if (hi < 0)
         panic_runtime(RT_PANIC_SLICE, "slice bounds out of range [:%lld]", (long long)hi);
     if ((uint64_t)hi > cap)
-        panic_runtime(RT_PANIC_SLICE, "slice bounds out of range [:%lld] with capacity %zu", (long long)hi, cap);
+        panic_runtime(RT_PANIC_SLICE, "slice bounds out of range [:%lld] with capacity %zu",
+                      (long long)hi, cap);
     if (lo < 0)
         panic_runtime(RT_PANIC_SLICE, "slice bounds out of range [%lld:]", (long long)lo);
-    panic_runtime(RT_PANIC_SLICE, "slice bounds out of range [%lld:%lld]", (long long)lo, (long long)hi);
+    panic_runtime(RT_PANIC_SLICE, "slice bounds out of range [%lld:%lld]", (long long)lo,
+                  (long long)hi);
 }

@@ -31,8 +31,8 @@ extern char image_start[], image_end[];
 extern const char image_name[]; /* the program's: tools/link.sh */
 int main(int argc, char **argv);
 
-const struct boot_info *start_boot_info; /* [I] for rt_module() */
-static bool pages_ready;                 /* [I] */
+const struct boot_info *start_boot_info;         /* [I] for rt_module() */
+static bool pages_ready;                         /* [I] */
 static struct boot_range ram[MEMMAP_RANGES_MAX]; /* [I] what the direct map holds */
 static size_t n_ram;
 
@@ -67,12 +67,14 @@ static paddr_t find_memory(const struct boot_info *info)
         cannot_start("the loader gave no memory map");
     memmap_build(&map, info->ranges, info->n_ranges, NULL, 0, arch_phys_limit());
     for (size_t i = 0; i < map.n; i++)
-        ram[i] = (struct boot_range){map.ranges[i].base, map.ranges[i].end - map.ranges[i].base, BOOT_MEM_RAM};
+        ram[i] = (struct boot_range){map.ranges[i].base, map.ranges[i].end - map.ranges[i].base,
+                                     BOOT_MEM_RAM};
     n_ram = map.n;
 
     for (size_t i = 0; i < info->n_keep; i++)
         memmap_remove(&map, info->keep[i].base, info->keep[i].base + info->keep[i].bytes);
-    memmap_remove(&map, arch_image_paddr(), arch_image_paddr() + (uint64_t)(image_end - image_start));
+    memmap_remove(&map, arch_image_paddr(),
+                  arch_image_paddr() + (uint64_t)(image_end - image_start));
     paddr_t low = memmap_take_low(&map, PAGE_BYTES);
     if (memmap_bytes(&map) < LEAST_BYTES)
         cannot_start("less than 1 MiB of usable memory; give the machine more (8 MiB is enough)");
@@ -102,7 +104,8 @@ RT_NORETURN void arch_on_boot(const struct boot_info *info)
     arch_start_cpus(low);
     sched_init();
     const struct rt_go_opts opts = {.stack_bytes = MAIN_STACK_BYTES};
-    if (goroutine_spawn(main_thunk, NULL, 0, &opts, (uintptr_t)main, 0) == NULL) /* before any other: it is goroutine 1 */
+    if (goroutine_spawn(main_thunk, NULL, 0, &opts, (uintptr_t)main, 0) ==
+        NULL) /* before any other: it is goroutine 1 */
         cannot_start("not enough memory for main's stack");
     gc_init();
     sched_start();

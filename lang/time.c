@@ -1,17 +1,18 @@
 /*
  * lang/time.c - timers of programs: rt_after, rt_timer, rt_ticker.
  *
- * WHAT. A program's timer is a sched/timer.h timer with a function and a lock. When it is due, the scheduler calls
- * clock_fire() on its own stack, which starts a goroutine or sends to a channel without waiting.
+ * WHAT. A program's timer is a sched/timer.h timer with a function and a lock. When it is due, the
+ * scheduler calls clock_fire() on its own stack, which starts a goroutine or sends to a channel
+ * without waiting.
  *
- * [time.1] Stop and reset say "was still to fire" exactly if the timer was in the heap: between leaving the heap and
- *          clock_fire() it has fired already, as in Go, and a reset then makes it fire once more.
- * [time.2] While a timer is pending, holds keep its own object and its argument alive, wherever they lie.
- * [time.3] A ticker that was stopped sends nothing any more: firing and stopping exclude each other, and a generation
- *          tells a tick that was on its way.
- * LOCKING. Each clock has a spin lock of rank CLOCK, taken around start and stop, so that two cannot start one timer at
- * once. On the scheduler stack it is taken too; whoever holds it has preemption off.
- * SOURCES. Go time/sleep.go, tick.go; runtime/time.go (how a late ticker goes on).
+ * [time.1] Stop and reset say "was still to fire" exactly if the timer was in the heap: between
+ * leaving the heap and clock_fire() it has fired already, as in Go, and a reset then makes it fire
+ * once more. [time.2] While a timer is pending, holds keep its own object and its argument alive,
+ * wherever they lie. [time.3] A ticker that was stopped sends nothing any more: firing and stopping
+ * exclude each other, and a generation tells a tick that was on its way. LOCKING. Each clock has a
+ * spin lock of rank CLOCK, taken around start and stop, so that two cannot start one timer at once.
+ * On the scheduler stack it is taken too; whoever holds it has preemption off. SOURCES. Go
+ * time/sleep.go, tick.go; runtime/time.go (how a late ticker goes on).
  */
 #include <rt/time.h>
 
@@ -33,11 +34,11 @@
 struct clock {
     struct timer timer;
     struct spinlock lock;
-    bool pending;         /* [lock] started, and not yet fired or stopped */
-    void (*fn)(void *);   /* [lock] rt_timer: to be run in a goroutine; NULL: send to `c` */
-    void *arg;            /* [lock] */
-    struct rt_chan *c;    /* [lock] */
-    int64_t period_ns;    /* [lock] 0: fires once */
+    bool pending;          /* [lock] started, and not yet fired or stopped */
+    void (*fn)(void *);    /* [lock] rt_timer: to be run in a goroutine; NULL: send to `c` */
+    void *arg;             /* [lock] */
+    struct rt_chan *c;     /* [lock] */
+    int64_t period_ns;     /* [lock] 0: fires once */
     struct hold *holds[2]; /* [lock] of the clock's own object, of arg [time.2] */
 };
 _Static_assert(sizeof(struct clock) <= sizeof(struct rt_timer), "rt/time.h leaves room for it");
@@ -104,7 +105,8 @@ static bool clock_stop(struct clock *k)
     return was;
 }
 
-/* ---- Firing: on a scheduler stack, preemption off ---------------------------------------------------- */
+/* ---- Firing: on a scheduler stack, preemption off
+ * ---------------------------------------------------- */
 
 struct clock_call {
     void (*fn)(void *);
@@ -169,7 +171,8 @@ static void clock_fire(struct timer *t)
         rt_chan_try_send_word(c, (uint64_t)now);
 }
 
-/* ---- The API ----------------------------------------------------------------------------------------- */
+/* ---- The API
+ * ----------------------------------------------------------------------------------------- */
 
 static void clock_init(struct clock *k)
 {

@@ -4,8 +4,8 @@
  * ASSERT        O(1), on in every build: the state it guards would corrupt memory.
  * DEBUG_ASSERT  on hot paths: debug and stress builds only (RT_DEBUG).
  * *_verify()    walks a whole structure: tests and stress builds call it.
- * A failed assertion is the runtime's own fault and ends in fatal() (lib/fatal.h). What a program does
- * wrong is a panic instead (lang/panic.c).
+ * A failed assertion is the runtime's own fault and ends in fatal() (lib/fatal.h). What a program
+ * does wrong is a panic instead (lang/panic.c).
  */
 #pragma once
 

@@ -1,9 +1,10 @@
 /*
- * lib/console.h - where text leaves the machine. Defined by the console's owner; lib/print.c calls it.
+ * lib/console.h - where text leaves the machine. Defined by the console's owner; lib/print.c calls
+ * it.
  *
- * Text between begin and end comes out in one piece, whatever other cores and goroutines print. Between
- * the two, code must neither fault, allocate, park nor print by another way. begin and end do not nest.
- * Any context; while a fatal report is being written begin does not wait for anybody.
+ * Text between begin and end comes out in one piece, whatever other cores and goroutines print.
+ * Between the two, code must neither fault, allocate, park nor print by another way. begin and end
+ * do not nest. Any context; while a fatal report is being written begin does not wait for anybody.
  */
 #pragma once
 
@@ -22,11 +23,12 @@ static inline void console_write(const char *s, size_t n)
     console_end();
 }
 
-/* From here on begin() waits for nobody: a report is being written, and everybody else stands still. */
+/* From here on begin() waits for nobody: a report is being written, and everybody else stands
+ * still. */
 void console_seize(void);
 
 /*
- * Upwards (sched defines it): the console is busy. If the caller is a goroutine that may be descheduled, let
- * others run and return true; else return false at once.
+ * Upwards (sched defines it): the console is busy. If the caller is a goroutine that may be
+ * descheduled, let others run and return true; else return false at once.
  */
 bool console_up_wait(void);

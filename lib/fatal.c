@@ -1,13 +1,14 @@
 /*
  * lib/fatal.c - one whole report, then the end.
  *
- * WHAT. Stops the other cpus (by NMI: it works with their interrupts off), takes the console, and prints what
- * happened, the registers, the stack, what every cpu was doing and the newest trace events.
+ * WHAT. Stops the other cpus (by NMI: it works with their interrupts off), takes the console, and
+ * prints what happened, the registers, the stack, what every cpu was doing and the newest trace
+ * events.
  *
  * INVARIANTS
- * [fatal.1] One report: the first cpu to swap `reporter` writes it; another cpu that comes later halts.
- * [fatal.2] A fault or fatal() inside the report ends in one short line: depth 1 tries to leave, depth 2 halts.
- * [fatal.3] Nothing here allocates or takes a lock that the culprit may hold.
+ * [fatal.1] One report: the first cpu to swap `reporter` writes it; another cpu that comes later
+ * halts. [fatal.2] A fault or fatal() inside the report ends in one short line: depth 1 tries to
+ * leave, depth 2 halts. [fatal.3] Nothing here allocates or takes a lock that the culprit may hold.
  */
 #include <stdarg.h>
 #include <lib/atomic.h>
@@ -31,10 +32,12 @@ void fatal_print_pc(uintptr_t pc, bool is_return_address)
     struct symbol s;
 
     symbol_lookup(is_return_address ? pc - 1 : pc, &s);
-    rt_printf("\t%s+%#lx\n\t\t%s:%u  pc=%#lx\n", s.name, (unsigned long)s.offset, s.file, s.line, (unsigned long)pc);
+    rt_printf("\t%s+%#lx\n\t\t%s:%u  pc=%#lx\n", s.name, (unsigned long)s.offset, s.file, s.line,
+              (unsigned long)pc);
 }
 
-/* exact: pc is the instruction itself; else the one behind the call, which may belong to the next function. */
+/* exact: pc is the instruction itself; else the one behind the call, which may belong to the next
+ * function. */
 static void print_stack(uintptr_t pc, uintptr_t fp, bool exact)
 {
     static uintptr_t pcs[STACK_LINES];
@@ -57,7 +60,8 @@ static void print_cpus(void)
             rt_printf("cpu %u: does not answer\n", i);
         } else {
             symbol_lookup(arch_frame_pc(f), &s);
-            rt_printf("cpu %u: %s+%#lx (%s:%u)\n", i, s.name, (unsigned long)s.offset, s.file, s.line);
+            rt_printf("cpu %u: %s+%#lx (%s:%u)\n", i, s.name, (unsigned long)s.offset, s.file,
+                      s.line);
         }
         trace_print(i, TRACE_LINES);
     }
@@ -96,8 +100,8 @@ void fatal_claim(void)
     }
 }
 
-static RT_NORETURN void report(const struct arch_frame *frame, uintptr_t pc, uintptr_t fp, const char *fmt,
-                               va_list ap)
+static RT_NORETURN void report(const struct arch_frame *frame, uintptr_t pc, uintptr_t fp,
+                               const char *fmt, va_list ap)
 {
     fatal_claim();
     if (depth > 1) { /* [fatal.2] */
@@ -126,7 +130,8 @@ void fatal(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    report(NULL, (uintptr_t)__builtin_return_address(0), *(uintptr_t *)__builtin_frame_address(0), fmt, ap);
+    report(NULL, (uintptr_t)__builtin_return_address(0), *(uintptr_t *)__builtin_frame_address(0),
+           fmt, ap);
 }
 
 void fatal_frame(const struct arch_frame *frame, const char *fmt, ...)

@@ -21,12 +21,14 @@ RT_NORETURN RT_COLD void fatal_frame(const struct arch_frame *frame, const char 
     RT_PRINTF(2, 3);
 
 /*
- * The pieces, for other endings (an uncaught panic): claim the right to write the last report, once: stops
- * the other cpus and seizes the console; then print; then leave with status 2 or as on_panic= says.
+ * The pieces, for other endings (an uncaught panic): claim the right to write the last report,
+ * once: stops the other cpus and seizes the console; then print; then leave with status 2 or as
+ * on_panic= says.
  */
 void fatal_claim(void);
 RT_NORETURN void fatal_leave(void);
 void fatal_print_pc(uintptr_t pc, bool is_return_address);
 
-/* Upwards (sched defines it): more for a report, as which goroutine ran. Must not lock, allocate or wait. */
+/* Upwards (sched defines it): more for a report, as which goroutine ran. Must not lock, allocate or
+ * wait. */
 void fatal_up_print_more(void);

@@ -14,10 +14,13 @@ struct list {
     struct list *next, *prev;
 };
 
-#define LIST_INIT(name) {&(name), &(name)}
+#define LIST_INIT(name)                                                                            \
+    {                                                                                              \
+        &(name), &(name)                                                                           \
+    }
 
 /* The struct that holds `node` as its member `field`. */
-#define container_of(node, type, field) ((type *)((char *)(node) - offsetof(type, field)))
+#define container_of(node, type, field) ((type *)((char *)(node)-offsetof(type, field)))
 
 /* Walk; the current member may be removed by the body only with the _safe form. */
 #define list_for_each(it, head) for (struct list *it = (head)->next; it != (head); it = it->next)

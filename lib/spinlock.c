@@ -1,8 +1,9 @@
 /*
  * lib/spinlock.c - the slow and the checked half of lib/spinlock.h.
  *
- * Debug builds keep, for each cpu, the locks it holds in the order taken: a lock of lower rank than the
- * last one, or of equal rank and lower address, is reported at once, whether or not it would deadlock today.
+ * Debug builds keep, for each cpu, the locks it holds in the order taken: a lock of lower rank than
+ * the last one, or of equal rank and lower address, is reported at once, whether or not it would
+ * deadlock today.
  */
 #include <lib/assert.h>
 #include <lib/spinlock.h>
@@ -33,8 +34,8 @@ RT_COLD void spin_lock_slow(struct spinlock *l)
             if (start == 0)
                 start = arch_nanotime();
             if (arch_nanotime() - start > GIVE_UP_NS)
-                fatal("lock: %s lock %p not free after 60 s; last owner cpu %d", lock_rank_name(l->rank),
-                      (void *)l, l->owner - 1);
+                fatal("lock: %s lock %p not free after 60 s; last owner cpu %d",
+                      lock_rank_name(l->rank), (void *)l, l->owner - 1);
         }
         if (!__atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE))
             return;
@@ -42,7 +43,8 @@ RT_COLD void spin_lock_slow(struct spinlock *l)
 }
 
 #ifdef RT_DEBUG
-#define HELD_MAX 40 /* a select of 16 cases, and what is taken below it; more are counted, not checked */
+#define HELD_MAX                                                                                   \
+    40 /* a select of 16 cases, and what is taken below it; more are counted, not checked */
 
 struct held {
     unsigned n, more;
@@ -59,10 +61,11 @@ void spin_debug_acquire(struct spinlock *l)
     for (unsigned i = 0; i < h->n; i++) {
         struct spinlock *other = h->locks[i];
         if (other == l)
-            fatal("lock: cpu %u takes the %s lock %p twice", arch_cpu_id(), lock_rank_name(l->rank), (void *)l);
+            fatal("lock: cpu %u takes the %s lock %p twice", arch_cpu_id(), lock_rank_name(l->rank),
+                  (void *)l);
         if (other->rank > l->rank || (other->rank == l->rank && other > l))
-            fatal("lock: wrong order: takes %s %p while it holds %s %p", lock_rank_name(l->rank), (void *)l,
-                  lock_rank_name(other->rank), (void *)other);
+            fatal("lock: wrong order: takes %s %p while it holds %s %p", lock_rank_name(l->rank),
+                  (void *)l, lock_rank_name(other->rank), (void *)other);
     }
 }
 

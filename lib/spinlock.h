@@ -1,11 +1,12 @@
 /*
  * lib/spinlock.h - short mutual exclusion between cpus.
  *
- * Test and test-and-set, with preemption off while held: nobody who holds one is ever descheduled or
- * stopped [spin.1]. Not for interrupt handlers: a handler that needed one could meet its own cpu inside it
- * [arch.2]. Debug builds check rank order (lib/lockrank.h), the owner, and a bounded wait.
- * REJECTED. Ticket and queue locks: with more vcpus than host cores a preempted next-in-line stalls all.
- * ORDERING. spin_lock() acquires, spin_unlock() releases; they are each other's partners.
+ * Test and test-and-set, with preemption off while held: nobody who holds one is ever descheduled
+ * or stopped [spin.1]. Not for interrupt handlers: a handler that needed one could meet its own cpu
+ * inside it [arch.2]. Debug builds check rank order (lib/lockrank.h), the owner, and a bounded
+ * wait. REJECTED. Ticket and queue locks: with more vcpus than host cores a preempted next-in-line
+ * stalls all. ORDERING. spin_lock() acquires, spin_unlock() releases; they are each other's
+ * partners.
  */
 #pragma once
 
@@ -19,7 +20,10 @@ struct CAPABILITY("spinlock") spinlock {
     uint16_t owner; /* cpu + 1, debug builds; for reports */
 };
 
-#define SPINLOCK_INIT(rank_) {.rank = (rank_)}
+#define SPINLOCK_INIT(rank_)                                                                       \
+    {                                                                                              \
+        .rank = (rank_)                                                                            \
+    }
 
 void spin_lock_slow(struct spinlock *l); /* waits; the bounded wait names the lock and its owner */
 

@@ -1,8 +1,9 @@
 /*
  * lib/trace.h - each cpu's ring of recent events, printed by fatal().
  *
- * trace(TRACE_X, a, b) costs some ten instructions and no lock: the ring belongs to its cpu. An event that
- * is interrupted half way may mix with the interrupter's; it is a hint for a reader, not a log.
+ * trace(TRACE_X, a, b) costs some ten instructions and no lock: the ring belongs to its cpu. An
+ * event that is interrupted half way may mix with the interrupter's; it is a hint for a reader, not
+ * a log.
  */
 #pragma once
 

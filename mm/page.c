@@ -878,7 +878,8 @@ static void pages_give_locked(uint64_t page, uint64_t n) REQUIRES(&page_lock)
 {
     for (uint64_t p = page, end = page + n; p < end;) {
         struct chunk *c = chunk_of(p);
-        if (p % CHUNK_PAGES == 0 && end - p >= CHUNK_PAGES) { /* all of it, as nearly always at the start */
+        if (p % CHUNK_PAGES == 0 &&
+            end - p >= CHUNK_PAGES) { /* all of it, as nearly always at the start */
             uint64_t any = 0;
             for (unsigned w = 0; w < CHUNK_WORDS; w++)
                 any |= c->ram[w];

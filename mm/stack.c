@@ -2,12 +2,13 @@
  * mm/stack.c - slots, their pages, and each cpu's reserve of pages for faults.
  *
  * INVARIANTS
- * [stack.1] The page tables of a slot's top STACK_TABLES_AHEAD are there from the start; the deeper ones of a large
- *           slot are made ahead of need (sched/stackfault.c), so a slot of gigabytes costs no more than a small one.
- * [stack.2] The reserve belongs to its cpu: the handler takes from it with interrupts off, others fill it with
- *           preemption off, and each step is one that the handler may interrupt.
- * [stack.3] A mapped stack page is unmapped only by stack_trim(), whose addresses may be used again only after
- *           every cpu has flushed (sched/stackfault.c); slots are never given back, only reused.
+ * [stack.1] The page tables of a slot's top STACK_TABLES_AHEAD are there from the start; the deeper
+ * ones of a large slot are made ahead of need (sched/stackfault.c), so a slot of gigabytes costs no
+ * more than a small one. [stack.2] The reserve belongs to its cpu: the handler takes from it with
+ * interrupts off, others fill it with preemption off, and each step is one that the handler may
+ * interrupt. [stack.3] A mapped stack page is unmapped only by stack_trim(), whose addresses may be
+ * used again only after every cpu has flushed (sched/stackfault.c); slots are never given back,
+ * only reused.
  *
  * LOCKING. stack_lock (rank STACK) guards the bump pointer of the window.
  */
@@ -48,7 +49,7 @@ uintptr_t stack_slot_alloc(size_t bytes, size_t *slot_bytes)
         window_next = lo + size;
     spin_unlock(&stack_lock);
     if (!fits || !arch_map_prepare(size > STACK_TABLES_AHEAD ? lo + size - STACK_TABLES_AHEAD : lo,
-                                  size > STACK_TABLES_AHEAD ? STACK_TABLES_AHEAD : size))
+                                   size > STACK_TABLES_AHEAD ? STACK_TABLES_AHEAD : size))
         return 0;
     uintptr_t top = lo + size;
     if (stack_commit(top - PAGE_BYTES, top) != top - PAGE_BYTES)

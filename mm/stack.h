@@ -1,9 +1,10 @@
 /*
  * mm/stack.h - slots of address space for goroutine stacks.
  *
- * A slot is a power of two of address space, at least STACK_SLOT_MIN, of which the lowest page is never
- * mapped (the guard) and the next one only for the handler of an overflow (the reserve). The top page is
- * mapped for as long as the slot exists; the rest comes by page faults (sched/stackfault.c).
+ * A slot is a power of two of address space, at least STACK_SLOT_MIN, of which the lowest page is
+ * never mapped (the guard) and the next one only for the handler of an overflow (the reserve). The
+ * top page is mapped for as long as the slot exists; the rest comes by page faults
+ * (sched/stackfault.c).
  */
 #pragma once
 
@@ -11,20 +12,23 @@
 
 #define STACK_SLOT_MIN (UINT64_C(256) << 10)
 #define STACK_SLOT_MAX (UINT64_C(64) << 30)
-#define STACK_TABLES_AHEAD (UINT64_C(64) << 10) /* page tables are made this far below the mapped part */
+#define STACK_TABLES_AHEAD                                                                         \
+    (UINT64_C(64) << 10) /* page tables are made this far below the mapped part */
 #define STACK_GUARD_BYTES ARCH_PAGE_BYTES
 #define STACK_RESERVE_BYTES ARCH_PAGE_BYTES
 
 /*
  * A slot with room for at least `bytes` of stack, its top page mapped and zero.
- * Returns the address above its last byte, and in *slot_bytes its size; 0 if memory or address space is short,
- * or if bytes exceeds STACK_SLOT_MAX. Takes a lock of rank STACK. A goroutine or boot context.
+ * Returns the address above its last byte, and in *slot_bytes its size; 0 if memory or address
+ * space is short, or if bytes exceeds STACK_SLOT_MAX. Takes a lock of rank STACK. A goroutine or
+ * boot context.
  */
 RT_MUST_USE uintptr_t stack_slot_alloc(size_t bytes, size_t *slot_bytes);
 
 /*
- * Map pages so that [lo, hi) is backed, hi being mapped already and lo page-aligned. Takes pages by page_alloc.
- * Returns the lowest address that is mapped now: above lo if memory ran out. Preemption off or not.
+ * Map pages so that [lo, hi) is backed, hi being mapped already and lo page-aligned. Takes pages by
+ * page_alloc. Returns the lowest address that is mapped now: above lo if memory ran out. Preemption
+ * off or not.
  */
 uintptr_t stack_commit(uintptr_t lo, uintptr_t hi);
 

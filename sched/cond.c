@@ -1,8 +1,9 @@
 /*
  * sched/cond.c - condition variables.
  *
- * A waiter queues before it unlocks the mutex, so a signal after that finds it: nothing is lost between. A broadcast takes
- * the whole queue off in one step, so it wakes exactly those who waited when it was called.
+ * A waiter queues before it unlocks the mutex, so a signal after that finds it: nothing is lost
+ * between. A broadcast takes the whole queue off in one step, so it wakes exactly those who waited
+ * when it was called.
  */
 #include <sched/sync.h>
 

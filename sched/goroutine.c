@@ -1,16 +1,19 @@
 /*
  * sched/goroutine.c - birth and death of goroutines.
  *
- * WHAT. A goroutine is a slot of stack space with its control block and saved frame at the top. Ended ones wait in a
- * cache of their last cpu, so that a spawn is some forty stores and no page fault. Stacks that grew deep are trimmed to
- * their top page, many at a time, by the reaper: unmap, make every cpu forget (one stop), give the pages back.
+ * WHAT. A goroutine is a slot of stack space with its control block and saved frame at the top.
+ * Ended ones wait in a cache of their last cpu, so that a spawn is some forty stores and no page
+ * fault. Stacks that grew deep are trimmed to their top page, many at a time, by the reaper: unmap,
+ * make every cpu forget (one stop), give the pages back.
  *
  * INVARIANTS
- * [goroutine.1] A block is linked into the list of all once, when its slot is made, and is never unlinked or freed.
- * [goroutine.2] A block is in at most one place: running or queued, a cpu's cache, the shared lists, the trim list.
- * [goroutine.3] A slot whose pages were unmapped is reused only after every cpu flushed [stack.3].
+ * [goroutine.1] A block is linked into the list of all once, when its slot is made, and is never
+ * unlinked or freed. [goroutine.2] A block is in at most one place: running or queued, a cpu's
+ * cache, the shared lists, the trim list. [goroutine.3] A slot whose pages were unmapped is reused
+ * only after every cpu flushed [stack.3].
  *
- * LOCKING. pool_lock (rank GOROUTINES) guards the shared lists; a cpu's cache belongs to it, preemption off.
+ * LOCKING. pool_lock (rank GOROUTINES) guards the shared lists; a cpu's cache belongs to it,
+ * preemption off.
  */
 #include <lib/assert.h>
 #include <lib/bits.h>
@@ -23,7 +26,7 @@
 #include <sched/internal.h>
 #include <sched/stw.h>
 
-#define TRIM_BYTES (1u << 20)   /* the reaper runs when so much waits */
+#define TRIM_BYTES (1u << 20) /* the reaper runs when so much waits */
 #define IDS_AT_A_TIME 16u
 
 PERCPU(struct goroutine_cache, goroutine_cache);
@@ -114,7 +117,8 @@ static RT_COLD struct goroutine *block_get_slow(size_t stack_bytes, bool odd)
     }
     spin_unlock(&pool_lock);
     if (g == NULL) {
-        preempt_on(); /* pages and tables are zeroed: too long for one section. We may come back on another cpu */
+        preempt_on(); /* pages and tables are zeroed: too long for one section. We may come back on
+                         another cpu */
         g = block_make(stack_bytes);
         preempt_off();
     }
@@ -164,9 +168,10 @@ static void goroutine_entry(void *p)
     goroutine_exit();
 }
 
-/* What spawn leaves alone is 0 in a block that was never used, and goroutine_exit() saw to it in one that was. */
-static RT_ALWAYS_INLINE struct goroutine *spawn(void (*thunk)(void *args), const void *args, size_t bytes,
-                                                size_t stack_bytes)
+/* What spawn leaves alone is 0 in a block that was never used, and goroutine_exit() saw to it in
+ * one that was. */
+static RT_ALWAYS_INLINE struct goroutine *spawn(void (*thunk)(void *args), const void *args,
+                                                size_t bytes, size_t stack_bytes)
 {
     struct goroutine *g = block_get(stack_bytes);
     if (RT_UNLIKELY(g == NULL))
@@ -187,11 +192,13 @@ static RT_ALWAYS_INLINE struct goroutine *spawn(void (*thunk)(void *args), const
 }
 
 struct goroutine *goroutine_spawn(void (*thunk)(void *args), const void *args, size_t bytes,
-                                  const struct rt_go_opts *opts, uintptr_t entry_pc, uintptr_t creator_pc)
+                                  const struct rt_go_opts *opts, uintptr_t entry_pc,
+                                  uintptr_t creator_pc)
 {
     preempt_off();
     struct goroutine *me = goroutine_current();
-    struct goroutine *g = spawn(thunk, args, bytes, RT_UNLIKELY(opts != NULL) ? opts->stack_bytes : 0);
+    struct goroutine *g =
+        spawn(thunk, args, bytes, RT_UNLIKELY(opts != NULL) ? opts->stack_bytes : 0);
 
     if (RT_UNLIKELY(g == NULL)) {
         preempt_on();
@@ -258,7 +265,8 @@ RT_COLD void goroutine_free_odd(struct goroutine *g)
     free_shared(g);
 }
 
-/* Unmap all of g's stack but the top page; the pages go on a chain through their own first words. */
+/* Unmap all of g's stack but the top page; the pages go on a chain through their own first words.
+ */
 static void *trim(struct goroutine *g, void *chain)
 {
     uintptr_t top_page = align_down((uintptr_t)g, ARCH_PAGE_BYTES);

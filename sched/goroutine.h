@@ -1,15 +1,15 @@
 /*
  * sched/goroutine.h - the goroutine as the runtime sees it: its control block, and how to wait.
  *
- * THE BLOCK lies at the top of the goroutine's stack, above the saved frame: one page holds all that a
- * parked goroutine needs. Blocks are never given back, only used again [goroutine.1]: a walk over
- * goroutine_all() needs no lock, and a dead one is an entry with state G_DEAD.
+ * THE BLOCK lies at the top of the goroutine's stack, above the saved frame: one page holds all
+ * that a parked goroutine needs. Blocks are never given back, only used again [goroutine.1]: a walk
+ * over goroutine_all() needs no lock, and a dead one is an entry with state G_DEAD.
  *
- * HOW TO WAIT. Put yourself on some queue under that queue's lock, drop the lock, call park(). Whoever
- * takes you off the queue (and therefore, thanks to the lock, nobody else) calls ready(), once per
- * park(). ready() may come before park() has finished, or even begun: it then leaves a permit, and park()
- * returns at once [park.1]. So nothing is ever waited for with a lock held, and select needs no special
- * hook.
+ * HOW TO WAIT. Put yourself on some queue under that queue's lock, drop the lock, call park().
+ * Whoever takes you off the queue (and therefore, thanks to the lock, nobody else) calls ready(),
+ * once per park(). ready() may come before park() has finished, or even begun: it then leaves a
+ * permit, and park() returns at once [park.1]. So nothing is ever waited for with a lock held, and
+ * select needs no special hook.
  */
 #pragma once
 
@@ -67,16 +67,17 @@ enum goroutine_state {
 struct rt_defer_frame; /* rt/defer.h */
 struct defer_chunk;    /* lang/defer.c */
 struct panic_state;    /* lang/panic.c */
-struct chan_wait;   /* lang/chan.c: the waiter record (sudog) */
+struct chan_wait;      /* lang/chan.c: the waiter record (sudog) */
 
 /*
- * I fixed from spawn to exit   a atomic   g only the goroutine itself, or its owner while it is not RUNNING
- * S written only while the world is stopped   s the scheduler of the cpu that switches it
+ * I fixed from spawn to exit   a atomic   g only the goroutine itself, or its owner while it is not
+ * RUNNING S written only while the world is stopped   s the scheduler of the cpu that switches it
  */
 struct goroutine {
-    struct arch_context context;  /* [s] valid if !preempted */
-    struct rt_defer_frame *defer_frames; /* [g] innermost frame that defers; its offset is known to rt/defer.h */
-    int32_t tokens;  /* [a] -1: parked; 0; 1: a ready() that came before the park() [park.1] */
+    struct arch_context context; /* [s] valid if !preempted */
+    struct rt_defer_frame
+        *defer_frames;   /* [g] innermost frame that defers; its offset is known to rt/defer.h */
+    int32_t tokens;      /* [a] -1: parked; 0; 1: a ready() that came before the park() [park.1] */
     uint8_t state;       /* [s] enum goroutine_state */
     uint8_t preempted;   /* [s] resume from *frame, not from context */
     uint8_t system;      /* [I] of the runtime: not counted, ignored by deadlock detection */
@@ -89,33 +90,37 @@ struct goroutine {
     /* stack: [stack_lo, stack_hi), committed from stack_committed up (mm/stack.c) */
     uintptr_t stack_lo, stack_hi; /* [I] */
     uintptr_t stack_committed;    /* [g] lowered only by this goroutine's page faults */
-    uint8_t odd;                  /* [g] not for the fast path of goroutine_free(): enum goroutine_odd */
-    bool reserve_open;            /* [g] the page above the guard is mapped: an overflow is being handled */
-    void *reserve_ram;            /* [g] the page for that, after it was open once */
+    uint8_t odd;       /* [g] not for the fast path of goroutine_free(): enum goroutine_odd */
+    bool reserve_open; /* [g] the page above the guard is mapped: an overflow is being handled */
+    void *reserve_ram; /* [g] the page for that, after it was open once */
 
-    const char *name;        /* [I] for reports; may be NULL */
-    uintptr_t entry_pc;      /* [I] function it runs, for reports */
-    uintptr_t creator_pc;    /* [I] the go statement */
-    uint64_t creator_id;     /* [I] */
-    struct goroutine *all_next; /* [I] once linked: every block ever made, newest first (goroutine_all) */
+    const char *name;     /* [I] for reports; may be NULL */
+    uintptr_t entry_pc;   /* [I] function it runs, for reports */
+    uintptr_t creator_pc; /* [I] the go statement */
+    uint64_t creator_id;  /* [I] */
+    struct goroutine
+        *all_next; /* [I] once linked: every block ever made, newest first (goroutine_all) */
 
     /* lang */
     struct panic_state *panics; /* [g] innermost panic, or rt_goexit(), in progress */
-    uintptr_t fault_sp;               /* [g] stack pointer of its newest fault */
-    struct defer_chunk *defer_chunks; /* [g] newest page of deferred calls that their frames had no room for */
-    struct chan_wait *woken_by; /* [a] set by whoever completes a channel operation for it, before ready() */
-    uint32_t select_done;       /* [a] 0 -> 1 by whoever wins the right to complete its select */
+    uintptr_t fault_sp;         /* [g] stack pointer of its newest fault */
+    struct defer_chunk
+        *defer_chunks; /* [g] newest page of deferred calls that their frames had no room for */
+    struct chan_wait
+        *woken_by; /* [a] set by whoever completes a channel operation for it, before ready() */
+    uint32_t select_done; /* [a] 0 -> 1 by whoever wins the right to complete its select */
 
     /* gc */
-    uint32_t scan_state; /* [a] whether its stack was scanned in this cycle (gc/roots.c) */
-    uintptr_t scan_at;   /* whoever scans it: up to where */
+    uint32_t scan_state;         /* [a] whether its stack was scanned in this cycle (gc/roots.c) */
+    uintptr_t scan_at;           /* whoever scans it: up to where */
     struct goroutine *scan_link; /* chain of those to be looked at again; under gc/roots.c's lock */
-    int64_t assist_credit; /* [g] bytes it may allocate before it must help marking */
+    int64_t assist_credit;       /* [g] bytes it may allocate before it must help marking */
 };
 
 DECLARE_PERCPU(struct goroutine *, current);
 
-/* The newest block; follow all_next. Any context; sees every block that was linked before the call. */
+/* The newest block; follow all_next. Any context; sees every block that was linked before the call.
+ */
 struct goroutine *goroutine_all(void);
 
 /* How many there are: born and not yet gone, without those of the runtime. */
@@ -134,38 +139,42 @@ static inline struct goroutine *goroutine_current(void)
 void park(enum wait_reason why);
 
 /*
- * Let g run; it takes the place "next" on this cpu (direct hand-off keeps pairs fast), or the end of the queue
- * with ready_last(). Any goroutine or scheduler context, spin locks may be held; not from a handler.
+ * Let g run; it takes the place "next" on this cpu (direct hand-off keeps pairs fast), or the end
+ * of the queue with ready_last(). Any goroutine or scheduler context, spin locks may be held; not
+ * from a handler.
  */
 void ready(struct goroutine *g);
 void ready_last(struct goroutine *g);
 
 /*
- * Make a goroutine that runs thunk(args copy), and make it runnable. Never NULL: out of memory panics.
- * args     copied to the base of the new stack (scanned with it), `bytes` <= 512, alignment <= 16
- * creator  return address of the go statement
+ * Make a goroutine that runs thunk(args copy), and make it runnable. Never NULL: out of memory
+ * panics. args     copied to the base of the new stack (scanned with it), `bytes` <= 512, alignment
+ * <= 16 creator  return address of the go statement
  */
 struct rt_go_opts;
 struct goroutine *goroutine_spawn(void (*thunk)(void *args), const void *args, size_t bytes,
-                                  const struct rt_go_opts *opts, uintptr_t entry_pc, uintptr_t creator_pc);
+                                  const struct rt_go_opts *opts, uintptr_t entry_pc,
+                                  uintptr_t creator_pc);
 
 /* The same for the runtime's own work: not counted, not waited for. */
 struct goroutine *goroutine_spawn_system(void (*fn)(void *arg), void *arg, const char *name);
 
-/* Give back what ended goroutines' deep stacks hold. A goroutine, preemption on; stops the world. */
+/* Give back what ended goroutines' deep stacks hold. A goroutine, preemption on; stops the world.
+ */
 void goroutine_release_memory(void);
 
 /* For the collector: the scan_state that a new goroutine is born with. */
 extern uint32_t sched_birth_scan_state;
 
 /*
- * Map g's reserve page, so that a few KiB below its limit can be used to report or recover from an overflow; it is
- * taken back when the stack has been left (stack_close_reserve). False: it is open already, or no page is left.
- * Any context, also a fault handler; g is the running goroutine.
+ * Map g's reserve page, so that a few KiB below its limit can be used to report or recover from an
+ * overflow; it is taken back when the stack has been left (stack_close_reserve). False: it is open
+ * already, or no page is left. Any context, also a fault handler; g is the running goroutine.
  */
 bool stack_open_reserve(struct goroutine *g);
 
-/* The overflow has been handled, and the running goroutine g stands above its reserve page again: take that back. */
+/* The overflow has been handled, and the running goroutine g stands above its reserve page again:
+ * take that back. */
 void stack_close_reserve(struct goroutine *g);
 
 /* End the running goroutine; its deferred calls have run. */

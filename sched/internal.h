@@ -20,25 +20,26 @@ enum switch_action {
 enum idle_state { CPU_BUSY, CPU_IDLE, CPU_WOKEN, CPU_CLAIMED };
 
 struct sched_cpu {
-    struct arch_context context;   /* [c] of the scheduler's loop */
-    struct goroutine *prev;        /* [c] whom we switched away from */
-    struct goroutine *stash;       /* [c] runs before any queue is looked at */
-    uint8_t action;                /* [c] enum switch_action for prev */
-    bool timer_fired;              /* [c] set by the handler */
-    bool slice_armed;              /* [c] the hardware timer also ends a slice */
-    bool refill;                   /* [c] the stack reserve is low, or tables are missing below */
-    bool stash_yields;             /* [c] whoever `next` is goes before the stash: sched_next_first() */
-    bool skip_next;                /* [c] a slice ended: the ring before `next` */
-    bool yield;                    /* [c] a test wants the goroutine preempted: sched_preempt_irq() */
-    bool must_leave;               /* [c] set by stw: the goroutine goes through the scheduler before it runs on */
-    bool flush;                    /* [a] set by a stop that claimed this cpu: reload CR3 before anything else */
-    uint32_t until_global;         /* [c] picks until the global queue is looked at */
-    bool in_service;               /* [S] below GOMAXPROCS */
-    uint32_t ring_picks;           /* [c] picks that were somebody's turn: not of `next` */
-    uint32_t slice_pick;           /* [c] ring_picks when the slice began */
-    int64_t slice_end_ns;          /* [c] */
-    uint32_t idle;                 /* [a] enum idle_state; claims and wakes by CAS */
-    struct rng rng;                /* [c] steal order */
+    struct arch_context context; /* [c] of the scheduler's loop */
+    struct goroutine *prev;      /* [c] whom we switched away from */
+    struct goroutine *stash;     /* [c] runs before any queue is looked at */
+    uint8_t action;              /* [c] enum switch_action for prev */
+    bool timer_fired;            /* [c] set by the handler */
+    bool slice_armed;            /* [c] the hardware timer also ends a slice */
+    bool refill;                 /* [c] the stack reserve is low, or tables are missing below */
+    bool stash_yields; /* [c] whoever `next` is goes before the stash: sched_next_first() */
+    bool skip_next;    /* [c] a slice ended: the ring before `next` */
+    bool yield;        /* [c] a test wants the goroutine preempted: sched_preempt_irq() */
+    bool
+        must_leave; /* [c] set by stw: the goroutine goes through the scheduler before it runs on */
+    bool flush;     /* [a] set by a stop that claimed this cpu: reload CR3 before anything else */
+    uint32_t until_global; /* [c] picks until the global queue is looked at */
+    bool in_service;       /* [S] below GOMAXPROCS */
+    uint32_t ring_picks;   /* [c] picks that were somebody's turn: not of `next` */
+    uint32_t slice_pick;   /* [c] ring_picks when the slice began */
+    int64_t slice_end_ns;  /* [c] */
+    uint32_t idle;         /* [a] enum idle_state; claims and wakes by CAS */
+    struct rng rng;        /* [c] steal order */
 };
 
 DECLARE_PERCPU(struct sched_cpu, sched_cpu);
@@ -48,13 +49,14 @@ void sched_finish_switch(void);
 RT_NORETURN void sched_leave(struct arch_frame *frame, enum switch_action action);
 void sched_enqueue(struct goroutine *g, bool next); /* preemption off */
 void sched_abandon(enum switch_action action);
-void sched_context_reset(void); /* the loop begins anew next time: its stack was used for something else */
+void sched_context_reset(
+    void); /* the loop begins anew next time: its stack was used for something else */
 void sched_enter(void *unused); /* the loop, for arch_leave_to() */
-void sched_request_self(void); /* in a handler: take a request at the next preempt_on() */
+void sched_request_self(void);  /* in a handler: take a request at the next preempt_on() */
 
 /* sched/goroutine.c */
 #define STACK_KEEP_BYTES (16u << 10) /* a stack of up to this size is kept as it is */
-#define GOROUTINE_CACHE_MAX 64u /* blocks a cpu keeps */
+#define GOROUTINE_CACHE_MAX 64u      /* blocks a cpu keeps */
 
 struct goroutine_cache {
     struct goroutine *free; /* [c] */
@@ -104,8 +106,9 @@ struct watch {
 };
 DECLARE_PERCPU(struct watch, watch);
 
-void watchdog_start(void);                               /* each cpu, on its scheduler stack */
-RT_COLD void watchdog_tick(const struct arch_frame *frame); /* timer handler, preemption off, knob set */
+void watchdog_start(void); /* each cpu, on its scheduler stack */
+RT_COLD void
+watchdog_tick(const struct arch_frame *frame); /* timer handler, preemption off, knob set */
 
 /* This cpu stands where it could be stopped or preempted. */
 static inline void watchdog_answer(void)
@@ -116,12 +119,13 @@ static inline void watchdog_answer(void)
 }
 
 /* sched/irq.c */
-bool irq_run(void);        /* scheduler stack */
+bool irq_run(void); /* scheduler stack */
 bool irq_anybody_waits(void);
 bool irq_run_needed(void); /* any context */
 
 /* sched/stackfault.c */
-void stackfault_refill(struct goroutine *g); /* scheduler stack; g: whose stack needs tables, or NULL */
+void stackfault_refill(
+    struct goroutine *g); /* scheduler stack; g: whose stack needs tables, or NULL */
 
 /* sched/report.c */
 RT_NORETURN void report_deadlock(void);

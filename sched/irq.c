@@ -1,15 +1,15 @@
 /*
  * sched/irq.c - from an interrupt line to goroutines.
  *
- * The handler counts and asks for the scheduler; the scheduler calls the line's function on its own stack, where it may
- * ready() somebody. So nothing that a handler does can wait, allocate or meet a lock [arch.2].
+ * The handler counts and asks for the scheduler; the scheduler calls the line's function on its own
+ * stack, where it may ready() somebody. So nothing that a handler does can wait, allocate or meet a
+ * lock [arch.2].
  *
- * [irq.1] A line's function runs on one cpu at a time: `busy` is taken by a swap. Whoever finds it taken leaves the
- *         interrupt to the one that has it, who looks again after giving it back.
- * LOCKING. `fired` is counted up by handlers; `delivered` belongs to whoever has `busy`. Attaching is rare, under lines_lock
- * (rank TIMER).
- * ORDERING. Giving `busy` back is a full barrier before the last look at `fired`; counting `fired` up is one before
- * trying `busy`: one of the two sees the other.
+ * [irq.1] A line's function runs on one cpu at a time: `busy` is taken by a swap. Whoever finds it
+ * taken leaves the interrupt to the one that has it, who looks again after giving it back. LOCKING.
+ * `fired` is counted up by handlers; `delivered` belongs to whoever has `busy`. Attaching is rare,
+ * under lines_lock (rank TIMER). ORDERING. Giving `busy` back is a full barrier before the last
+ * look at `fired`; counting `fired` up is one before trying `busy`: one of the two sees the other.
  */
 #include <lib/assert.h>
 #include <lib/spinlock.h>
@@ -18,9 +18,9 @@
 #define LINES 160u
 
 struct line {
-    uint64_t fired;     /* [a] */
-    uint64_t delivered; /* of whoever has busy */
-    uint32_t busy;      /* [a] somebody runs fn [irq.1] */
+    uint64_t fired;                    /* [a] */
+    uint64_t delivered;                /* of whoever has busy */
+    uint32_t busy;                     /* [a] somebody runs fn [irq.1] */
     void (*fn)(void *arg, uint64_t n); /* [a] stored last */
     void *arg;
 };
@@ -46,7 +46,8 @@ bool irq_run_needed(void)
 
 static void line_run(struct line *l)
 {
-    while (load_seq_cst(&l->fired) != load_relaxed(&l->delivered) && swap_acq_rel(&l->busy, 1) == 0) {
+    while (load_seq_cst(&l->fired) != load_relaxed(&l->delivered) &&
+           swap_acq_rel(&l->busy, 1) == 0) {
         uint64_t n = load_acquire(&l->fired) - l->delivered;
         void (*fn)(void *, uint64_t) = load_acquire(&l->fn); /* partner: irq_attach() */
         store_relaxed(&l->delivered, l->delivered + n);

@@ -1,17 +1,18 @@
 /*
  * sched/mutex.c - the mutex when it is not free.
  *
- * WHAT. Go's two modes. Normal: a waiter that is woken competes with whoever arrives, and mostly loses to a goroutine
- * that runs already; that keeps the lock busy and is fast. Starving: once a waiter has waited for more than 1 ms,
- * unlocking hands the lock to the first in the queue, and newcomers go straight to its end, until the queue
- * is short or young again. So nobody waits for ever, and the usual case pays nothing.
+ * WHAT. Go's two modes. Normal: a waiter that is woken competes with whoever arrives, and mostly
+ * loses to a goroutine that runs already; that keeps the lock busy and is fast. Starving: once a
+ * waiter has waited for more than 1 ms, unlocking hands the lock to the first in the queue, and
+ * newcomers go straight to its end, until the queue is short or young again. So nobody waits for
+ * ever, and the usual case pays nothing.
  *
- * STATE. Bit LOCKED; WOKEN: a waiter was woken, or spins, so unlock need wake nobody; STARVING; number of waiters.
- * [mutex.1] In starving mode LOCKED may be clear although the lock has an owner to be: the waiter at the head.
- * [mutex.2] A waiter is counted before it queues, and uncounted by whoever wakes it (normal) or by itself (starving).
- * LOCKING. `state` changes by compare-and-swap and atomic adds; waiting is in sync_acquire() (sched/sema.c).
- * ORDERING. Taking the lock acquires, unlocking releases; each is the other's partner.
- * SOURCES. Go internal/sync/mutex.go.
+ * STATE. Bit LOCKED; WOKEN: a waiter was woken, or spins, so unlock need wake nobody; STARVING;
+ * number of waiters. [mutex.1] In starving mode LOCKED may be clear although the lock has an owner
+ * to be: the waiter at the head. [mutex.2] A waiter is counted before it queues, and uncounted by
+ * whoever wakes it (normal) or by itself (starving). LOCKING. `state` changes by compare-and-swap
+ * and atomic adds; waiting is in sync_acquire() (sched/sema.c). ORDERING. Taking the lock acquires,
+ * unlocking releases; each is the other's partner. SOURCES. Go internal/sync/mutex.go.
  */
 #include <sched/sync.h>
 
@@ -27,7 +28,8 @@
 /* Spinning helps only if the owner runs on another cpu, and nobody here has better to do. */
 static bool can_spin(unsigned rounds)
 {
-    return rounds < SPIN_ROUNDS && sched_procs() > 1 && sched_idle_cpus() + 1 < sched_procs() && !sched_has_work();
+    return rounds < SPIN_ROUNDS && sched_procs() > 1 && sched_idle_cpus() + 1 < sched_procs() &&
+           !sched_has_work();
 }
 
 static void spin(void)
@@ -45,7 +47,8 @@ void rt_mutex_lock_slow(struct rt_mutex *m)
 
     for (;;) {
         if ((old & (LOCKED | STARVING)) == LOCKED && can_spin(rounds)) {
-            if (!awoke && !(old & WOKEN) && old >= WAITER && cas_acq_rel(&m->state, old, old | WOKEN))
+            if (!awoke && !(old & WOKEN) && old >= WAITER &&
+                cas_acq_rel(&m->state, old, old | WOKEN))
                 awoke = true;
             spin();
             rounds++;

@@ -1,5 +1,6 @@
 /*
- * sched/report.c - the scheduler's own reports: deadlock, GODEBUG=schedtrace, the end of a fatal report.
+ * sched/report.c - the scheduler's own reports: deadlock, GODEBUG=schedtrace, the end of a fatal
+ * report.
  */
 #include <lib/assert.h>
 #include <lib/knobs.h>
@@ -18,8 +19,8 @@ void fatal_up_print_more(void)
     struct goroutine *g = goroutine_current();
 
     if (g != NULL)
-        rt_printf("goroutine %lu%s%s was running on cpu %u\n", (unsigned long)g->id, g->name != NULL ? " " : "",
-                  g->name != NULL ? g->name : "", arch_cpu_id());
+        rt_printf("goroutine %lu%s%s was running on cpu %u\n", (unsigned long)g->id,
+                  g->name != NULL ? " " : "", g->name != NULL ? g->name : "", arch_cpu_id());
 }
 
 /* ---- schedtrace: Go's line, every so many milliseconds ---- */
@@ -29,9 +30,11 @@ static void schedtrace_print(struct timer *t)
 {
     unsigned n = sched_procs(), idle = sched_idle_cpus();
 
-    rt_printf("SCHED %ldms: gomaxprocs=%u idleprocs=%u threads=%u spinningthreads=%u needspinning=0 idlethreads=%u "
+    rt_printf("SCHED %ldms: gomaxprocs=%u idleprocs=%u threads=%u spinningthreads=%u "
+              "needspinning=0 idlethreads=%u "
               "runqueue=%u [",
-              (long)(arch_nanotime() / 1000000), n, idle, arch_cpu_count(), sched_searching(), idle, globq_length());
+              (long)(arch_nanotime() / 1000000), n, idle, arch_cpu_count(), sched_searching(), idle,
+              globq_length());
     for (unsigned i = 0; i < n; i++)
         rt_printf(i > 0 ? " %u" : "%u", runq_length(cpu_ptr(i, runq)));
     rt_printf("]\n");
@@ -42,6 +45,7 @@ static void schedtrace_print(struct timer *t)
 void schedtrace_start(void)
 {
     if (knobs.schedtrace != 0 &&
-        !timer_start(&trace_timer, arch_nanotime() + (int64_t)knobs.schedtrace * 1000000, schedtrace_print))
+        !timer_start(&trace_timer, arch_nanotime() + (int64_t)knobs.schedtrace * 1000000,
+                     schedtrace_print))
         fatal("sched: no memory for the schedtrace timer");
 }

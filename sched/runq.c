@@ -3,15 +3,17 @@
  *
  * INVARIANTS
  * [runq.1] A goroutine is on at most one queue, and in one place of it.
- * [runq.2] ring[head % SIZE .. tail % SIZE) is the content. Whoever moves head by CAS owns what it passed, so it reads
- *          the slots before the CAS; the owner never overwrites a slot until head has passed it.
- * [runq.3] `next` is taken by one swap, so exactly one taker gets it.
- * [runq.4] A goroutine is put only after its context is saved (sched_finish_switch), since a thief may run it at once.
+ * [runq.2] ring[head % SIZE .. tail % SIZE) is the content. Whoever moves head by CAS owns what it
+ * passed, so it reads the slots before the CAS; the owner never overwrites a slot until head has
+ * passed it. [runq.3] `next` is taken by one swap, so exactly one taker gets it. [runq.4] A
+ * goroutine is put only after its context is saved (sched_finish_switch), since a thief may run it
+ * at once.
  *
- * ORDERING. The owner's release of tail pairs with the thief's acquire: slots are filled before they are seen. The
- * thief's CAS of head releases, the owner's acquire of head pairs: slots are read before they are reused.
- * REJECTED. A Chase-Lev deque: taking the newest first starves the oldest, and a thief could take only one at a time.
- * SOURCES. golang/go runtime/proc.go (runqput, runqsteal): the shape of the ring and the numbers 256 and one half.
+ * ORDERING. The owner's release of tail pairs with the thief's acquire: slots are filled before
+ * they are seen. The thief's CAS of head releases, the owner's acquire of head pairs: slots are
+ * read before they are reused. REJECTED. A Chase-Lev deque: taking the newest first starves the
+ * oldest, and a thief could take only one at a time. SOURCES. golang/go runtime/proc.go (runqput,
+ * runqsteal): the shape of the ring and the numbers 256 and one half.
  */
 #include <lib/assert.h>
 #include <lib/spinlock.h>
@@ -75,7 +77,8 @@ struct goroutine *runq_steal(unsigned victim, bool take_next)
             continue;
         uint32_t our_tail = load_relaxed(&to->tail);
         for (uint32_t i = 0; i < n; i++) /* ours is empty, so there is room */
-            store_relaxed(&to->ring[(our_tail + i) % RUNQ_SIZE], load_relaxed(&from->ring[(head + i) % RUNQ_SIZE]));
+            store_relaxed(&to->ring[(our_tail + i) % RUNQ_SIZE],
+                          load_relaxed(&from->ring[(head + i) % RUNQ_SIZE]));
         if (!cas_acq_rel(&from->head, head, head + n))
             continue;
         struct goroutine *g = to->ring[(our_tail + n - 1) % RUNQ_SIZE];

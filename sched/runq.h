@@ -1,8 +1,8 @@
 /*
  * sched/runq.h - runnable goroutines: a ring for each cpu, and one queue for all.
  *
- * The owner puts at the tail and takes at the head; thieves take half from the head. `next` is the goroutine that was
- * readied last: it runs first, so that a pair that talks stays hot on one cpu.
+ * The owner puts at the tail and takes at the head; thieves take half from the head. `next` is the
+ * goroutine that was readied last: it runs first, so that a pair that talks stays hot on one cpu.
  */
 #pragma once
 
@@ -12,9 +12,10 @@
 #define RUNQ_SIZE 256u /* a power of two */
 
 struct runq {
-    uint32_t head;          /* [a] thieves and the owner advance it by CAS [runq.2] */
-    uint32_t tail;          /* [a] only the owner writes it */
-    struct goroutine *next; /* [a] the owner stores; the owner and thieves take it by swap [runq.3] */
+    uint32_t head; /* [a] thieves and the owner advance it by CAS [runq.2] */
+    uint32_t tail; /* [a] only the owner writes it */
+    struct goroutine
+        *next; /* [a] the owner stores; the owner and thieves take it by swap [runq.3] */
     struct goroutine *ring[RUNQ_SIZE]; /* [a] */
 };
 
@@ -53,12 +54,13 @@ static RT_ALWAYS_INLINE struct goroutine *runq_get_from(struct runq *q)
 
 void runq_put(struct goroutine *g); /* the same, not inline, for the rest of the world */
 struct goroutine *runq_get(void);
-bool runq_empty(const struct runq *q);   /* ring and next; a hint unless it is one's own */
+bool runq_empty(const struct runq *q); /* ring and next; a hint unless it is one's own */
 unsigned runq_length(const struct runq *q);
-/* Move half of another cpu's ring to ours and return one of them; else its `next` if `take_next`. NULL: nothing. */
+/* Move half of another cpu's ring to ours and return one of them; else its `next` if `take_next`.
+ * NULL: nothing. */
 struct goroutine *runq_steal(unsigned victim, bool take_next);
 
 void globq_put(struct goroutine *g);
 void globq_put_chain(struct goroutine *first, struct goroutine *last, unsigned n);
-struct goroutine *globq_get(void);       /* one for us, and a fair share of the others into our ring */
-unsigned globq_length(void);             /* [a] any context */
+struct goroutine *globq_get(void); /* one for us, and a fair share of the others into our ring */
+unsigned globq_length(void);       /* [a] any context */

@@ -4,27 +4,29 @@
  * WHAT. Switching between goroutines, preemption, idling and waking.
  *
  * INVARIANTS
- * [sched.1] `current` and `state` change only with preemption off, so a stop never meets a half-made switch.
- * [sched.2] Whoever is switched to finishes the switch: sched_finish_switch() does for the previous goroutine
- *           what must wait until its context is saved. Preemption depth is 1 on both sides of a switch.
- * [sched.3] While sched_scan_on, nothing runs that sched_up_before_resume() has not agreed to.
- * [sched.4] Fairness. `next` runs out of turn, but a slice that ends without anybody's turn having come puts it behind
- *           the ring; the global queue is looked at every 61st pick, and at the end of every second slice that was used
- *           up (or 61 of those would pass); a goroutine that is preempted goes to the end. So nobody waits longer than
- *           two slices times the number of those ahead.
- * [idle.1]  A cpu goes idle by: idle = CPU_IDLE and its bit in the mask, then a look at every queue. A waker
- *           enqueues first, then looks at the mask. Both are full barriers between, so one of them sees the other:
- *           no work is left while a cpu sleeps for good. Whoever swaps CPU_IDLE for something else (a waker: WOKEN;
- *           a stop: CLAIMED; the cpu itself: BUSY) has it; only a waker sends an IPI. Mask and count are the cpu's own
- *           to change, so a woken one may stand in them for a while, and a waker goes on to the next.
- * [idle.2]  If `searching` is not 0, a cpu looks for work already, and no other is woken; one that finds work and
- *           was the last to search wakes the next.
- * [idle.3]  Nothing can ever run if every cpu was CPU_IDLE at one moment with all queues empty, no timer and nobody
- *           waiting for an interrupt. One moment: no cpu left idle() between the first look and the last.
+ * [sched.1] `current` and `state` change only with preemption off, so a stop never meets a
+ * half-made switch. [sched.2] Whoever is switched to finishes the switch: sched_finish_switch()
+ * does for the previous goroutine what must wait until its context is saved. Preemption depth is 1
+ * on both sides of a switch. [sched.3] While sched_scan_on, nothing runs that
+ * sched_up_before_resume() has not agreed to. [sched.4] Fairness. `next` runs out of turn, but a
+ * slice that ends without anybody's turn having come puts it behind the ring; the global queue is
+ * looked at every 61st pick, and at the end of every second slice that was used up (or 61 of those
+ * would pass); a goroutine that is preempted goes to the end. So nobody waits longer than two
+ * slices times the number of those ahead. [idle.1]  A cpu goes idle by: idle = CPU_IDLE and its bit
+ * in the mask, then a look at every queue. A waker enqueues first, then looks at the mask. Both are
+ * full barriers between, so one of them sees the other: no work is left while a cpu sleeps for
+ * good. Whoever swaps CPU_IDLE for something else (a waker: WOKEN; a stop: CLAIMED; the cpu itself:
+ * BUSY) has it; only a waker sends an IPI. Mask and count are the cpu's own to change, so a woken
+ * one may stand in them for a while, and a waker goes on to the next. [idle.2]  If `searching` is
+ * not 0, a cpu looks for work already, and no other is woken; one that finds work and was the last
+ * to search wakes the next. [idle.3]  Nothing can ever run if every cpu was CPU_IDLE at one moment
+ * with all queues empty, no timer and nobody waiting for an interrupt. One moment: no cpu left
+ * idle() between the first look and the last.
  *
  * LOCKING. Per-cpu data with preemption off. Handlers touch only flags.
  * REJECTED. A goroutine for the scheduler's loop (an M of its own): a switch would cost two.
- * SOURCES. golang/go runtime/proc.go for 61, 256, stealing half and searching with at most half of the cpus.
+ * SOURCES. golang/go runtime/proc.go for 61, 256, stealing half and searching with at most half of
+ * the cpus.
  */
 #include <lib/assert.h>
 #include <lib/bits.h>
@@ -54,7 +56,7 @@ static uint32_t searching;                     /* [a] */
 static uint32_t procs = 1;                     /* [S] cpus below this number run goroutines */
 static uint64_t seed;                          /* [I] */
 static bool tick;                              /* [I] */
-static bool started;                           /* [a] by sched_start(), which the other cpus wait for */
+static bool started; /* [a] by sched_start(), which the other cpus wait for */
 
 static void sched_loop(void);
 static bool any_queue_has_work(void);
@@ -85,7 +87,8 @@ static inline void wake_if_idle(void)
         wake_one_slow();
 }
 
-/* A stop had claimed idle cpus, so that they could not be woken for what was enqueued meanwhile. Preemption off. */
+/* A stop had claimed idle cpus, so that they could not be woken for what was enqueued meanwhile.
+ * Preemption off. */
 void sched_wake_after_stop(void)
 {
     fence_seq_cst();
@@ -172,7 +175,8 @@ static RT_ALWAYS_INLINE void enqueue(struct goroutine *g, bool next)
 {
     struct runq *q = this_cpu_ptr(runq);
 
-    store_release(&g->state, G_RUNNABLE); /* whoever walks all goroutines finds a complete one behind it */
+    store_release(&g->state,
+                  G_RUNNABLE); /* whoever walks all goroutines finds a complete one behind it */
     if (next) {
         g = swap_acq_rel(&q->next, g); /* also the barrier of [idle.1] */
         if (RT_UNLIKELY(g != NULL))
@@ -215,7 +219,8 @@ void ready_last(struct goroutine *g)
 
 /* ---- Picking ---- */
 
-/* Every GLOBAL_EVERY picks, and while a slice that ended has put the ring before `next` [sched.4]. */
+/* Every GLOBAL_EVERY picks, and while a slice that ended has put the ring before `next` [sched.4].
+ */
 RT_NOINLINE static struct goroutine *pick_in_turn(struct sched_cpu *c, struct runq *q)
 {
     struct goroutine *g;
@@ -228,7 +233,8 @@ RT_NOINLINE static struct goroutine *pick_in_turn(struct sched_cpu *c, struct ru
         slice_need(); /* others may have come with it */
         return g;
     }
-    if (!c->skip_next && load_relaxed(&q->next) != NULL && (g = swap_acq_rel(&q->next, NULL)) != NULL)
+    if (!c->skip_next && load_relaxed(&q->next) != NULL &&
+        (g = swap_acq_rel(&q->next, NULL)) != NULL)
         return g;
     g = runq_get_from(q);
     if (g != NULL) {
@@ -285,7 +291,8 @@ static struct goroutine *search(void)
         return NULL;
     add_acq_rel(&searching, 1);
     for (unsigned round = 0; g == NULL && round < SEARCH_ROUNDS; round++) {
-        for (unsigned i = 0; i < 50; i++) /* a `next` that runs soon anyway is left alone for a while */
+        for (unsigned i = 0; i < 50;
+             i++) /* a `next` that runs soon anyway is left alone for a while */
             arch_cpu_relax();
         if (stw_pending())
             break;
@@ -324,7 +331,8 @@ static RT_ALWAYS_INLINE void finish_switch(void)
 
     c->action = SWITCH_NOTHING;
     if (RT_LIKELY(action == SWITCH_PARK)) {
-        if (RT_UNLIKELY(add_acq_rel(&prev->tokens, -1) == 1)) /* readied on the way; partner: ready_as() */
+        if (RT_UNLIKELY(add_acq_rel(&prev->tokens, -1) ==
+                        1)) /* readied on the way; partner: ready_as() */
             sched_enqueue(prev, true);
     } else if (action == SWITCH_YIELD) {
         enqueue(prev, false);
@@ -340,13 +348,16 @@ void sched_finish_switch(void)
     finish_switch();
 }
 
-/* Leave the running goroutine by a call. Preemption off; comes back when it is resumed, still off. */
-static RT_ALWAYS_INLINE struct arch_context *switch_target(struct goroutine *g, enum switch_action action)
+/* Leave the running goroutine by a call. Preemption off; comes back when it is resumed, still off.
+ */
+static RT_ALWAYS_INLINE struct arch_context *switch_target(struct goroutine *g,
+                                                           enum switch_action action)
 {
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
 
     DEBUG_ASSERT(preempt_depth() == 1);
-    arch_touch_stack(); /* arch_switch() pushes while `current` is somebody else already: a fault would be nobody's */
+    arch_touch_stack(); /* arch_switch() pushes while `current` is somebody else already: a fault
+                           would be nobody's */
     c->prev = g;
     c->action = (uint8_t)action;
     struct goroutine *next = RT_LIKELY(c->in_service) ? pick_local(c) : NULL;
@@ -386,7 +397,8 @@ void sched_yield(void)
 {
     preempt_off();
     struct runq *q = this_cpu_ptr(runq);
-    if (load_relaxed(&q->head) == load_relaxed(&q->tail) && load_relaxed(&q->next) == NULL && globq_length() == 0) {
+    if (load_relaxed(&q->head) == load_relaxed(&q->tail) && load_relaxed(&q->next) == NULL &&
+        globq_length() == 0) {
         preempt_on(); /* nobody else */
         return;
     }
@@ -419,7 +431,8 @@ void sched_enter(RT_UNUSED void *arg)
     sched_loop();
 }
 
-/* From a handler, preemption depth 0: the interrupted goroutine leaves its cpu with all its registers. */
+/* From a handler, preemption depth 0: the interrupted goroutine leaves its cpu with all its
+ * registers. */
 void sched_leave(struct arch_frame *frame, enum switch_action action)
 {
     struct goroutine *g = this_cpu(current);
@@ -450,7 +463,8 @@ void sched_request_self(void)
     this_cpu(preempt) &= ~PREEMPT_QUIET;
 }
 
-/* In a handler: see to everything that may be asked of this cpu. Returns if the goroutine may go on. */
+/* In a handler: see to everything that may be asked of this cpu. Returns if the goroutine may go
+ * on. */
 static void take_requests(struct arch_frame *frame)
 {
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
@@ -544,7 +558,8 @@ static void housekeeping(void)
 
 void sched_context_reset(void)
 {
-    arch_context_init(&this_cpu_ptr(sched_cpu)->context, (void *)arch_sched_stack_top(arch_cpu_id()), sched_enter, NULL);
+    arch_context_init(&this_cpu_ptr(sched_cpu)->context,
+                      (void *)arch_sched_stack_top(arch_cpu_id()), sched_enter, NULL);
 }
 
 /* Run g; returns when the loop is entered again, or at once if g may not run yet. */
@@ -647,14 +662,15 @@ static void idle(void)
 }
 
 /*
- * Out of service: everything goes to the others. They may all be busy with goroutines that never leave, and without a
- * slice, since nobody waited for them: so each is asked to look.
+ * Out of service: everything goes to the others. They may all be busy with goroutines that never
+ * leave, and without a slice, since nobody waited for them: so each is asked to look.
  */
 static void hand_over(struct goroutine *g)
 {
     bool any = false;
 
-    while (g != NULL || (g = runq_get()) != NULL || (g = swap_acq_rel(&this_cpu_ptr(runq)->next, NULL)) != NULL) {
+    while (g != NULL || (g = runq_get()) != NULL ||
+           (g = swap_acq_rel(&this_cpu_ptr(runq)->next, NULL)) != NULL) {
         globq_put(g);
         g = NULL;
         any = true;
@@ -691,7 +707,8 @@ static void sched_loop(void)
         if (g == NULL)
             g = pick_local(c);
         if (g == NULL && ((g = globq_get()) != NULL || (g = search()) != NULL) && others_wait())
-            slice_need(); /* it did not come alone, and the others entered our ring without sched_enqueue() */
+            slice_need(); /* it did not come alone, and the others entered our ring without
+                             sched_enqueue() */
         if (g != NULL)
             dispatch(g);
         else if (!sched_up_idle_work())

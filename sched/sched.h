@@ -1,9 +1,9 @@
 /*
  * sched/sched.h - the scheduler, as other folders see it; and what it asks of those above.
  *
- * A cpu is the worker: it runs one goroutine, or its scheduler on a stack of its own. A goroutine that waits or
- * yields switches straight to the next one; only when there is none, or the next one was preempted, does the
- * scheduler's loop run. sched/goroutine.h has park() and ready().
+ * A cpu is the worker: it runs one goroutine, or its scheduler on a stack of its own. A goroutine
+ * that waits or yields switches straight to the next one; only when there is none, or the next one
+ * was preempted, does the scheduler's loop run. sched/goroutine.h has park() and ready().
  */
 #pragma once
 
@@ -17,15 +17,18 @@ RT_NORETURN void sched_start(void);
 void sched_yield(void);
 
 /*
- * What was just readied runs before what this cpu was running: the running goroutine yields to it, or, called by a timer
- * on the scheduler's stack, the interrupted one does. Preemption on, or the scheduler's stack.
+ * What was just readied runs before what this cpu was running: the running goroutine yields to it,
+ * or, called by a timer on the scheduler's stack, the interrupted one does. Preemption on, or the
+ * scheduler's stack.
  */
 void sched_next_first(void);
 
-/* Is there anything else to run on this cpu, or a request for it? For long work that can be broken off. */
+/* Is there anything else to run on this cpu, or a request for it? For long work that can be broken
+ * off. */
 bool sched_has_work(void);
 
-/* Cpus that run goroutines now (GOMAXPROCS); the second form sets it, 1 to arch_cpu_count(), and returns the old. */
+/* Cpus that run goroutines now (GOMAXPROCS); the second form sets it, 1 to arch_cpu_count(), and
+ * returns the old. */
 unsigned sched_procs(void);
 unsigned sched_set_procs(unsigned n);
 
@@ -41,31 +44,34 @@ uint64_t sched_seed(void);
 /* For reports, after the other cpus were stopped: what cpu i was running; NULL: its scheduler. */
 struct goroutine *sched_running_on(unsigned cpu);
 
-/* Set when main's goroutine has ended by rt_goexit(): the program ends with the last of the others. */
+/* Set when main's goroutine has ended by rt_goexit(): the program ends with the last of the others.
+ */
 extern bool sched_main_gone; /* [a] */
 
 /* ---- Interrupt lines (sched/irq.c) ---- */
 
 /*
- * Call fn(arg, n) on a scheduler stack, preemption off, after line `irq` fired n times since the last call. fn may
- * ready() and try operations that do not wait; it must not allocate. The line is let through at once.
- * False: no such line, or somebody has it.
+ * Call fn(arg, n) on a scheduler stack, preemption off, after line `irq` fired n times since the
+ * last call. fn may ready() and try operations that do not wait; it must not allocate. The line is
+ * let through at once. False: no such line, or somebody has it.
  */
 RT_MUST_USE bool irq_attach(unsigned irq, void (*fn)(void *arg, uint64_t n), void *arg);
-void irq_waiters_add(int n); /* goroutines that an interrupt can wake: no deadlock while there are any */
+void irq_waiters_add(
+    int n); /* goroutines that an interrupt can wake: no deadlock while there are any */
 
 /* ---- Debug traps (sched/debugtrap.c), for tests and tracers ---- */
 
 /*
- * Set who gets breakpoints, and a trap for each instruction that runs after arch_step_on(): fn(frame), in the handler, frame
- * standing at the next instruction. It may look at anything, end the stepping by arch_frame_set_step(), and call
- * sched_preempt_irq(). True: go on; false: nobody's, a fault. NULL: nobody; who is still stepped is so no longer.
+ * Set who gets breakpoints, and a trap for each instruction that runs after arch_step_on():
+ * fn(frame), in the handler, frame standing at the next instruction. It may look at anything, end
+ * the stepping by arch_frame_set_step(), and call sched_preempt_irq(). True: go on; false:
+ * nobody's, a fault. NULL: nobody; who is still stepped is so no longer.
  */
 void debugtrap_set(bool (*fn)(struct arch_frame *frame));
 
 /*
- * In a handler: the interrupted goroutine goes to the end of the queue as if its slice had ended, now, or if it must not be
- * preempted here, as soon as it may. May not return.
+ * In a handler: the interrupted goroutine goes to the end of the queue as if its slice had ended,
+ * now, or if it must not be preempted here, as soon as it may. May not return.
  */
 void sched_preempt_irq(struct arch_frame *frame);
 
@@ -74,15 +80,18 @@ void sched_preempt_irq(struct arch_frame *frame);
 /* gc: set while a goroutine may have to be scanned before it runs. */
 extern uint8_t sched_scan_on; /* [S] */
 /*
- * gc: g is about to run on this cpu. Called on the scheduler stack, preemption off, only while sched_scan_on. False: a
- * worker is just scanning it; pick another. Must be short (one stack) and take no lock above rank GC_POOL.
+ * gc: g is about to run on this cpu. Called on the scheduler stack, preemption off, only while
+ * sched_scan_on. False: a worker is just scanning it; pick another. Must be short (one stack) and
+ * take no lock above rank GC_POOL.
  */
 bool sched_up_before_resume(struct goroutine *g);
 
-/* gc, mm: something useful for an idle cpu, at most some 100 us; breaks off when sched_has_work(). True: did some. */
+/* gc, mm: something useful for an idle cpu, at most some 100 us; breaks off when sched_has_work().
+ * True: did some. */
 bool sched_up_idle_work(void);
 
-/* lang: print every goroutine (deadlock, rt_print_goroutines) or only the running one, for reports. */
+/* lang: print every goroutine (deadlock, rt_print_goroutines) or only the running one, for reports.
+ */
 void sched_up_print_goroutines(bool all);
 
 /* lang: misuse of a sync object: a panic of the running goroutine with Go's text. */

@@ -1,15 +1,15 @@
 /*
  * sched/stackfault.c - stacks that grow under the feet of whoever runs on them.
  *
- * WHAT. A goroutine that steps on an unmapped page of its own stack, near its stack pointer, gets it, and every page
- * between it and the mapped part. The handler takes pages from this cpu's reserve: no lock, so a runtime section may
- * grow its stack too, even with a spin lock held.
+ * WHAT. A goroutine that steps on an unmapped page of its own stack, near its stack pointer, gets
+ * it, and every page between it and the mapped part. The handler takes pages from this cpu's
+ * reserve: no lock, so a runtime section may grow its stack too, even with a spin lock held.
  *
  * INVARIANTS
  * [stackfault.1] The mapped part of a stack is one piece: [stack_committed, slot's top).
- * [stackfault.2] Before the reserve or the tables below run out, the goroutine goes through its scheduler, which fills
- *                them up: the handler asks for that when half of the reserve is left. Code with preemption off needs
- *                less than half of the reserve at a time.
+ * [stackfault.2] Before the reserve or the tables below run out, the goroutine goes through its
+ * scheduler, which fills them up: the handler asks for that when half of the reserve is left. Code
+ * with preemption off needs less than half of the reserve at a time.
  */
 #include <lib/assert.h>
 #include <lib/bits.h>
@@ -17,7 +17,8 @@
 #include <mm/stack.h>
 #include <sched/internal.h>
 
-#define NEAR_BYTES (2 * ARCH_PAGE_BYTES) /* compilers may leave a page below the pointer untouched */
+#define NEAR_BYTES                                                                                 \
+    (2 * ARCH_PAGE_BYTES) /* compilers may leave a page below the pointer untouched */
 
 static uintptr_t stack_lowest(const struct goroutine *g)
 {
@@ -44,7 +45,8 @@ bool arch_on_stack_fault(struct arch_frame *frame, uintptr_t va)
         void *ram = arch_map_prepared(next) ? stack_reserve_take() : NULL;
         if (ram == NULL) {
             if (preempt_depth() != 0)
-                fatal_frame(frame, "stack: no page in reserve for goroutine %lu inside a runtime section",
+                fatal_frame(frame,
+                            "stack: no page in reserve for goroutine %lu inside a runtime section",
                             (unsigned long)g->id);
             this_cpu(sched_cpu).refill = true;
             sched_leave(frame, SWITCH_FRONT); /* the fault happens again, with a full reserve */
@@ -91,14 +93,15 @@ bool stack_open_reserve(struct goroutine *g)
 }
 
 /*
- * The page stays the goroutine's: other cpus may hold its translation until they flush, and then a later overflow
- * there goes unnoticed through this page into the guard, where it is noticed.
+ * The page stays the goroutine's: other cpus may hold its translation until they flush, and then a
+ * later overflow there goes unnoticed through this page into the guard, where it is noticed.
  */
 void stack_close_reserve(struct goroutine *g)
 {
     uintptr_t page = g->stack_lo + STACK_GUARD_BYTES;
 
-    if (!g->reserve_open || (uintptr_t)__builtin_frame_address(0) < page + STACK_RESERVE_BYTES + NEAR_BYTES)
+    if (!g->reserve_open ||
+        (uintptr_t)__builtin_frame_address(0) < page + STACK_RESERVE_BYTES + NEAR_BYTES)
         return;
     preempt_off();
     g->stack_committed = stack_lowest(g);

@@ -1,28 +1,30 @@
 /*
  * sched/stw.c - stopping the world in place.
  *
- * WHAT. The stopper makes `epoch` odd and tells every other cpu: an idle one by claiming its idle state, so that
- * it need not even wake up; any other by an IPI, which keeps it in the handler, on its interrupt frame, until
- * `epoch` moves on. A cpu inside a runtime section only notes the request, and preempt_on() takes it.
+ * WHAT. The stopper makes `epoch` odd and tells every other cpu: an idle one by claiming its idle
+ * state, so that it need not even wake up; any other by an IPI, which keeps it in the handler, on
+ * its interrupt frame, until `epoch` moves on. A cpu inside a runtime section only notes the
+ * request, and preempt_on() takes it.
  *
  * INVARIANTS
  * [stw.1] One stop at a time: `world` belongs to the stopper from begin to end.
- * [stw.2] When stw_begin() returns, every other cpu is claimed, or spins in stw_stop_here() having said `stopped`; its
- *         goroutine is between two instructions, outside every restartable range and runtime section.
- * [stw.3] A claimed cpu that wakes up (a timer, a line) runs handlers, which touch flags only, and then waits in
- *         idle_end() for its release: it looks at nothing else.
- * [stw.4] A stop reaches a cpu that was just going idle: it had not been claimable yet, so it got the IPI, and it
- *         looks for requests with interrupts off before it halts.
+ * [stw.2] When stw_begin() returns, every other cpu is claimed, or spins in stw_stop_here() having
+ * said `stopped`; its goroutine is between two instructions, outside every restartable range and
+ * runtime section. [stw.3] A claimed cpu that wakes up (a timer, a line) runs handlers, which touch
+ * flags only, and then waits in idle_end() for its release: it looks at nothing else. [stw.4] A
+ * stop reaches a cpu that was just going idle: it had not been claimable yet, so it got the IPI,
+ * and it looks for requests with interrupts off before it halts.
  *
- * [stw.5] A cpu that stops copies its registers to its goroutine's block before it says so. So it may leave the
- *         interrupt stack and halt there if the stop takes longer than SPIN_TURNS: where there are more cpus than the
- *         machine really has, one that spins keeps another from stopping.
+ * [stw.5] A cpu that stops copies its registers to its goroutine's block before it says so. So it
+ * may leave the interrupt stack and halt there if the stop takes longer than SPIN_TURNS: where
+ * there are more cpus than the machine really has, one that spins keeps another from stopping.
  *
- * ORDERING. epoch is stored seq_cst by begin: before the stopper looks at idle states; pairs with idle()'s fence.
- * `stopped` is released by the cpu and acquired by the stopper, which then reads its frame and its goroutine's memory.
- * `halted` and epoch are a pair of Dekker's: each side stores its own (seq_cst) and then looks at the other's.
- * REJECTED. Polls in programs: they cost every loop, and foreign loops have none. Waiting by halting at once: 20 us to
- * wake each, when most stops take less.
+ * ORDERING. epoch is stored seq_cst by begin: before the stopper looks at idle states; pairs with
+ * idle()'s fence. `stopped` is released by the cpu and acquired by the stopper, which then reads
+ * its frame and its goroutine's memory. `halted` and epoch are a pair of Dekker's: each side stores
+ * its own (seq_cst) and then looks at the other's. REJECTED. Polls in programs: they cost every
+ * loop, and foreign loops have none. Waiting by halting at once: 20 us to wake each, when most
+ * stops take less.
  */
 #include <lib/assert.h>
 #include <lib/bits.h>
@@ -36,10 +38,11 @@
 #define ANSWER_NS INT64_C(10000000000) /* a cpu that takes longer is reported by name */
 
 struct stop {
-    uint32_t stopped;               /* [a] the epoch for which this cpu stands still */
-    const struct arch_frame *frame; /* [c] then read by the stopper: a copy in the goroutine's block [stw.5] */
-    bool halted;                    /* [a] it sleeps until a wake-up; partner: stw_end() */
-    bool claimed;                   /* [S] the stopper's note */
+    uint32_t stopped; /* [a] the epoch for which this cpu stands still */
+    const struct arch_frame
+        *frame;   /* [c] then read by the stopper: a copy in the goroutine's block [stw.5] */
+    bool halted;  /* [a] it sleeps until a wake-up; partner: stw_end() */
+    bool claimed; /* [S] the stopper's note */
 };
 static PERCPU(struct stop, stop);
 
@@ -47,8 +50,8 @@ static uint32_t epoch; /* [a] odd: stopping or stopped */
 static uint32_t world; /* [a] 1: somebody stops the world [stw.1] */
 static bool flush;     /* [S] */
 
-static struct stw_record history[STW_HISTORY]; /* [S] ring */
-static uint64_t n_stops;                       /* [S] */
+static struct stw_record history[STW_HISTORY];                                /* [S] ring */
+static uint64_t n_stops;                                                      /* [S] */
 static uint64_t to_stop_histogram[STW_BUCKETS], total_histogram[STW_BUCKETS]; /* [S] */
 
 static const char *const reason_texts[] = {
@@ -56,7 +59,8 @@ static const char *const reason_texts[] = {
     STW_REASONS(STW_REASON_TEXT)
 #undef STW_REASON_TEXT
 };
-_Static_assert(sizeof reason_texts / sizeof reason_texts[0] == STW_REASON_COUNT, "a text for each reason");
+_Static_assert(sizeof reason_texts / sizeof reason_texts[0] == STW_REASON_COUNT,
+               "a text for each reason");
 
 const char *stw_reason_text(enum stw_reason why)
 {
@@ -65,7 +69,8 @@ const char *stw_reason_text(enum stw_reason why)
 
 bool stw_pending(void)
 {
-    return (load_relaxed(&epoch) & 1) != 0 && load_relaxed(&this_cpu_ptr(stop)->stopped) != load_relaxed(&epoch);
+    return (load_relaxed(&epoch) & 1) != 0 &&
+           load_relaxed(&this_cpu_ptr(stop)->stopped) != load_relaxed(&epoch);
 }
 
 static void flush_if_asked(void)
@@ -78,7 +83,8 @@ static void flush_if_asked(void)
     }
 }
 
-/* Sleep until the stop of epoch e is over. The scheduler's stack, interrupts off, preemption off. */
+/* Sleep until the stop of epoch e is over. The scheduler's stack, interrupts off, preemption off.
+ */
 static void halt_until_over(uint32_t e)
 {
     struct stop *s = this_cpu_ptr(stop);
@@ -90,7 +96,8 @@ static void halt_until_over(uint32_t e)
     flush_if_asked();
 }
 
-/* A long stop: the goroutine's registers are in its block, and we are off its interrupt's stack [stw.5]. */
+/* A long stop: the goroutine's registers are in its block, and we are off its interrupt's stack
+ * [stw.5]. */
 static void wait_on_scheduler_stack(void *arg)
 {
     struct goroutine *g = goroutine_current();
@@ -115,7 +122,8 @@ static bool spin_until_over(uint32_t e)
     return false;
 }
 
-/* frame: of the goroutine that was interrupted, interrupts off; NULL: the scheduler's loop stops. May not return. */
+/* frame: of the goroutine that was interrupted, interrupts off; NULL: the scheduler's loop stops.
+ * May not return. */
 void stw_stop_here(struct arch_frame *frame)
 {
     struct stop *s = this_cpu_ptr(stop);
@@ -135,7 +143,8 @@ void stw_stop_here(struct arch_frame *frame)
     if (!spin_until_over(e)) {
         if (frame != NULL) {
             this_cpu(preempt) = PREEMPT_QUIET + 1;
-            arch_leave_to((void *)arch_sched_stack_top(arch_cpu_id()), wait_on_scheduler_stack, (void *)(uintptr_t)e);
+            arch_leave_to((void *)arch_sched_stack_top(arch_cpu_id()), wait_on_scheduler_stack,
+                          (void *)(uintptr_t)e);
         }
         irqflags_t flags = arch_irq_save();
         halt_until_over(e);
@@ -215,7 +224,8 @@ void stw_end(void)
         arch_tlb_flush_local();
     for (unsigned i = 0; flush && i < n; i++)
         if (i != self)
-            store_release(&cpu_ptr(i, sched_cpu)->flush, true); /* partner: stw_stop_here(), idle_end() */
+            store_release(&cpu_ptr(i, sched_cpu)->flush,
+                          true); /* partner: stw_stop_here(), idle_end() */
     r->total_ns = arch_nanotime() - r->at_ns;
     to_stop_histogram[bucket(r->to_stop_ns)]++;
     total_histogram[bucket(r->total_ns)]++;
@@ -232,7 +242,8 @@ void stw_end(void)
     sched_wake_after_stop();
     bool leave = this_cpu(sched_cpu).must_leave;
     if (leave)
-        sched_request_self(); /* preempt_on() goes through the handler, and that through the scheduler */
+        sched_request_self(); /* preempt_on() goes through the handler, and that through the
+                                 scheduler */
     preempt_on();
 }
 

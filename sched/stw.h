@@ -1,12 +1,13 @@
 /*
- * sched/stw.h - stopping the world: every other cpu stands still between two instructions of its goroutine.
+ * sched/stw.h - stopping the world: every other cpu stands still between two instructions of its
+ * goroutine.
  *
  *     stw_begin(STW_GC_START);
- *     ... nothing else runs; no lock may be taken that a goroutine holds (none is held: [spin.1]) ...
- *     stw_end();
+ *     ... nothing else runs; no lock may be taken that a goroutine holds (none is held: [spin.1])
+ * ... stw_end();
  *
- * The caller is a goroutine, preemption on; it stays on its cpu from begin to end, preemption off. A stop costs one
- * IPI for each busy cpu and one CAS for each idle one.
+ * The caller is a goroutine, preemption on; it stays on its cpu from begin to end, preemption off.
+ * A stop costs one IPI for each busy cpu and one CAS for each idle one.
  */
 #pragma once
 
@@ -33,15 +34,16 @@ void stw_end(void);
 
 /* ---- While stopped, for the stopper ---- */
 
-/* What a cpu was running; NULL: nothing, it is idle or in its scheduler. The caller's own cpu: the caller. */
+/* What a cpu was running; NULL: nothing, it is idle or in its scheduler. The caller's own cpu: the
+ * caller. */
 struct goroutine *stw_running(unsigned cpu);
 
 /* The registers of that goroutine; NULL for the caller's cpu and where nothing runs. */
 const struct arch_frame *stw_frame(unsigned cpu);
 
 /*
- * The goroutine on `cpu` must go through its scheduler (and sched_up_before_resume) before it runs on. For the
- * caller's own cpu it takes effect in stw_end().
+ * The goroutine on `cpu` must go through its scheduler (and sched_up_before_resume) before it runs
+ * on. For the caller's own cpu it takes effect in stw_end().
  */
 void stw_deschedule(unsigned cpu);
 

@@ -1,9 +1,10 @@
 /*
  * sched/sync.h - the queue that the locks of rt/sync.h wait in.
  *
- * A queue is a spin lock, a count, and the goroutines that wait for the count to rise: a semaphore that is strictly
- * first come, first served. A release that finds a waiter does not raise the count; the unit goes to the waiter [sync.1].
- * The waiters' records lie on their own stacks. Zero is an empty queue; the rank of its lock is set at each use.
+ * A queue is a spin lock, a count, and the goroutines that wait for the count to rise: a semaphore
+ * that is strictly first come, first served. A release that finds a waiter does not raise the
+ * count; the unit goes to the waiter [sync.1]. The waiters' records lie on their own stacks. Zero
+ * is an empty queue; the rank of its lock is set at each use.
  */
 #pragma once
 
@@ -25,7 +26,8 @@ enum sync_wake {
 };
 
 /*
- * Take a unit, or wait for one. in_front: before those who wait already. A goroutine, preemption on.
+ * Take a unit, or wait for one. in_front: before those who wait already. A goroutine, preemption
+ * on.
  */
 void sync_acquire(struct rt_sync_queue *q, bool in_front, enum wait_reason why);
 bool sync_try_acquire(struct rt_sync_queue *q);
@@ -37,7 +39,8 @@ void sync_queue_unlock(struct rt_sync_queue *q);
 void sync_enqueue_locked(struct rt_sync_queue *q, struct sync_waiter *w, bool in_front);
 struct sync_waiter *sync_dequeue_locked(struct rt_sync_queue *q); /* the first, or NULL */
 
-/* Touch the stack that is needed before preemption is turned off, so that it does not grow under a lock. */
+/* Touch the stack that is needed before preemption is turned off, so that it does not grow under a
+ * lock. */
 static RT_ALWAYS_INLINE void sync_touch_stack(void)
 {
     __asm__ volatile("testb $0, -2048(%%rsp)" ::: "cc");

@@ -2,13 +2,13 @@
  * sched/timer.c - each cpu's 4-ary heap.
  *
  * INVARIANTS
- * [timer.1] heap[0] is the earliest; each parent is no later than its children; t->heap_index says where t is.
- * [timer.2] A timer is in at most one heap; `cpu` says which, and changes only while it is in none. Somebody who stops
- *           a timer locks the heap of t->cpu and looks again whether that was right.
- * [timer.3] fn runs with no lock held, after its timer has left the heap: it may start it again.
- * LOCKING. One lock a heap, rank TIMER. Handlers never touch a heap: the timer interrupt only asks for the scheduler.
- * REJECTED. A wheel: its tick would bound the precision, or its size the range; 4-ary heaps of Go's size sift through
- * few cache lines.
+ * [timer.1] heap[0] is the earliest; each parent is no later than its children; t->heap_index says
+ * where t is. [timer.2] A timer is in at most one heap; `cpu` says which, and changes only while it
+ * is in none. Somebody who stops a timer locks the heap of t->cpu and looks again whether that was
+ * right. [timer.3] fn runs with no lock held, after its timer has left the heap: it may start it
+ * again. LOCKING. One lock a heap, rank TIMER. Handlers never touch a heap: the timer interrupt
+ * only asks for the scheduler. REJECTED. A wheel: its tick would bound the precision, or its size
+ * the range; 4-ary heaps of Go's size sift through few cache lines.
  */
 #include <lib/assert.h>
 #include <lib/spinlock.h>
@@ -88,7 +88,8 @@ static void remove_locked(struct timer_heap *h, struct timer *t)
     publish_first_locked(h);
 }
 
-/* Double the heap's room. Called without the lock, since it allocates; somebody else may have grown it meanwhile. */
+/* Double the heap's room. Called without the lock, since it allocates; somebody else may have grown
+ * it meanwhile. */
 static bool heap_grow(struct timer_heap *h)
 {
     uint32_t room = load_relaxed(&h->room);
@@ -179,7 +180,8 @@ bool timer_any(void)
     return false;
 }
 
-/* When many are due, a stop must not wait for all: the rest is still due when the hardware timer is set again. */
+/* When many are due, a stop must not wait for all: the rest is still due when the hardware timer is
+ * set again. */
 void timer_run_due(void)
 {
     struct timer_heap *h = this_cpu_ptr(timer_heap);

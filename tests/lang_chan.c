@@ -59,8 +59,7 @@ static bool that_many_wait(void *arg)
     size_t n = 0;
 
     chan_lock(w->c);
-    list_for_each(it, &w->c->waits[w->kind])
-        n++;
+    list_for_each(it, &w->c->waits[w->kind]) n++;
     chan_verify(w->c);
     chan_unlock(w->c);
     return n == w->n;
@@ -73,7 +72,8 @@ static void until_waiting(struct test *t, struct rt_chan *c, unsigned kind, size
     REQUIRE(t, eventually(that_many_wait, &w));
 }
 
-/* ---- One goroutine ------------------------------------------------------------------------------------ */
+/* ---- One goroutine
+ * ------------------------------------------------------------------------------------ */
 
 TEST(chan, buffered_values_come_out_in_order)
 {
@@ -121,7 +121,8 @@ TEST(chan, try_refuses_when_it_would_wait)
 /* Any element size goes through unchanged, also what is larger than a slot may be. */
 TEST_OPTS(chan, elements_of_every_size, .need_mib = 64)
 {
-    static const size_t sizes[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 24, 63, 64, 65, 100, 1000, 1024, 1025, 4096, 65536};
+    static const size_t sizes[] = {1,  2,  3,  4,  5,   7,    8,    9,    12,   16,
+                                   24, 63, 64, 65, 100, 1000, 1024, 1025, 4096, 65536};
     static char in[65536], out[65536];
     static struct rt_type types[ARRAY_LEN(sizes)];
 
@@ -304,7 +305,8 @@ TEST(chan, arguments_are_evaluated_once)
     EXPECT_EQ(t, evaluations, 7);
 }
 
-/* ---- Several ------------------------------------------------------------------------------------------ */
+/* ---- Several
+ * ------------------------------------------------------------------------------------------ */
 
 static void echo(chan(int) in, chan(int) out)
 {
@@ -327,7 +329,8 @@ TEST(chan, values_are_handed_over)
     EXPECT(t, !chan_recv_ok(b, x));
 }
 
-/* A sender that waits has its value taken straight from its frame, and in order, when the ring is full. */
+/* A sender that waits has its value taken straight from its frame, and in order, when the ring is
+ * full. */
 TEST(chan, senders_wait_in_order_behind_a_full_ring)
 {
     for (int cap = 0; cap < 4; cap++) {
@@ -525,10 +528,11 @@ TEST(chan, many_to_many)
     }
 }
 
-/* ---- Against a sequential model ------------------------------------------------------------------------
- * A few goroutines do random operations; each notes when it was called and when it returned, by a shared
- * counter. Then a search looks for an order that respects those times and that a plain queue could have shown. For a
- * channel without buffer a send and a receive are one step together. */
+/* ---- Against a sequential model
+ * ------------------------------------------------------------------------ A few goroutines do
+ * random operations; each notes when it was called and when it returned, by a shared counter. Then
+ * a search looks for an order that respects those times and that a plain queue could have shown.
+ * For a channel without buffer a send and a receive are one step together. */
 
 #define MODEL_GOROUTINES 3
 #define MODEL_OPS 5
@@ -645,7 +649,8 @@ static bool model_step(const struct model *m, struct model_state *s, const struc
 }
 
 /* Nothing that is still to come had returned before op was called. */
-static bool model_minimal(const struct model *m, const struct model_state *s, const struct model_op *op)
+static bool model_minimal(const struct model *m, const struct model_state *s,
+                          const struct model_op *op)
 {
     for (int g = 0; g < MODEL_GOROUTINES; g++)
         for (int i = s->done[g]; i < MODEL_OPS; i++)
@@ -669,14 +674,15 @@ static bool model_search(const struct model *m, struct model_state s)
             continue;
         if (model_step(m, &next, op) && model_search(m, next))
             return true;
-        if (m->cap > 0 || (op->kind != M_SEND && op->kind != M_TRY_SEND) || op->result != 1 || s.closed)
+        if (m->cap > 0 || (op->kind != M_SEND && op->kind != M_TRY_SEND) || op->result != 1 ||
+            s.closed)
             continue;
         for (int h = 0; h < MODEL_GOROUTINES; h++) { /* a send and a receive at once */
             if (h == g || s.done[h] == MODEL_OPS)
                 continue;
             const struct model_op *to = &m->ops[h][s.done[h]];
-            if ((to->kind != M_RECV && to->kind != M_TRY_RECV) || to->result != 1 || to->value != op->value ||
-                !model_minimal(m, &s, to))
+            if ((to->kind != M_RECV && to->kind != M_TRY_RECV) || to->result != 1 ||
+                to->value != op->value || !model_minimal(m, &s, to))
                 continue;
             struct model_state both = next;
             both.done[h]++;
@@ -694,8 +700,8 @@ static void model_print(struct test *t, const struct model *m)
     for (int g = 0; g < MODEL_GOROUTINES; g++)
         for (int i = 0; i < MODEL_OPS; i++) {
             const struct model_op *op = &m->ops[g][i];
-            test_note(t, "goroutine %d: %u to %u: %s %d -> %d", g, op->called, op->returned, names[op->kind],
-                      op->value, op->result);
+            test_note(t, "goroutine %d: %u to %u: %s %d -> %d", g, op->called, op->returned,
+                      names[op->kind], op->value, op->result);
         }
 }
 
@@ -735,7 +741,8 @@ TEST(chan, histories_are_those_of_a_queue)
     }
 }
 
-/* ---- Costs -------------------------------------------------------------------------------------------- */
+/* ---- Costs
+ * -------------------------------------------------------------------------------------------- */
 
 /* Instructions of one turn, by the clock that counts them. */
 #define COST(n, ...)                                                                               \

@@ -1,14 +1,16 @@
 /*
  * tests/lang_go_programs.c - programs that the Go people wrote to try their channels, in C.
  *
- * SOURCES. golang/go test/chan: sieve1.go, select3.go, fifo.go, nonblock.go, doubleselect.go, powser1.go (after M. D.
- * McIlroy, "Squinting at Power Series"); the Computer Language Benchmarks Game: thread-ring, chameneos-redux. perm.go,
- * which must not compile, is tests/compile_fail/chan.c: C has no send-only types.
+ * SOURCES. golang/go test/chan: sieve1.go, select3.go, fifo.go, nonblock.go, doubleselect.go,
+ * powser1.go (after M. D. McIlroy, "Squinting at Power Series"); the Computer Language Benchmarks
+ * Game: thread-ring, chameneos-redux. perm.go, which must not compile, is
+ * tests/compile_fail/chan.c: C has no send-only types.
  */
 #include <tests/test.h>
 #include <rt/rt.h>
 
-/* ---- sieve1.go ---------------------------------------------------------------------------------------- */
+/* ---- sieve1.go
+ * ---------------------------------------------------------------------------------------- */
 
 static void generate(chan(int) out, chan(int) quit)
 {
@@ -61,7 +63,8 @@ TEST(go_programs, prime_sieve)
     chan_close(quit);
 }
 
-/* ---- select3.go: what blocks and what doesn't ----------------------------------------------------------- */
+/* ---- select3.go: what blocks and what doesn't
+ * ----------------------------------------------------------- */
 
 enum outcome { BLOCKED, DONE, PANICKED };
 
@@ -78,7 +81,8 @@ static void try_it(struct trial *k)
     __atomic_store_n(&k->outcome, e == NULL ? DONE : PANICKED, __ATOMIC_RELEASE);
 }
 
-/* What becomes of fn(c): it is given a millisecond and many turns, and left where it is if it waits. */
+/* What becomes of fn(c): it is given a millisecond and many turns, and left where it is if it
+ * waits. */
 static enum outcome outcome_of(void (*fn)(chan(int)), chan(int) c)
 {
     struct trial *k = gc_new(struct trial);
@@ -234,7 +238,8 @@ TEST(go_programs, select3_blocking_matrix)
     EXPECT_EQ(t, outcome_of(do_select_recv_and_nil, closed_chan(0)), DONE);
 }
 
-/* ---- fifo.go -------------------------------------------------------------------------------------------- */
+/* ---- fifo.go
+ * -------------------------------------------------------------------------------------------- */
 
 static void fifo_link(chan(int) c, int want, chan(int) in, chan(int) out, unsigned *wrong)
 {
@@ -266,7 +271,8 @@ TEST(go_programs, fifo)
     EXPECT_EQ(t, wrong, 0);
 }
 
-/* ---- nonblock.go ---------------------------------------------------------------------------------------- */
+/* ---- nonblock.go
+ * ---------------------------------------------------------------------------------------- */
 
 static void receiver(chan(int) c, chan(bool) strobe, unsigned *wrong)
 {
@@ -308,7 +314,8 @@ TEST(go_programs, nonblocking)
     EXPECT_EQ(t, wrong, 0);
 }
 
-/* ---- doubleselect.go: a value goes to one of four channels, never to two -------------------------------- */
+/* ---- doubleselect.go: a value goes to one of four channels, never to two
+ * -------------------------------- */
 
 struct four {
     gc(chan(int)) c[4];
@@ -348,7 +355,8 @@ static void close_after(chan(int) out, chan(bool) done, int n)
 TEST(go_programs, doubleselect)
 {
     enum { N = 20000 };
-    struct four f = {.c = {chan_make(int, 0), chan_make(int, 0), chan_make(int, 0), chan_make(int, 0)}};
+    struct four f = {
+        .c = {chan_make(int, 0), chan_make(int, 0), chan_make(int, 0), chan_make(int, 0)}};
     chan(int) out = chan_make(int, 0);
     chan(bool) done = chan_make(bool, 0);
     char *seen = gc_make(char, N);
@@ -366,7 +374,8 @@ TEST(go_programs, doubleselect)
     EXPECT_EQ(t, twice, 0);
 }
 
-/* ---- thread-ring ---------------------------------------------------------------------------------------- */
+/* ---- thread-ring
+ * ---------------------------------------------------------------------------------------- */
 
 static void ring_member(int me, chan(long) in, chan(long) out, chan(int) winner)
 {
@@ -394,7 +403,8 @@ TEST(go_programs, thread_ring)
     EXPECT_EQ(t, chan_recv(winner), PASSES % MEMBERS + 1);
 }
 
-/* ---- chameneos-redux ------------------------------------------------------------------------------------- */
+/* ---- chameneos-redux
+ * ------------------------------------------------------------------------------------- */
 
 enum colour { BLUE, RED, YELLOW };
 
@@ -462,7 +472,8 @@ static void live(struct place *p, struct chameneos *me)
 TEST(go_programs, chameneos)
 {
     enum { MEETINGS = 5000, N = 10 };
-    static const enum colour colours[N] = {BLUE, RED, YELLOW, RED, YELLOW, BLUE, RED, YELLOW, RED, BLUE};
+    static const enum colour colours[N] = {BLUE, RED, YELLOW, RED, YELLOW,
+                                           BLUE, RED, YELLOW, RED, BLUE};
     struct place p = {.left = MEETINGS};
     struct chameneos all[N];
     int met = 0, met_self = 0;
@@ -487,7 +498,8 @@ TEST(go_programs, chameneos)
     EXPECT_EQ(t, met_self, 0);
 }
 
-/* ---- Dining philosophers ---------------------------------------------------------------------------------- */
+/* ---- Dining philosophers
+ * ---------------------------------------------------------------------------------- */
 
 struct table {
     struct rt_mutex forks[5];
@@ -531,7 +543,8 @@ TEST(go_programs, philosophers)
         EXPECT_EQ(t, k.meals[i], 500);
 }
 
-/* ---- powser1.go: a power series is a process that sends its coefficients, one for each request ------------- */
+/* ---- powser1.go: a power series is a process that sends its coefficients, one for each request
+ * ------------- */
 
 struct rat {
     int64_t n, d;

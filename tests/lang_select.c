@@ -1,5 +1,6 @@
 /*
- * tests/lang_select.c - select: what is chosen, in which order things are evaluated, how it is left, what it costs.
+ * tests/lang_select.c - select: what is chosen, in which order things are evaluated, how it is
+ * left, what it costs.
  */
 #include <tests/test.h>
 #include <lang/chan.h>
@@ -31,7 +32,8 @@ static void until_waiting(struct rt_chan *c, unsigned kind)
     }
 }
 
-/* ---- What is chosen ----------------------------------------------------------------------------------- */
+/* ---- What is chosen
+ * ----------------------------------------------------------------------------------- */
 
 TEST(select, default_if_nothing_can_go_on)
 {
@@ -89,7 +91,8 @@ static double chi_square(const unsigned *seen, size_t n, unsigned total)
     return sum;
 }
 
-/* Each of the cases that can go on has equal odds; idle cases between them change nothing. Limits: p = 1e-6. */
+/* Each of the cases that can go on has equal odds; idle cases between them change nothing. Limits:
+ * p = 1e-6. */
 TEST(select, choice_is_uniform)
 {
     enum { N = 6000 };
@@ -319,7 +322,8 @@ TEST(select, send_on_closed_panics)
     EXPECT(t, queues_are_empty(chan_raw(other)));
 }
 
-/* ---- Evaluation --------------------------------------------------------------------------------------- */
+/* ---- Evaluation
+ * --------------------------------------------------------------------------------------- */
 
 static char order[32];
 static unsigned n_order;
@@ -370,7 +374,8 @@ TEST(select, evaluates_all_once_and_in_order)
     EXPECT(t, ok);
 }
 
-/* The value sent is the one at the time of evaluation, even if its variable changes while the select waits. */
+/* The value sent is the one at the time of evaluation, even if its variable changes while the
+ * select waits. */
 static void change_and_receive(int *v, chan(int) c, chan(int) out)
 {
     until_waiting(chan_raw(c), RT_SELECT_SEND);
@@ -405,7 +410,8 @@ TEST(select, values_are_copied)
     EXPECT_EQ(t, got.a[0] + got.a[7], 9);
 }
 
-/* ---- Leaving it ---------------------------------------------------------------------------------------- */
+/* ---- Leaving it
+ * ---------------------------------------------------------------------------------------- */
 
 static int returns_from(chan(int) c)
 {
@@ -479,7 +485,8 @@ out:
     EXPECT_EQ(t, x, 118);
 }
 
-/* ---- rt_select ------------------------------------------------------------------------------------------ */
+/* ---- rt_select
+ * ------------------------------------------------------------------------------------------ */
 
 TEST(select, counted_at_run_time)
 {
@@ -514,7 +521,8 @@ TEST(select, counted_at_run_time)
     EXPECT_EQ(t, rt_select(cases, N, false, NULL), -1);
 }
 
-/* ---- Many at once --------------------------------------------------------------------------------------- */
+/* ---- Many at once
+ * --------------------------------------------------------------------------------------- */
 
 #define CROSS_CHANS 4
 #define CROSS_GOROUTINES 8
@@ -645,7 +653,8 @@ static void mover(chan(int) a, chan(int) b, chan(int) quit, chan(int) done)
 /* The default means that nothing could go on at one moment, not at several [select.3]. */
 TEST(select, default_sees_all_channels_at_one_moment)
 {
-    chan(int) a = chan_make(int, 2), b = chan_make(int, 2), quit = chan_make(int, 0), done = chan_make(int, 1);
+    chan(int) a = chan_make(int, 2), b = chan_make(int, 2), quit = chan_make(int, 0),
+              done = chan_make(int, 1);
     chan(int) idle = chan_make(int, 0); /* a long way from a to b */
     unsigned defaults = 0, seen = 0, turns = rt_gomaxprocs(0) > 1 ? 100000 : 1000;
 
@@ -695,11 +704,13 @@ TEST(select, default_sees_all_channels_at_one_moment)
     EXPECT_EQ(t, seen, turns);
 }
 
-/* ---- Costs ---------------------------------------------------------------------------------------------- */
+/* ---- Costs
+ * ---------------------------------------------------------------------------------------------- */
 
 TEST_OPTS(select, cost_of_default, .icount_only = true)
 {
-    chan(long) a = chan_make(long, 1), b = chan_make(long, 1), c = chan_make(long, 1), d = chan_make(long, 1);
+    chan(long) a = chan_make(long, 1), b = chan_make(long, 1), c = chan_make(long, 1),
+               d = chan_make(long, 1);
     long x;
     int hits = 0;
     int64_t start = rt_nanotime();
@@ -726,7 +737,8 @@ TEST_OPTS(select, cost_of_default, .icount_only = true)
 
 TEST_OPTS(select, cost_of_ready, .icount_only = true)
 {
-    chan(long) a = chan_make(long, 800), b = chan_make(long, 8), c = chan_make(long, 800), d = chan_make(long, 8);
+    chan(long) a = chan_make(long, 800), b = chan_make(long, 8), c = chan_make(long, 800),
+               d = chan_make(long, 8);
     long x, sum = 0;
 
     for (int i = 0; i < 800; i++) {
@@ -768,7 +780,8 @@ static void server(chan(long) a, chan(long) quit)
 /* A select of 4 that waits, with the plain send that completes it, and both switches. */
 TEST_OPTS(select, cost_of_blocking, .icount_only = true)
 {
-    chan(long) a = chan_make(long, 0), b = chan_make(long, 0), c = chan_make(long, 0), d = chan_make(long, 0);
+    chan(long) a = chan_make(long, 0), b = chan_make(long, 0), c = chan_make(long, 0),
+               d = chan_make(long, 0);
     long x, sum = 0;
     int64_t start;
 

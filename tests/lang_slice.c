@@ -160,7 +160,8 @@ TEST(slice, bounds_panic_with_go_s_texts)
     expect(t, catch_panic(read_at, s, 5), "runtime error: index out of range [5] with length 3");
     expect(t, catch_panic(read_at, s, 3), "runtime error: index out of range [3] with length 3");
     expect(t, catch_panic(read_at, s, -1), "runtime error: index out of range [-1]");
-    expect(t, catch_panic(cut, s, 0, 11), "runtime error: slice bounds out of range [:11] with capacity 3");
+    expect(t, catch_panic(cut, s, 0, 11),
+           "runtime error: slice bounds out of range [:11] with capacity 3");
     expect(t, catch_panic(cut, s, 2, 1), "runtime error: slice bounds out of range [2:1]");
     expect(t, catch_panic(cut, s, -1, 1), "runtime error: slice bounds out of range [-1:]");
     expect(t, catch_panic(cut, s, 0, -1), "runtime error: slice bounds out of range [:-1]");

@@ -1,5 +1,6 @@
 /*
- * tests/lang_time.c - sleeping, timers, tickers: never early, in order, stop and reset say the truth.
+ * tests/lang_time.c - sleeping, timers, tickers: never early, in order, stop and reset say the
+ * truth.
  */
 #include <tests/test.h>
 #include <lib/atomic.h>
@@ -29,7 +30,8 @@ static void note_at(chan(int) c, int me, int64_t when, int64_t first, unsigned *
     chan_send(c, me);
 }
 
-/* Sleepers wake by their times, whatever the order in which they lay down: on one core, where all are in one heap. */
+/* Sleepers wake by their times, whatever the order in which they lay down: on one core, where all
+ * are in one heap. */
 TEST(time, sleepers_wake_in_order)
 {
     enum { N = 20 };

@@ -1,5 +1,6 @@
 /*
- * tests/sched_sync.c - mutex, rwmutex, cond, wait group, once, semaphore, pool: exclusion, order, fairness, misuse.
+ * tests/sched_sync.c - mutex, rwmutex, cond, wait group, once, semaphore, pool: exclusion, order,
+ * fairness, misuse.
  */
 #include <tests/test.h>
 #include <lib/bits.h>
@@ -19,7 +20,8 @@ static void until_queued(struct rt_sync_queue *q, size_t n)
     }
 }
 
-/* ---- Mutex -------------------------------------------------------------------------------------------- */
+/* ---- Mutex
+ * -------------------------------------------------------------------------------------------- */
 
 struct guarded {
     struct rt_mutex m;
@@ -112,7 +114,8 @@ static void hog(struct rt_mutex *m, const bool *stop, struct rt_waitgroup *wg)
     rt_wg_done(wg);
 }
 
-/* A goroutine that never lets go for long can't keep others out: each of 20 turns is got within a bounded time. */
+/* A goroutine that never lets go for long can't keep others out: each of 20 turns is got within a
+ * bounded time. */
 TEST(mutex, nobody_starves)
 {
     struct rt_mutex m = {0};
@@ -153,14 +156,16 @@ TEST_DIES(mutex, unlock_of_unlocked_is_fatal, 2, "^fatal error: sync: unlock of 
     unlock_twice(t);
 }
 
-TEST_DIES(rwmutex, runlock_of_unlocked_is_fatal, 2, "^fatal error: sync: RUnlock of unlocked RWMutex$")
+TEST_DIES(rwmutex, runlock_of_unlocked_is_fatal, 2,
+          "^fatal error: sync: RUnlock of unlocked RWMutex$")
 {
     struct rt_rwmutex rw = {0};
 
     rt_rwmutex_runlock(&rw);
 }
 
-TEST_DIES(rwmutex, unlock_of_unlocked_is_fatal, 2, "^fatal error: sync: Unlock of unlocked RWMutex$")
+TEST_DIES(rwmutex, unlock_of_unlocked_is_fatal, 2,
+          "^fatal error: sync: Unlock of unlocked RWMutex$")
 {
     struct rt_rwmutex rw = {0};
 
@@ -181,7 +186,8 @@ TEST_OPTS(mutex, cost_when_free, .icount_only = true)
     EXPECT_LE(t, n, 15);
 }
 
-/* ---- Reader/writer ------------------------------------------------------------------------------------ */
+/* ---- Reader/writer
+ * ------------------------------------------------------------------------------------ */
 
 static void rw_worker(struct guarded *g, int turns, uint64_t seed)
 {
@@ -226,7 +232,8 @@ TEST(rwmutex, many_readers_or_one_writer)
     EXPECT_EQ(t, g.rw.leaving, 0);
 }
 
-static void rw_note(struct rt_rwmutex *rw, bool writes, char *order, unsigned *n, char me, struct rt_waitgroup *wg)
+static void rw_note(struct rt_rwmutex *rw, bool writes, char *order, unsigned *n, char me,
+                    struct rt_waitgroup *wg)
 {
     if (writes)
         rt_rwmutex_lock(rw);
@@ -271,7 +278,8 @@ TEST(rwmutex, writers_are_preferred_and_readers_not_starved)
     rt_rwmutex_unlock(&rw);
 }
 
-/* ---- Condition ---------------------------------------------------------------------------------------- */
+/* ---- Condition
+ * ---------------------------------------------------------------------------------------- */
 
 struct meeting {
     struct rt_mutex m;
@@ -375,7 +383,8 @@ TEST(cond, bounded_buffer)
     EXPECT_EQ(t, b.sum_in, b.sum_out);
 }
 
-/* ---- Wait group --------------------------------------------------------------------------------------- */
+/* ---- Wait group
+ * --------------------------------------------------------------------------------------- */
 
 static void wait_and_count(struct rt_waitgroup *wg, unsigned *n, struct rt_waitgroup *done)
 {
@@ -460,7 +469,8 @@ TEST(waitgroup, misuse_panics)
         EXPECT_STR(t, "sync: WaitGroup misuse: Add called concurrently with Wait", e->message);
 }
 
-/* ---- Once --------------------------------------------------------------------------------------------- */
+/* ---- Once
+ * --------------------------------------------------------------------------------------------- */
 
 static unsigned runs;
 static bool finished;
@@ -516,7 +526,8 @@ TEST(once, runs_once_and_all_wait_for_it)
     EXPECT_EQ(t, runs, 1);
 }
 
-/* ---- Semaphore ---------------------------------------------------------------------------------------- */
+/* ---- Semaphore
+ * ---------------------------------------------------------------------------------------- */
 
 static void take_nth(struct rt_sema *s, int *order, unsigned *n, int me)
 {
@@ -550,7 +561,8 @@ TEST(sema, counts_and_is_first_come_first_served)
     EXPECT_EQ(t, s.queue.count, 1);
 }
 
-/* ---- Pool --------------------------------------------------------------------------------------------- */
+/* ---- Pool
+ * --------------------------------------------------------------------------------------------- */
 
 struct item {
     uint64_t owner;

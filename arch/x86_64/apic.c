@@ -1,9 +1,9 @@
 /*
  * arch/x86_64/apic.c - the local interrupt controller: IPIs, end of interrupt, the one-shot timer.
  *
- * xAPIC by memory, x2APIC by MSR where the cpu has it. The timer is the TSC deadline where there is one, else
- * the APIC's counter, whose rate apic_timer_calibrate() measures against the cycle counter.
- * SOURCES. Intel SDM 3A chapter 11 (register offsets, ICR format, x2APIC MSRs).
+ * xAPIC by memory, x2APIC by MSR where the cpu has it. The timer is the TSC deadline where there is
+ * one, else the APIC's counter, whose rate apic_timer_calibrate() measures against the cycle
+ * counter. SOURCES. Intel SDM 3A chapter 11 (register offsets, ICR format, x2APIC MSRs).
  */
 #include <lib/assert.h>
 #include <lib/print.h>
@@ -86,7 +86,8 @@ void apic_eoi(void)
 void apic_send(uint32_t to, uint32_t command)
 {
     if (x2apic) {
-        __asm__ volatile("mfence; lfence" ::: "memory"); /* an x2APIC write is not ordered with stores */
+        __asm__ volatile("mfence; lfence" ::
+                             : "memory"); /* an x2APIC write is not ordered with stores */
         wrmsr(MSR_X2APIC + APIC_ICR / 16, (uint64_t)to << 32 | command);
         return;
     }
@@ -106,7 +107,8 @@ void arch_ipi(unsigned cpu, enum arch_ipi what)
 
 /* ---- Timer ---- */
 
-/* Counts both for as long as clock_init() spins: it calls this before and after with the cycle counter. */
+/* Counts both for as long as clock_init() spins: it calls this before and after with the cycle
+ * counter. */
 void apic_timer_calibrate(void)
 {
     static uint64_t start_cycles;

@@ -2,9 +2,9 @@
  * arch/x86_64/arch_impl.h - the inline half of arch.h for x86-64.
  *
  * Per-cpu data. Every PERCPU variable lives in section .bss.percpu, so it starts as zero. The boot
- * cpu uses the section itself; each other cpu gets a zeroed copy, and its GS base is the distance from
- * the section to the copy. So %gs:variable works everywhere, from the first instruction in C, and
- * cpu_ptr() is one add.
+ * cpu uses the section itself; each other cpu gets a zeroed copy, and its GS base is the distance
+ * from the section to the copy. So %gs:variable works everywhere, from the first instruction in C,
+ * and cpu_ptr() is one add.
  */
 #pragma once
 
@@ -39,9 +39,9 @@ struct arch_context {
 };
 
 /* ---- Per cpu ----
- * this_cpu() is for scalars and scalar fields only. gcc 12 loses the segment of some accesses to elements of an
- * array in a named address space (seen at -O2, in a loop-free function): arrays go by this_cpu_ptr(), and
- * tools/lint.sh looks for the other form. */
+ * this_cpu() is for scalars and scalar fields only. gcc 12 loses the segment of some accesses to
+ * elements of an array in a named address space (seen at -O2, in a loop-free function): arrays go
+ * by this_cpu_ptr(), and tools/lint.sh looks for the other form. */
 #define PERCPU(type, name) RT_SECTION(".bss.percpu") __typeof__(type) percpu_##name
 #define DECLARE_PERCPU(type, name) extern __typeof__(type) percpu_##name
 #define this_cpu(name) (*(__seg_gs __typeof__(percpu_##name) *)(uintptr_t)&percpu_##name)
@@ -194,12 +194,13 @@ static inline void arch_step_off(void)
 
 /*
  * The switch itself: the compiler saves what is live (everything is clobbered), we push the frame
- * pointer and a return address. mxcsr and the x87 control word belong to the goroutine by the ABI; they
- * are switched only by the frame path, as nothing in this ABI changes them (docs/sched.md).
+ * pointer and a return address. mxcsr and the x87 control word belong to the goroutine by the ABI;
+ * they are switched only by the frame path, as nothing in this ABI changes them (docs/sched.md).
  */
 void context_entry(void); /* entry.S: pops entry and arg */
 
-static inline void arch_context_init(struct arch_context *ctx, void *top, void (*entry)(void *), void *arg)
+static inline void arch_context_init(struct arch_context *ctx, void *top, void (*entry)(void *),
+                                     void *arg)
 {
     uintptr_t *sp = (uintptr_t *)((uintptr_t)top & ~UINT64_C(15)) - 4;
 
@@ -227,8 +228,9 @@ static inline void arch_switch(struct arch_context *from, struct arch_context *t
                      : "+D"(from), "+S"(to)
                      :
                      : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
-                       "r15", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
-                       "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "memory", "cc");
+                       "r15", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+                       "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15",
+                       "memory", "cc");
 }
 
 static RT_ALWAYS_INLINE void arch_touch_stack(void)

@@ -1,20 +1,20 @@
 /*
  * arch/x86_64/clock.c - nanoseconds since boot from the cycle counter; the calendar clock.
  *
- * WHAT. The counter's rate comes from CPUID 15h, or is measured for CALIBRATE_NS against the HPET, the ACPI
- * timer or the old timer chip, in this order, and refined against the same reference as time goes by: every
- * interrupt that comes later than the next refinement is due measures the rate since boot, which is better
- * the longer it took.
+ * WHAT. The counter's rate comes from CPUID 15h, or is measured for CALIBRATE_NS against the HPET,
+ * the ACPI timer or the old timer chip, in this order, and refined against the same reference as
+ * time goes by: every interrupt that comes later than the next refinement is due measures the rate
+ * since boot, which is better the longer it took.
  *
  * INVARIANTS
- * [clock.1] arch_nanotime() never goes back, on no cpu and between no two: a refinement keeps the value of the
- *           moment and changes the rate from there on.
- * [clock.2] Readers see one consistent {cycles, ns, rate}: odd `version` means that it is being changed.
- * [clock.3] The moment of a change is taken after `version` is odd: a reader that still used the old rate read the counter
- *           before it. Else a virtual cpu that is held up just then lets others go on with the old rate for
- *           milliseconds, and the new rate, if lower, would take them back.
- * LOCKING. One writer: the boot cpu's timer interrupt. Readers retry.
- * SOURCES. IA-PC HPET specification 1.0a; ACPI 6.5 4.8.3.3 (PM timer); Intel 8254 data sheet.
+ * [clock.1] arch_nanotime() never goes back, on no cpu and between no two: a refinement keeps the
+ * value of the moment and changes the rate from there on. [clock.2] Readers see one consistent
+ * {cycles, ns, rate}: odd `version` means that it is being changed. [clock.3] The moment of a
+ * change is taken after `version` is odd: a reader that still used the old rate read the counter
+ *           before it. Else a virtual cpu that is held up just then lets others go on with the old
+ * rate for milliseconds, and the new rate, if lower, would take them back. LOCKING. One writer: the
+ * boot cpu's timer interrupt. Readers retry. SOURCES. IA-PC HPET specification 1.0a;
+ * ACPI 6.5 4.8.3.3 (PM timer); Intel 8254 data sheet.
  */
 #include <lib/assert.h>
 #include <lib/atomic.h>
@@ -116,7 +116,8 @@ static void rate_set(uint64_t ns_per_cycle)
 
     store_seq_cst(&now.version, now.version + 1); /* before the counter is read [clock.3] */
     uint64_t cycles = arch_cycles();
-    int64_t ns = now.ns + (int64_t)((unsigned __int128)(cycles - now.cycles) * now.ns_per_cycle >> 32);
+    int64_t ns =
+        now.ns + (int64_t)((unsigned __int128)(cycles - now.cycles) * now.ns_per_cycle >> 32);
     now.cycles = cycles;
     now.ns = ns;
     now.ns_per_cycle = ns_per_cycle;
@@ -137,7 +138,8 @@ static uint64_t rate_of(uint64_t ns, uint64_t cycles)
 void clock_init(const struct acpi_info *acpi)
 {
     struct cpuid l15 = cpuid(0, 0).a >= 0x15 ? cpuid(0x15, 0) : (struct cpuid){0};
-    uint64_t known_hz = l15.a != 0 && l15.b != 0 && l15.c != 0 ? (uint64_t)l15.c * l15.b / l15.a : 0;
+    uint64_t known_hz =
+        l15.a != 0 && l15.b != 0 && l15.c != 0 ? (uint64_t)l15.c * l15.b / l15.a : 0;
 
     now.cycles = arch_cycles();
     now.ns_per_cycle = UINT64_C(1) << 32;
@@ -163,8 +165,8 @@ void clock_init(const struct acpi_info *acpi)
     uint64_t cycles = arch_cycles() - cycles_first;
     apic_timer_calibrate();
     now.cycles = cycles_first;
-    now.ns_per_cycle = known_hz != 0 ? (UINT64_C(1000000000) << 32) / known_hz
-                                     : rate_of((uint64_t)ns, cycles);
+    now.ns_per_cycle =
+        known_hz != 0 ? (UINT64_C(1000000000) << 32) / known_hz : rate_of((uint64_t)ns, cycles);
     refine_every = known_hz != 0 || !have ? 0 : REFINE_FIRST_NS;
     refine_at = refine_every;
 }
@@ -178,7 +180,8 @@ int64_t arch_nanotime(void)
         uint64_t t = arch_cycles();
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         if (RT_LIKELY(!(version & 1) && load_relaxed(&now.version) == version)) {
-            uint64_t passed = t > cycles ? t - cycles : 0; /* another cpu may have moved the base past us */
+            uint64_t passed =
+                t > cycles ? t - cycles : 0; /* another cpu may have moved the base past us */
             return ns + (int64_t)((unsigned __int128)passed * rate >> 32);
         }
         arch_cpu_relax();
@@ -186,8 +189,8 @@ int64_t arch_nanotime(void)
 }
 
 /*
- * The rate since boot is better than the first guess, but the sum since boot must not jump: the new rate is
- * such that the error so far is worked off over the next period.
+ * The rate since boot is better than the first guess, but the sum since boot must not jump: the new
+ * rate is such that the error so far is worked off over the next period.
  */
 void clock_refine(void)
 {
@@ -277,7 +280,8 @@ static int64_t rtc_seconds(void)
     if (!(mode & 2))
         a[2] = (uint8_t)(a[2] % 12 + (pm ? 12 : 0));
     int64_t century = a[6] >= 19 && a[6] <= 22 ? a[6] : 20;
-    return days_from_date(century * 100 + a[5], a[4], a[3]) * 86400 + a[2] * 3600 + a[1] * 60 + a[0];
+    return days_from_date(century * 100 + a[5], a[4], a[3]) * 86400 + a[2] * 3600 + a[1] * 60 +
+           a[0];
 }
 
 int64_t arch_walltime_ns(void)

@@ -1,14 +1,15 @@
 /*
  * arch/x86_64/cpu.c - one cpu's descriptor tables, its trap stacks, and what it can do.
  *
- * WHAT. Each cpu has its own GDT (the TSS descriptor in it can't be shared) and TSS; all share one IDT.
+ * WHAT. Each cpu has its own GDT (the TSS descriptor in it can't be shared) and TSS; all share one
+ * IDT.
  *
  * INVARIANTS
- * [cpu.1] Every vector has an IST stack, by kind: 1 interrupts, 2 page fault, 3 double fault, 4 NMI,
- *         5 machine check, 6 other faults, 7 debug and breakpoint. So [arch.1] holds, and a fault inside a
- *         handler of another kind still has a stack to report on.
- * [cpu.2] Nothing is gated on a feature without a fallback: the list in cpu_features says what was found.
- * SOURCES. Intel SDM 3A: 6.14 (64-bit exceptions, IST), 2.5 (control registers), 3.5 (descriptors).
+ * [cpu.1] Every vector has an IST stack, by kind: 1 interrupts, 2 page fault, 3 double fault, 4
+ * NMI, 5 machine check, 6 other faults, 7 debug and breakpoint. So [arch.1] holds, and a fault
+ * inside a handler of another kind still has a stack to report on. [cpu.2] Nothing is gated on a
+ * feature without a fallback: the list in cpu_features says what was found. SOURCES. Intel SDM
+ * 3A: 6.14 (64-bit exceptions, IST), 2.5 (control registers), 3.5 (descriptors).
  */
 #include <arch/arch.h>
 #include <lib/assert.h>
@@ -50,16 +51,26 @@ static struct idt_gate idt[256] RT_ALIGNED(16); /* [I] */
 static uintptr_t ist_tops[ARCH_MAX_CPUS][8];    /* [I] index 0: the scheduler stack */
 
 const char *const cpu_fault_names[32] = {
-    [0] = "divide error",         [1] = "debug",
-    [2] = "NMI",                  [3] = "breakpoint",
-    [4] = "overflow",             [5] = "bound range",
-    [6] = "undefined instruction", [7] = "no FPU",
-    [8] = "double fault",         [10] = "invalid TSS",
-    [11] = "segment not present", [12] = "stack segment",
-    [13] = "general protection",  [14] = "page fault",
-    [16] = "x87 error",           [17] = "alignment check",
-    [18] = "machine check",       [19] = "SIMD error",
-    [20] = "virtualization",      [21] = "control protection",
+    [0] = "divide error",
+    [1] = "debug",
+    [2] = "NMI",
+    [3] = "breakpoint",
+    [4] = "overflow",
+    [5] = "bound range",
+    [6] = "undefined instruction",
+    [7] = "no FPU",
+    [8] = "double fault",
+    [10] = "invalid TSS",
+    [11] = "segment not present",
+    [12] = "stack segment",
+    [13] = "general protection",
+    [14] = "page fault",
+    [16] = "x87 error",
+    [17] = "alignment check",
+    [18] = "machine check",
+    [19] = "SIMD error",
+    [20] = "virtualization",
+    [21] = "control protection",
 };
 
 static unsigned ist_of(unsigned vector)
@@ -81,7 +92,8 @@ static unsigned ist_of(unsigned vector)
     }
 }
 
-/* Under icount every instruction takes the same time, so equal loops take equal time, to the cycle. */
+/* Under icount every instruction takes the same time, so equal loops take equal time, to the cycle.
+ */
 static bool looks_like_icount(void)
 {
     uint64_t took[4];
@@ -124,7 +136,8 @@ void cpu_features_detect(void)
     f->hypervisor = l1.c & (1u << 31);
     if (f->hypervisor) {
         struct cpuid hv = cpuid(0x40000000, 0);
-        f->tcg = hv.b == 0x54474354 && hv.c == 0x43544743 && hv.d == 0x47435447; /* "TCGTCGTCGTCG" */
+        f->tcg =
+            hv.b == 0x54474354 && hv.c == 0x43544743 && hv.d == 0x47435447; /* "TCGTCGTCGTCG" */
     }
     f->icount = f->tcg && looks_like_icount();
 }
@@ -172,7 +185,8 @@ static void control_registers_init(void)
     if (f->smap)
         cr4 |= 1u << 21;
     write_cr4(cr4);
-    write_cr0((read_cr0() | 0x10022) & ~UINT64_C(0x6000000c)); /* WP, NE, MP; caches on, no EM, no TS */
+    write_cr0((read_cr0() | 0x10022) &
+              ~UINT64_C(0x6000000c)); /* WP, NE, MP; caches on, no EM, no TS */
     if (f->nx)
         wrmsr(MSR_EFER, rdmsr(MSR_EFER) | 0x800);
     __asm__ volatile("fninit" ::: "memory");

@@ -1,11 +1,10 @@
 /*
  * arch/x86_64/ioapic.c - interrupt lines: which one reaches which cpu by which vector.
  *
- * A line is a global system interrupt; the 16 old ISA lines may be wired elsewhere and with other polarity,
- * as the MADT's overrides say. Vector = VECTOR_IRQ + the number the program used. All lines are masked until
- * somebody asks; the old PICs are masked for ever.
- * LOCKING. Set up and changed on one cpu at a time, under irq_lock.
- * SOURCES. Intel 82093AA data sheet; ACPI 6.5 5.2.12.
+ * A line is a global system interrupt; the 16 old ISA lines may be wired elsewhere and with other
+ * polarity, as the MADT's overrides say. Vector = VECTOR_IRQ + the number the program used. All
+ * lines are masked until somebody asks; the old PICs are masked for ever. LOCKING. Set up and
+ * changed on one cpu at a time, under irq_lock. SOURCES. Intel 82093AA data sheet; ACPI 6.5 5.2.12.
  */
 #include <lib/assert.h>
 #include <lib/spinlock.h>
@@ -43,7 +42,8 @@ static void ioapic_write(size_t i, uint32_t reg, uint32_t v)
 
 static void pics_off(void)
 {
-    out8(0x20, 0x11); /* moved away from the cpu's own vectors first: a stray one must be harmless */
+    out8(0x20,
+         0x11); /* moved away from the cpu's own vectors first: a stray one must be harmless */
     out8(0xa0, 0x11);
     out8(0x21, VECTOR_PIC);
     out8(0xa1, VECTOR_PIC + 8);
@@ -79,7 +79,8 @@ static uint32_t wiring(unsigned irq, uint32_t *flags)
     for (size_t i = 0; i < tables->n_overrides; i++) {
         if (tables->overrides[i].irq != irq)
             continue;
-        unsigned polarity = tables->overrides[i].flags & 3, trigger = tables->overrides[i].flags >> 2 & 3;
+        unsigned polarity = tables->overrides[i].flags & 3,
+                 trigger = tables->overrides[i].flags >> 2 & 3;
         *flags = (polarity == 3 ? ENTRY_LOW : 0) | (trigger == 3 ? ENTRY_LEVEL : 0);
         return tables->overrides[i].gsi;
     }

@@ -1,22 +1,21 @@
 /*
  * arch/x86_64/paging.c - the kernel's only address space.
  *
- * WHAT. Builds the final page tables from the boot cpu's early ones, and maps pages afterwards. The map:
- *     ffffffff80000000  the image, wherever it was loaded: text r-x, rodata r--, data rw-
- *     ffff800000000000  direct map of RAM (RAM only), rw-; the image's text and rodata r-- there too
- *     ffffc00000000000  devices and firmware tables; wired stacks
- *     ffffd00000000000  goroutine stacks, by page
- *     ffffe00000000000  large objects that physical memory can't place in one piece
- *     the low half      empty, but for the trampoline while cpus start
+ * WHAT. Builds the final page tables from the boot cpu's early ones, and maps pages afterwards. The
+ * map: ffffffff80000000  the image, wherever it was loaded: text r-x, rodata r--, data rw-
+ *     ffff800000000000  direct map of RAM (RAM only), rw-; the image's text and rodata r-- there
+ * too ffffc00000000000  devices and firmware tables; wired stacks ffffd00000000000  goroutine
+ * stacks, by page ffffe00000000000  large objects that physical memory can't place in one piece the
+ * low half      empty, but for the trampoline while cpus start
  *
  * INVARIANTS
- * [page_table.1] No page is writable and executable, through any address. Outside the image's text nothing
- *     is executable (where the cpu can forbid it).
- * [page_table.2] A table, once linked, is never freed; so a walk needs no lock.
- * [page_table.3] Windows that come and go (stacks, vmap) are not global: a CR3 reload forgets them.
+ * [page_table.1] No page is writable and executable, through any address. Outside the image's text
+ * nothing is executable (where the cpu can forbid it). [page_table.2] A table, once linked, is
+ * never freed; so a walk needs no lock. [page_table.3] Windows that come and go (stacks, vmap) are
+ * not global: a CR3 reload forgets them.
  *
- * LOCKING. table_lock (rank PAGE_TABLE) guards linking new tables. A leaf is written by the owner of its
- * address alone: one aligned 8-byte store, which the cpu's walker sees whole or not at all.
+ * LOCKING. table_lock (rank PAGE_TABLE) guards linking new tables. A leaf is written by the owner
+ * of its address alone: one aligned 8-byte store, which the cpu's walker sees whole or not at all.
  * SOURCES. Intel SDM 3A 4.5 (4-level paging), 4.10 (TLBs).
  */
 #include <arch/arch.h>
@@ -48,8 +47,8 @@ extern char image_start[], text_start[], text_end[], rodata_start[], rodata_end[
 
 static pte_t root[512] RT_ALIGNED(4096); /* in the image: below 4 GiB, as a starting cpu needs it */
 static struct spinlock table_lock = SPINLOCK_INIT(RANK_PAGE_TABLE);
-static pte_t nx_bit;                   /* [I] PTE_NX, or 0 on a cpu without it */
-static uintptr_t image_slide;          /* [I] virtual - physical of the image */
+static pte_t nx_bit;                             /* [I] PTE_NX, or 0 on a cpu without it */
+static uintptr_t image_slide;                    /* [I] virtual - physical of the image */
 static uintptr_t device_next = ARCH_DEVICE_BASE; /* guarded by table_lock */
 static uintptr_t wired_next = WIRED_BASE;        /* guarded by table_lock */
 static const struct boot_range *ram_ranges;      /* [I] NULL while the early tables hold */
@@ -97,11 +96,12 @@ static pte_t *entry_at(uintptr_t va, unsigned level, bool make)
 }
 
 /* Map a range with the largest pages that fit. Boot, or table_lock held. False: out of memory. */
-static bool map_range(uintptr_t va, paddr_t pa, uint64_t bytes, enum arch_prot prot, uint64_t largest,
-                      bool global)
+static bool map_range(uintptr_t va, paddr_t pa, uint64_t bytes, enum arch_prot prot,
+                      uint64_t largest, bool global)
 {
     pte_t bits = leaf_bits(prot, global);
-    uint64_t next_size = largest >= PAGE_2M ? PAGE_2M : ~UINT64_C(0); /* where larger pages may begin */
+    uint64_t next_size =
+        largest >= PAGE_2M ? PAGE_2M : ~UINT64_C(0); /* where larger pages may begin */
 
     while (bytes > 0) {
         uint64_t size = PAGE_4K;
@@ -123,7 +123,8 @@ static bool map_range(uintptr_t va, paddr_t pa, uint64_t bytes, enum arch_prot p
             ASSERT(!(*entry & PTE_P));
             store_release(entry++, (pa + run) | bits | (level > 1 ? PTE_LARGE : 0));
             run += size;
-        } while (--left > 0 && bytes - run >= size && (level > 1 || ((va + run) | (pa + run)) % next_size != 0));
+        } while (--left > 0 && bytes - run >= size &&
+                 (level > 1 || ((va + run) | (pa + run)) % next_size != 0));
         va += run;
         pa += run;
         bytes -= run;
@@ -290,7 +291,8 @@ volatile void *arch_device_map(paddr_t pa, size_t bytes)
     return pa + bytes > pa ? device_map(pa, bytes) : NULL;
 }
 
-/* Firmware tables lie anywhere, and nobody says how long they are: what isn't RAM is mapped as asked. */
+/* Firmware tables lie anywhere, and nobody says how long they are: what isn't RAM is mapped as
+ * asked. */
 const void *phys_map_any(RT_UNUSED void *ctx, uint64_t pa, size_t bytes)
 {
     if (ram_ranges == NULL)

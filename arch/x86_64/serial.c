@@ -1,11 +1,11 @@
 /*
  * arch/x86_64/serial.c - the console device (16550 on COM1) and the ways to end a run.
  *
- * Output is polled and works from the first instruction in C: no table, no interrupt, no memory. A port
- * that isn't there is noticed once and then never waited for. Input raises IRQ 4; whoever
- * reads it takes the bytes by arch_console_get(). A byte that waits when serial_init() turns the FIFOs on is lost, only
- * one (there is no room for more, if nobody reads it): tools/run.sh sends a NUL ahead.
- * SOURCES. National Semiconductor PC16550D data sheet.
+ * Output is polled and works from the first instruction in C: no table, no interrupt, no memory. A
+ * port that isn't there is noticed once and then never waited for. Input raises IRQ 4; whoever
+ * reads it takes the bytes by arch_console_get(). A byte that waits when serial_init() turns the
+ * FIFOs on is lost, only one (there is no room for more, if nobody reads it): tools/run.sh sends a
+ * NUL ahead. SOURCES. National Semiconductor PC16550D data sheet.
  */
 #include <lib/atomic.h>
 #include <lib/knobs.h>
@@ -42,8 +42,8 @@ void serial_init(void)
     out8(UART_DATA, 1);
     out8(UART_IER, 0);
     out8(UART_LCR, LCR_8N1); /* 8 bits, no parity, 1 stop bit */
-    out8(UART_FCR, 0x07); /* FIFOs on and empty */
-    out8(UART_MCR, 0x0b); /* DTR, RTS, and OUT2, which lets interrupts through */
+    out8(UART_FCR, 0x07);    /* FIFOs on and empty */
+    out8(UART_MCR, 0x0b);    /* DTR, RTS, and OUT2, which lets interrupts through */
 }
 
 /* Wait until the FIFO is empty; a transmitter that never drains is given up. */
@@ -139,8 +139,8 @@ RT_NORETURN void arch_exit(int status)
 {
     arch_irq_off();
     /*
-     * QEMU's exit device makes 2v + 1 of v. 1 is also QEMU's own failure, and 128 and more also mean a
-     * signal, so what doesn't fit between is read from the last line (tools/run.sh, STATUS).
+     * QEMU's exit device makes 2v + 1 of v. 1 is also QEMU's own failure, and 128 and more also
+     * mean a signal, so what doesn't fit between is read from the last line (tools/run.sh, STATUS).
      */
     bool by_line = (status & 255) > 62;
     if (by_line) {

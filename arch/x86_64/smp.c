@@ -1,17 +1,18 @@
 /*
  * arch/x86_64/smp.c - starting the other cpus (ap.S is the code they start with).
  *
- * Each cpu that the MADT lists gets INIT, then, 200 us later, a SIPI, and a second one if it hasn't come after a while:
- * all at once. They number themselves as they arrive (lock xadd), and everything that a number needs, stacks and
- * per-cpu data, was made before; so they share nothing, wait for nobody, and halt until the scheduler starts. A cpu that
- * does not come in time is reported and left out; should it come later, its number is too large and it halts for ever.
+ * Each cpu that the MADT lists gets INIT, then, 200 us later, a SIPI, and a second one if it hasn't
+ * come after a while: all at once. They number themselves as they arrive (lock xadd), and
+ * everything that a number needs, stacks and per-cpu data, was made before; so they share nothing,
+ * wait for nobody, and halt until the scheduler starts. A cpu that does not come in time is
+ * reported and left out; should it come later, its number is too large and it halts for ever.
  *
  * INVARIANTS
- * [smp.1] A cpu's number is its place in the order of arrival; 0 is the boot cpu. Numbers are dense, and nothing that
- *         a cpu does before it has its number touches per-cpu data.
- * ORDERING. ap_ready[number] is released by the cpu, after apic_id_of_cpu[number], and acquired by the boot cpu.
- * REJECTED. Numbers in the MADT's order: a cpu would have to wait for the others, spinning, and 254 that spin starve the
- * boot cpu of an emulator with two host cores (10 s instead of 1).
+ * [smp.1] A cpu's number is its place in the order of arrival; 0 is the boot cpu. Numbers are
+ * dense, and nothing that a cpu does before it has its number touches per-cpu data. ORDERING.
+ * ap_ready[number] is released by the cpu, after apic_id_of_cpu[number], and acquired by the boot
+ * cpu. REJECTED. Numbers in the MADT's order: a cpu would have to wait for the others, spinning,
+ * and 254 that spin starve the boot cpu of an emulator with two host cores (10 s instead of 1).
  * SOURCES. Intel SDM 3A 8.4 (MP initialization).
  */
 #include <lib/assert.h>
@@ -29,10 +30,11 @@ extern char ap_gdt_ptr[], ap_far[], ap_cr0[], ap_cr3[], ap_cr4[], ap_efer[], ap_
 extern char percpu_start[], percpu_end[];
 void ap_main(uint32_t arrival);
 
-uintptr_t ap_stack_tops[ARCH_MAX_CPUS]; /* [I] by arrival: ap.S starts on it; the scheduler's stack */
-uint32_t ap_arrived;                    /* [a] arrivals so far; ap.S counts it up */
-static bool ap_ready[ARCH_MAX_CPUS];    /* [a] by number */
-static unsigned n_cpus = 1;             /* [I] after arch_start_cpus() */
+uintptr_t
+    ap_stack_tops[ARCH_MAX_CPUS];    /* [I] by arrival: ap.S starts on it; the scheduler's stack */
+uint32_t ap_arrived;                 /* [a] arrivals so far; ap.S counts it up */
+static bool ap_ready[ARCH_MAX_CPUS]; /* [a] by number */
+static unsigned n_cpus = 1;          /* [I] after arch_start_cpus() */
 
 unsigned arch_cpu_count(void)
 {
@@ -83,12 +85,14 @@ static unsigned wanted_list(uint32_t *ids)
         if (id == apic_id_of_cpu[0] || !acpi_info.cpus[i].enabled)
             continue;
         if (id > 254 && !cpu_features.x2apic) {
-            boot_complain("ACPI MADT", "cpu with APIC id %u can't be reached without x2APIC; left out", id);
+            boot_complain("ACPI MADT",
+                          "cpu with APIC id %u can't be reached without x2APIC; left out", id);
             continue;
         }
         if (n == most) {
             if (knobs.maxcpus == 0)
-                boot_complain("ACPI MADT", "more than %u cpus; the rest is left out", ARCH_MAX_CPUS);
+                boot_complain("ACPI MADT", "more than %u cpus; the rest is left out",
+                              ARCH_MAX_CPUS);
             break;
         }
         ids[n++] = id;
@@ -125,7 +129,8 @@ static bool came(uint32_t id, unsigned n)
 
 static void percpu_make(unsigned id)
 {
-    size_t pages = (size_t)align_up((uint64_t)(percpu_end - percpu_start), ARCH_PAGE_BYTES) / ARCH_PAGE_BYTES;
+    size_t pages =
+        (size_t)align_up((uint64_t)(percpu_end - percpu_start), ARCH_PAGE_BYTES) / ARCH_PAGE_BYTES;
     uintptr_t area = wired_stack_make(pages) - pages * ARCH_PAGE_BYTES;
     arch_percpu_offset[id] = area - (uintptr_t)percpu_start;
 }
@@ -155,7 +160,8 @@ unsigned arch_start_cpus(paddr_t low_page)
     for (unsigned i = 0; i < n; i++)
         apic_send(ids[i], sipi);
     unsigned first = n;
-    if (!wait_ready(n, 20000000 + (int64_t)n * 1000000)) { /* cpus that run already ignore a second one */
+    if (!wait_ready(n, 20000000 +
+                           (int64_t)n * 1000000)) { /* cpus that run already ignore a second one */
         for (unsigned i = 0; i < n; i++)
             if (!came(ids[i], n))
                 apic_send(ids[i], sipi);

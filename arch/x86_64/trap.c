@@ -1,9 +1,9 @@
 /*
  * arch/x86_64/trap.c - what happens between a stub and its handler, and reports about frames.
  *
- * The order of trust: a page fault may be a stack that grows; else a fault may be the program's own and
- * becomes its panic (lang/fault.c decides); else the runtime is broken and fatal_frame() ends the run.
- * LOCKING. None: handlers run with interrupts off on this cpu's trap stacks [arch.2].
+ * The order of trust: a page fault may be a stack that grows; else a fault may be the program's own
+ * and becomes its panic (lang/fault.c decides); else the runtime is broken and fatal_frame() ends
+ * the run. LOCKING. None: handlers run with interrupts off on this cpu's trap stacks [arch.2].
  */
 #include <arch/arch.h>
 #include <lib/assert.h>
@@ -24,8 +24,9 @@ _Static_assert(sizeof(struct arch_frame) == 448, "entry.S pushes 448 bytes");
 #define PF_PRESENT 1u /* error code: the page was there, the access was not allowed */
 
 static PERCPU(bool, in_page_fault);
-static PERCPU(uint8_t, stop_request);                   /* [a] set before an NMI that means "stop for ever" */
-PERCPU(const struct arch_frame *, arch_stopped_frame); /* [a] where the cpu stood; pairs in arch_stop_other_cpus */
+static PERCPU(uint8_t, stop_request); /* [a] set before an NMI that means "stop for ever" */
+PERCPU(const struct arch_frame *,
+       arch_stopped_frame); /* [a] where the cpu stood; pairs in arch_stop_other_cpus */
 
 static bool in_stack_window(uintptr_t va)
 {
@@ -42,18 +43,21 @@ static void page_fault(struct arch_frame *f)
     this_cpu(in_page_fault) = false; /* what follows may not return */
     if (maybe_stack && arch_on_stack_fault(f, f->cr2))
         return;
-    if (arch_on_fault(f, (f->error & PF_PRESENT) ? ARCH_FAULT_PROTECTION : ARCH_FAULT_ACCESS, f->cr2))
+    if (arch_on_fault(f, (f->error & PF_PRESENT) ? ARCH_FAULT_PROTECTION : ARCH_FAULT_ACCESS,
+                      f->cr2))
         return;
     fatal_frame(f, "unexpected page fault: %s of %#lx (%s)",
-                (f->error & 16) ? "execution" : (f->error & 2) ? "write" : "read",
+                (f->error & 16)  ? "execution"
+                : (f->error & 2) ? "write"
+                                 : "read",
                 (unsigned long)f->cr2, (f->error & PF_PRESENT) ? "not allowed" : "not mapped");
 }
 
 static void exception(struct arch_frame *f)
 {
     static const uint8_t kinds[32] = {
-        [0] = ARCH_FAULT_DIVIDE,     [6] = ARCH_FAULT_ILLEGAL, [VECTOR_GP] = ARCH_FAULT_PROTECTION,
-        [12] = ARCH_FAULT_PROTECTION, [16] = ARCH_FAULT_FLOAT, [19] = ARCH_FAULT_FLOAT,
+        [0] = ARCH_FAULT_DIVIDE,      [6] = ARCH_FAULT_ILLEGAL, [VECTOR_GP] = ARCH_FAULT_PROTECTION,
+        [12] = ARCH_FAULT_PROTECTION, [16] = ARCH_FAULT_FLOAT,  [19] = ARCH_FAULT_FLOAT,
         [17] = ARCH_FAULT_ALIGN,
     };
     bool programs = f->vector == 0 || kinds[f->vector] != 0;
@@ -71,7 +75,8 @@ static void nmi(struct arch_frame *f)
     if (load_acquire(this_cpu_ptr(stop_request)))
         for (;;)
             __asm__ volatile("cli; hlt");
-    fatal_frame(f, "NMI"); /* all cpus may have got it: one reports, and no second NMI reaches the others */
+    fatal_frame(
+        f, "NMI"); /* all cpus may have got it: one reports, and no second NMI reaches the others */
 }
 
 void trap_dispatch(struct arch_frame *f)
@@ -125,9 +130,11 @@ void trap_dispatch(struct arch_frame *f)
 }
 
 /* ---- Frames ---- */
-void arch_frame_push_call(struct arch_frame *f, void (*fn)(uintptr_t, uintptr_t), uintptr_t a, uintptr_t b)
+void arch_frame_push_call(struct arch_frame *f, void (*fn)(uintptr_t, uintptr_t), uintptr_t a,
+                          uintptr_t b)
 {
-    uintptr_t *sp = (uintptr_t *)((f->rsp - 128) & ~UINT64_C(15)); /* past whatever was being built there */
+    uintptr_t *sp =
+        (uintptr_t *)((f->rsp - 128) & ~UINT64_C(15)); /* past whatever was being built there */
 
     *--sp = f->rip; /* fn's return address, so that a backtrace shows where it happened */
     f->rsp = (uintptr_t)sp;

@@ -103,8 +103,8 @@ static inline uint64_t read_cr2(void)
 #define VECTOR_GP 13
 #define VECTOR_PF 14
 #define VECTOR_MC 18
-#define VECTOR_PIC 0x20     /* 16 vectors: the old controllers, masked; a stray one is ignored */
-#define VECTOR_IRQ 0x30     /* + line, up to IRQ_LINES */
+#define VECTOR_PIC 0x20 /* 16 vectors: the old controllers, masked; a stray one is ignored */
+#define VECTOR_IRQ 0x30 /* + line, up to IRQ_LINES */
 #define IRQ_LINES 160u
 #define VECTOR_TIMER 0xf0
 /* ARCH_VECTOR_RESCHED 0xf1 */
@@ -113,7 +113,8 @@ static inline uint64_t read_cr2(void)
 
 /* ---- What the boot cpu found out; cpu.c ---- */
 struct cpu_features {
-    bool nx, smep, smap, umip, pge, gib_pages, x2apic, tsc_deadline, rdrand, rdseed, erms, tcg, icount;
+    bool nx, smep, smap, umip, pge, gib_pages, x2apic, tsc_deadline, rdrand, rdseed, erms, tcg,
+        icount;
     bool fsgsbase, hypervisor;
     unsigned phys_bits;
     char vendor[13];
@@ -121,8 +122,8 @@ struct cpu_features {
 extern struct cpu_features cpu_features; /* [I] */
 
 void cpu_features_detect(void);
-void cpu_init(unsigned id);                /* this cpu's GDT, TSS, IDT, control registers, GS base */
-void cpu_stacks_make(unsigned id);         /* its IST and scheduler stacks; panics if out of memory */
+void cpu_init(unsigned id);        /* this cpu's GDT, TSS, IDT, control registers, GS base */
+void cpu_stacks_make(unsigned id); /* its IST and scheduler stacks; panics if out of memory */
 uintptr_t cpu_sched_stack_top(unsigned id);
 extern const char *const cpu_fault_names[32];
 
@@ -133,16 +134,17 @@ struct boot_image_range {
 void paging_init(const struct boot_range *ram, size_t n, paddr_t image_paddr);
 paddr_t paging_root(void);
 paddr_t image_paddr(const void *image_address); /* where a symbol of the image lies in memory */
-void paging_map_low_page(paddr_t page);   /* identity, executable: the trampoline */
-void paging_unmap_low(void);              /* empties the low half again */
+void paging_map_low_page(paddr_t page);         /* identity, executable: the trampoline */
+void paging_unmap_low(void);                    /* empties the low half again */
 volatile void *device_map(paddr_t pa, size_t bytes); /* uncached, for ever; NULL: no memory */
-const void *phys_map_any(void *ctx, uint64_t pa, size_t bytes); /* a phys_reader over RAM and tables */
+const void *phys_map_any(void *ctx, uint64_t pa,
+                         size_t bytes); /* a phys_reader over RAM and tables */
 /* One wired stack of `pages` pages with an unmapped page below; returns its top. */
 uintptr_t wired_stack_make(size_t pages);
 
 /* ---- apic.c ---- */
-void apic_init(paddr_t lapic_paddr);  /* boot cpu: map and enable */
-void apic_init_cpu(void);             /* each cpu */
+void apic_init(paddr_t lapic_paddr); /* boot cpu: map and enable */
+void apic_init_cpu(void);            /* each cpu */
 uint32_t apic_id(void);
 void apic_eoi(void);
 void apic_send(uint32_t apic_id, uint32_t command); /* low word of the ICR */

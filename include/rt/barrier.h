@@ -1,14 +1,14 @@
 /*
  * rt/barrier.h - the inline half of the write barrier: how a collected pointer is stored.
  *
- * gc_set() and its kin (rt/gc.h) end here; programs do not call these themselves. While no collection
- * marks, a store is a compare, a branch not taken and the store. While one does, the slow half
- * (gc/barrier.c) first shades the pointer that is about to be overwritten [bar.1].
+ * gc_set() and its kin (rt/gc.h) end here; programs do not call these themselves. While no
+ * collection marks, a store is a compare, a branch not taken and the store. While one does, the
+ * slow half (gc/barrier.c) first shades the pointer that is about to be overwritten [bar.1].
  *
- * Between the compare and the store the world must not stop: the flag could change. The two are a restartable
- * range: the addresses [start, end) of every such pair of instructions are in section rt_rseq, and whoever stops
- * or deschedules a core that is inside one moves it back to the start (lib/rseq.h) [bar.2]. A store that
- * faults (a null or wild slot) is the program's panic.
+ * Between the compare and the store the world must not stop: the flag could change. The two are a
+ * restartable range: the addresses [start, end) of every such pair of instructions are in section
+ * rt_rseq, and whoever stops or deschedules a core that is inside one moves it back to the start
+ * (lib/rseq.h) [bar.2]. A store that faults (a null or wild slot) is the program's panic.
  */
 #pragma once
 

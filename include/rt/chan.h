@@ -1,17 +1,18 @@
 /*
  * rt/chan.h - channels: typed queues between goroutines, and select.
  *
- * chan(T) is the type of a channel of T: the same type in every file, different for different T, so that a value, a
- * channel or a variable of the wrong type does not compile. T is any type but an array (put it in a struct) or one with
- * const on top; up to 64 KiB. Elements are copied in and copied out, and may hold references to
- * collected objects. A channel is a collected object itself: in a collected struct it is a gc(chan(T)) field, in a
- * global a gc_root(chan(T), name); a local is a plain chan(T). NULL is a channel that nobody ever serves.
+ * chan(T) is the type of a channel of T: the same type in every file, different for different T, so
+ * that a value, a channel or a variable of the wrong type does not compile. T is any type but an
+ * array (put it in a struct) or one with const on top; up to 64 KiB. Elements are copied in and
+ * copied out, and may hold references to collected objects. A channel is a collected object itself:
+ * in a collected struct it is a gc(chan(T)) field, in a global a gc_root(chan(T), name); a local is
+ * a plain chan(T). NULL is a channel that nobody ever serves.
  *
- * Behaviour is that of the Go specification ("Send statements", "Receive operator", "Close", "Select
- * statements"), and so is the memory order: what happened before a send is visible after its receive; what
- * happened before a close is visible to who receives because of it; the k-th receive from a channel of capacity C
- * happens before the end of the (k+C)-th send.
- * Panics: "send on closed channel", "close of closed channel", "close of nil channel", "makechan: size out of
+ * Behaviour is that of the Go specification ("Send statements", "Receive operator", "Close",
+ * "Select statements"), and so is the memory order: what happened before a send is visible after
+ * its receive; what happened before a close is visible to who receives because of it; the k-th
+ * receive from a channel of capacity C happens before the end of the (k+C)-th send. Panics: "send
+ * on closed channel", "close of closed channel", "close of nil channel", "makechan: size out of
  * range".
  * Context: a goroutine.
  */
@@ -29,7 +30,8 @@ struct rt_chan; /* what a chan(T) really points to */
 
 /*
  * chan(int) c = chan_make(int, capacity);
- * capacity    elements that fit in; 0: a send waits for its receiver. Below 0 or too large: a panic.
+ * capacity    elements that fit in; 0: a send waits for its receiver. Below 0 or too large: a
+ * panic.
  */
 #define rt_chan_make(T, capacity)                                                                  \
     __extension__({                                                                                \
@@ -40,15 +42,17 @@ struct rt_chan; /* what a chan(T) really points to */
         (rt_chan(T)) rt_chan_make_raw(RT_TYPE(T), (capacity));                                     \
     })
 
-/* chan_send(c, value);  waits until a receiver or the buffer takes the value. NULL: for ever. Closed: a panic. */
+/* chan_send(c, value);  waits until a receiver or the buffer takes the value. NULL: for ever.
+ * Closed: a panic. */
 #define rt_chan_send(c, ...) RT_CHAN_SEND_(RT_UNIQUE(rt_chan_), c, __VA_ARGS__)
 
 /* T v = chan_recv(c);  waits for a value; once closed and drained, zero. NULL: for ever. */
 #define rt_chan_recv(c) RT_CHAN_RECV_(RT_UNIQUE(rt_chan_), c)
 
 /*
- * bool ok = chan_recv_ok(c, lvalue);  true with a value; false, and lvalue zeroed, once closed and drained.
- * lvalue must have the element's very type. A gc() field does not compile: receive into a local, then gc_set.
+ * bool ok = chan_recv_ok(c, lvalue);  true with a value; false, and lvalue zeroed, once closed and
+ * drained. lvalue must have the element's very type. A gc() field does not compile: receive into a
+ * local, then gc_set.
  */
 #define rt_chan_recv_ok(c, lvalue) RT_CHAN_RECV_OK_(RT_UNIQUE(rt_chan_), c, lvalue)
 
@@ -56,19 +60,22 @@ struct rt_chan; /* what a chan(T) really points to */
 #define rt_chan_try_send(c, ...) RT_CHAN_TRY_SEND_(RT_UNIQUE(rt_chan_), c, __VA_ARGS__)
 
 /*
- * bool got = chan_try_recv(c, lvalue);  false if a receive would wait (lvalue is left alone), or if the channel is
- * closed and drained (lvalue is zeroed; chan_closed(c) tells the two apart).
+ * bool got = chan_try_recv(c, lvalue);  false if a receive would wait (lvalue is left alone), or if
+ * the channel is closed and drained (lvalue is zeroed; chan_closed(c) tells the two apart).
  */
 #define rt_chan_try_recv(c, lvalue) RT_CHAN_TRY_RECV_(RT_UNIQUE(rt_chan_), c, lvalue)
 
 /* No more sends: what is in the buffer can still be received, then receives return zero at once. */
 #define rt_chan_close(c) __extension__({ rt_chan_close_raw(RT_CHAN_RAW_(c)); })
 
-#define rt_chan_len(c) __extension__({ rt_chan_len_raw(RT_CHAN_RAW_(c)); })       /* size_t: in the buffer now */
-#define rt_chan_cap(c) __extension__({ rt_chan_cap_raw(RT_CHAN_RAW_(c)); })       /* size_t */
-#define rt_chan_closed(c) __extension__({ rt_chan_closed_raw(RT_CHAN_RAW_(c)); }) /* bool; NULL: false */
+#define rt_chan_len(c)                                                                             \
+    __extension__({ rt_chan_len_raw(RT_CHAN_RAW_(c)); }) /* size_t: in the buffer now */
+#define rt_chan_cap(c) __extension__({ rt_chan_cap_raw(RT_CHAN_RAW_(c)); }) /* size_t */
+#define rt_chan_closed(c)                                                                          \
+    __extension__({ rt_chan_closed_raw(RT_CHAN_RAW_(c)); }) /* bool; NULL: false */
 
-/* chan_range (v, c) { ... }  declares v; one turn for each value, until closed and drained. c is evaluated once. */
+/* chan_range (v, c) { ... }  declares v; one turn for each value, until closed and drained. c is
+ * evaluated once. */
 #define rt_chan_range(v, c) RT_CHAN_RANGE_(RT_UNIQUE(rt_chan_), v, c)
 
 /*
@@ -79,12 +86,13 @@ struct rt_chan; /* what a chan(T) really points to */
  *     on_send (c, value)           { ... }
  *     on_default                   { ... }
  * }
- * Runs one case that can go on: which one is chance, each with equal odds. If none can, the default case; if
- * there is none, waits. No cases: waits for ever. A closed channel can be received from, and sending on it panics
- * if that case is chosen. A NULL channel never can.
- * Channels and values are evaluated once, in order, before anything is chosen; lvalues only in the chosen case. At most
- * 16 cases; values sent up to 64 bytes (rt_select() for more). Nothing but cases may stand in the body. break and
- * continue leave the select; goto may continue an outer loop. Cases may hold a go_select of their own.
+ * Runs one case that can go on: which one is chance, each with equal odds. If none can, the default
+ * case; if there is none, waits. No cases: waits for ever. A closed channel can be received from,
+ * and sending on it panics if that case is chosen. A NULL channel never can. Channels and values
+ * are evaluated once, in order, before anything is chosen; lvalues only in the chosen case. At most
+ * 16 cases; values sent up to 64 bytes (rt_select() for more). Nothing but cases may stand in the
+ * body. break and continue leave the select; goto may continue an outer loop. Cases may hold a
+ * go_select of their own.
  */
 #define rt_go_select RT_SELECT_FOR_
 #define rt_on_recv(lvalue, c) RT_ON_RECV_(__COUNTER__, lvalue, c)
@@ -96,12 +104,11 @@ struct rt_chan; /* what a chan(T) really points to */
 /*
  * The same for cases that are counted at run time.
  * chan    any chan(T), or struct rt_chan * of chan_raw(); NULL never becomes ready
- * elem    where the value to send is, or where to put the one received; NULL drops it. It is one element of the
- *         channel's type: here nobody checks that
- * block   false: returns -1 if none can go on
- * ok      may be NULL; after a receive: false if it was for the channel being closed
- * Returns the index of the case that went on. With no cases and block: waits for ever. No other core gets at the
- * channels' locks meanwhile, so keep n below some 64 where that matters.
+ * elem    where the value to send is, or where to put the one received; NULL drops it. It is one
+ * element of the channel's type: here nobody checks that block   false: returns -1 if none can go
+ * on ok      may be NULL; after a receive: false if it was for the channel being closed Returns the
+ * index of the case that went on. With no cases and block: waits for ever. No other core gets at
+ * the channels' locks meanwhile, so keep n below some 64 where that matters.
  */
 struct rt_select_case {
     void *chan; /* a struct rt_chan *; void * so that any chan(T) goes in as it is */
@@ -112,8 +119,9 @@ int rt_select(struct rt_select_case *cases, size_t n, bool block, bool *ok);
 
 #define rt_chan_raw(c) __extension__({ RT_CHAN_RAW_(c); }) /* struct rt_chan * */
 
-/* ---- How: the calls behind the macros -------------------------------------------------------------
- * Elements of 1 to 8 bytes travel as one word, in registers, zero-extended. Others by address. */
+/* ---- How: the calls behind the macros
+ * ------------------------------------------------------------- Elements of 1 to 8 bytes travel as
+ * one word, in registers, zero-extended. Others by address. */
 
 struct rt_chan_word {
     uint64_t word;
@@ -127,7 +135,8 @@ struct rt_chan_word rt_chan_recv_word(struct rt_chan *c);
 bool rt_chan_recv_elem(struct rt_chan *c, void *elem);
 bool rt_chan_try_send_word(struct rt_chan *c, uint64_t word);
 bool rt_chan_try_send_elem(struct rt_chan *c, const void *elem);
-struct rt_chan_word rt_chan_try_recv_word(struct rt_chan *c); /* ok: 1 value, 0 closed, 2 would wait */
+struct rt_chan_word
+rt_chan_try_recv_word(struct rt_chan *c); /* ok: 1 value, 0 closed, 2 would wait */
 bool rt_chan_try_recv_elem(struct rt_chan *c, void *elem);
 void rt_chan_close_raw(struct rt_chan *c);
 size_t rt_chan_len_raw(const struct rt_chan *c);
@@ -142,13 +151,12 @@ void rt_chan_put(void *dst, const void *src, size_t bytes);
 #define RT_CHAN_IS_WORD_(x) (sizeof(x) - 1 < 8)
 #define RT_CHAN_FIT_(x) (sizeof(x) <= 8 ? sizeof(x) : 0)
 
-
 #define RT_CHAN_TO_WORD_(id, x)                                                                    \
     uint64_t id##_word = 0;                                                                        \
     __builtin_memcpy(&id##_word, &(x), RT_CHAN_FIT_(x))
 
-/* The value of a call that may be left unused: clang warns of that inside another macro's argument, but not of a
- * volatile access. */
+/* The value of a call that may be left unused: clang warns of that inside another macro's argument,
+ * but not of a volatile access. */
 #ifdef __clang__
 #define RT_CHAN_RESULT_(x) (*(volatile __typeof__(x) *)&(x))
 #else
@@ -246,9 +254,10 @@ void rt_chan_put(void *dst, const void *src, size_t bytes);
         for (RT_CHAN_ELEM_(id##_r) v; RT_CHAN_RECV_OK_(id, id##_r, v);)
 
 /*
- * One go_select: on the stack of the goroutine that runs it, not cleared. A side is what a case waits for: the address
- * of the count in the channel that says whether a receive, or a send, can go on (struct rt_chan begins with 8 bytes,
- * then these two); below 24 if the channel is NULL. So looking at a case is one comparison.
+ * One go_select: on the stack of the goroutine that runs it, not cleared. A side is what a case
+ * waits for: the address of the count in the channel that says whether a receive, or a send, can go
+ * on (struct rt_chan begins with 8 bytes, then these two); below 24 if the channel is NULL. So
+ * looking at a case is one comparison.
  */
 #define RT_SELECT_CASES_MAX 16
 #define RT_SELECT_ELEM_MAX 64
@@ -293,17 +302,19 @@ RT_NORETURN RT_COLD void rt_select_too_many_cases(void);
 #define RT_ON_RECV_(num, lvalue, c) RT_ON_RECV_II_(num, lvalue, c)
 #define RT_ON_RECV_II_(num, lvalue, c)                                                             \
     if (__extension__(rt_select_turn_ == 1 ? RT_SELECT_NOTE_RECV_(c) : RT_SELECT_CHOSEN_ && ({     \
-                                                 RT_SELECT_TAKE_(num, lvalue, c);                  \
-                                                 1;                                                \
-                                             })))
+                                                                           RT_SELECT_TAKE_(        \
+                                                                               num, lvalue, c);    \
+                                                                           1;                      \
+                                                                       })))
 
 #define RT_ON_RECV_OK_(num, lvalue, ok_, c) RT_ON_RECV_OK_II_(num, lvalue, ok_, c)
 #define RT_ON_RECV_OK_II_(num, lvalue, ok_, c)                                                     \
     if (__extension__(rt_select_turn_ == 1 ? RT_SELECT_NOTE_RECV_(c) : RT_SELECT_CHOSEN_ && ({     \
-                                                 RT_SELECT_TAKE_(num, lvalue, c);                  \
-                                                 (ok_) = rt_select_.ok;                            \
-                                                 1;                                                \
-                                             })))
+                                                                           RT_SELECT_TAKE_(        \
+                                                                               num, lvalue, c);    \
+                                                                           (ok_) = rt_select_.ok;  \
+                                                                           1;                      \
+                                                                       })))
 
 #define RT_ON_RECV_DROP_(num, c)                                                                   \
     if (__extension__(rt_select_turn_ == 1 ? ({                                                    \

@@ -1,8 +1,8 @@
 /*
  * rt/compiler.h - attributes and lock annotations: one meaning on gcc and clang.
  *
- * Public headers and the runtime share it. Everything here vanishes, or has the same effect, on both
- * compilers; code above never asks which compiler it is.
+ * Public headers and the runtime share it. Everything here vanishes, or has the same effect, on
+ * both compilers; code above never asks which compiler it is.
  */
 #pragma once
 

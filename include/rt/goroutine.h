@@ -1,10 +1,10 @@
 /*
  * rt/goroutine.h - goroutines: starting them, giving way, sleeping, ending.
  *
- * A goroutine is a function that runs at the same time as its caller, on a stack of its own that grows on
- * demand. There may be a million. The runtime runs them on all cores and may interrupt one after any
- * instruction, so what goroutines share needs a channel (rt/chan.h), a lock (rt/sync.h) or an atomic.
- * Context of every call here: a goroutine.
+ * A goroutine is a function that runs at the same time as its caller, on a stack of its own that
+ * grows on demand. There may be a million. The runtime runs them on all cores and may interrupt one
+ * after any instruction, so what goroutines share needs a channel (rt/chan.h), a lock (rt/sync.h)
+ * or an atomic. Context of every call here: a goroutine.
  */
 #pragma once
 
@@ -12,16 +12,17 @@
 
 /* How a goroutine starts; zero means the default. */
 struct rt_go_opts {
-    size_t stack_bytes; /* address space for its stack; 0: 256 KiB. Memory is taken as it is touched */
-    const char *name;   /* shown in reports; a literal, or something that outlives the goroutine */
+    size_t
+        stack_bytes; /* address space for its stack; 0: 256 KiB. Memory is taken as it is touched */
+    const char *name; /* shown in reports; a literal, or something that outlives the goroutine */
 };
 
 /*
  * go(fn, args...);                 run fn(args...) in a new goroutine; its result is dropped
  * go_with(opts, fn, args...);      the same with struct rt_go_opts
- * fn and up to 6 arguments are evaluated now, from left to right, and converted as in a call. The wrong number or
- * type of arguments does not compile; together they take up to 512 bytes. Out of memory is a panic here.
- * What the caller wrote before is visible to the new goroutine.
+ * fn and up to 6 arguments are evaluated now, from left to right, and converted as in a call. The
+ * wrong number or type of arguments does not compile; together they take up to 512 bytes. Out of
+ * memory is a panic here. What the caller wrote before is visible to the new goroutine.
  */
 #define rt_go(...) RT_CALL(rt_go_checked_, (const struct rt_go_opts *)0, __VA_ARGS__)
 #define rt_go_with(opts, ...) RT_GO_WITH_(RT_UNIQUE(rt_go_), opts, __VA_ARGS__)
@@ -33,22 +34,26 @@ void rt_yield(void);
 void rt_sleep(int64_t ns);
 
 /*
- * End this goroutine; its deferred calls run first. From the goroutine of main: main never returns, the others go on,
- * and when they have ended too: "fatal error: no goroutines (main called runtime.Goexit) - deadlock!".
+ * End this goroutine; its deferred calls run first. From the goroutine of main: main never returns,
+ * the others go on, and when they have ended too: "fatal error: no goroutines (main called
+ * runtime.Goexit) - deadlock!".
  */
 _Noreturn void rt_goexit(void);
 
-uint64_t rt_goid(void);             /* number of this goroutine; main's is 1, none is used twice */
-size_t rt_num_goroutine(void);      /* goroutines of the program that have not ended */
-unsigned rt_num_cpu(void);          /* cores of this machine */
-unsigned rt_gomaxprocs(unsigned n); /* run on n cores at a time from now on; the old number. 0 only asks */
+uint64_t rt_goid(void);        /* number of this goroutine; main's is 1, none is used twice */
+size_t rt_num_goroutine(void); /* goroutines of the program that have not ended */
+unsigned rt_num_cpu(void);     /* cores of this machine */
+unsigned
+rt_gomaxprocs(unsigned n); /* run on n cores at a time from now on; the old number. 0 only asks */
 
 /* Nanoseconds since boot; never runs backwards, on any core. */
 int64_t rt_nanotime(void);
 
-/* ---- How ---------------------------------------------------------------------------------------- */
+/* ---- How ----------------------------------------------------------------------------------------
+ */
 
-/* What go() becomes: runs thunk(copy of args) in a new goroutine. entry_pc: the function, for reports. */
+/* What go() becomes: runs thunk(copy of args) in a new goroutine. entry_pc: the function, for
+ * reports. */
 void rt_go_spawn(const struct rt_go_opts *opts, rt_thunk thunk, const void *args, size_t bytes,
                  uintptr_t entry_pc);
 

@@ -1,9 +1,11 @@
 /*
- * rt/rt.h - the whole of Ingot, for programs: goroutines, channels, collected memory, defer and panic.
+ * rt/rt.h - the whole of Ingot, for programs: goroutines, channels, collected memory, defer and
+ * panic.
  *
- * The other headers here may be included one by one as well. Every name begins with rt_ or RT_; the short names (go,
- * chan, gc, defer, ...) are macros on top, which -DRT_NO_SHORT_NAMES leaves out.
- * gcc >= 12 and clang >= 14 (with -fblocks), gnu11 or later, -Og to -O3, LTO. Not -O0 on gcc (rt/call.h says why).
+ * The other headers here may be included one by one as well. Every name begins with rt_ or RT_; the
+ * short names (go, chan, gc, defer, ...) are macros on top, which -DRT_NO_SHORT_NAMES leaves out.
+ * gcc >= 12 and clang >= 14 (with -fblocks), gnu11 or later, -Og to -O3, LTO. Not -O0 on gcc
+ * (rt/call.h says why).
  */
 #pragma once
 

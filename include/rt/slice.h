@@ -4,11 +4,11 @@
  *     slice_type(int, ints);                     declares struct ints { int *p; size_t len, cap; }
  *     slice_type(gc(struct node *), nodes);      a slice of references
  *     struct ints s = {0};                       empty, and ready to use
- *     s = append(s, 1, 2, 3);  at(s, i) += 1;  struct ints t = sub(s, 1, 3);  slice_range (i, v, s) { ... }
- * The elements lie on the collected heap (or wherever p was pointed to); slices share them, as in Go. In a collected
- * struct a slice is a field gc(struct ints) items, written by gc_copy(&obj->items, &s, 1).
- * Panics: "index out of range [5] with length 3", "slice bounds out of range [:11] with capacity 10", and so on, each
- * after "runtime error: ".
+ *     s = append(s, 1, 2, 3);  at(s, i) += 1;  struct ints t = sub(s, 1, 3);  slice_range (i, v, s)
+ * { ... } The elements lie on the collected heap (or wherever p was pointed to); slices share them,
+ * as in Go. In a collected struct a slice is a field gc(struct ints) items, written by
+ * gc_copy(&obj->items, &s, 1). Panics: "index out of range [5] with length 3", "slice bounds out of
+ * range [:11] with capacity 10", and so on, each after "runtime error: ".
  */
 #pragma once
 
@@ -21,22 +21,26 @@
         size_t len, cap;                                                                           \
     }
 
-/* at(s, i): the i-th element, an lvalue; a panic unless 0 <= i < s.len. Each argument is evaluated once. */
+/* at(s, i): the i-th element, an lvalue; a panic unless 0 <= i < s.len. Each argument is evaluated
+ * once. */
 #define rt_at(s, i) RT_AT_(RT_UNIQUE(rt_at_), s, i)
 
-/* sub(s, lo, hi): elements lo to hi - 1, sharing memory. 0 <= lo <= hi <= s.cap, as in Go; else a panic. */
+/* sub(s, lo, hi): elements lo to hi - 1, sharing memory. 0 <= lo <= hi <= s.cap, as in Go; else a
+ * panic. */
 #define rt_sub(s, lo, hi) RT_SUB_(RT_UNIQUE(rt_sub_), s, lo, hi)
 
 /*
- * s = append(s, v...): s with the values behind it: in place if the capacity is there, else in a new array. The
- * values are of the element's type, or braced initialisers of it.
+ * s = append(s, v...): s with the values behind it: in place if the capacity is there, else in a
+ * new array. The values are of the element's type, or braced initialisers of it.
  */
 #define rt_append(s, ...) RT_APPEND_(RT_UNIQUE(rt_append_), s, __VA_ARGS__)
 
-/* slice_range (i, v, s) { ... }  declares size_t i and a copy v of each element; s is evaluated once. */
+/* slice_range (i, v, s) { ... }  declares size_t i and a copy v of each element; s is evaluated
+ * once. */
 #define rt_slice_range(i, v, s) RT_SLICE_RANGE_(RT_UNIQUE(rt_range_), i, v, s)
 
-/* ---- How ---------------------------------------------------------------------------------------- */
+/* ---- How ----------------------------------------------------------------------------------------
+ */
 
 RT_NORETURN RT_COLD void rt_panic_index(int64_t index, size_t len);
 RT_NORETURN RT_COLD void rt_panic_slice(int64_t lo, int64_t hi, size_t cap);
@@ -47,7 +51,8 @@ struct rt_slice_any {
     size_t len, cap;
 };
 
-/* *s gets room for n more elements: the same array, or a larger copy. Returns the place of the first new one. */
+/* *s gets room for n more elements: the same array, or a larger copy. Returns the place of the
+ * first new one. */
 void *rt_slice_grow(struct rt_slice_any *s, size_t n, struct rt_type *elem);
 
 #define RT_AT_(id, s, i) RT_AT_II_(id, s, i)

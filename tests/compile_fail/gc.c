@@ -1,4 +1,5 @@
-// What collected memory refuses: stores that go round gc_set, wrong types, copies of what holds references.
+// What collected memory refuses: stores that go round gc_set, wrong types, copies of what holds
+// references.
 #include <rt/rt.h>
 
 struct other {
@@ -47,160 +48,263 @@ struct node *fine(struct node *q, struct box *b, struct ints s, char *bytes)
 
 #ifdef CASE_1
 // EXPECT: read-only|const-qualified
-void f(struct node *n, struct node *q) { n->left = q; }
+void f(struct node *n, struct node *q)
+{
+    n->left = q;
+}
 #endif
 
 #ifdef CASE_2
 // EXPECT: read-only|const-qualified
-void f(struct node *n, struct node *q) { n->kids[2] = q; }
+void f(struct node *n, struct node *q)
+{
+    n->kids[2] = q;
+}
 #endif
 
 #ifdef CASE_3
 // EXPECT: read-only|const-qualified
-void f(struct outer *o, struct node *q) { o->in.left = q; }
+void f(struct outer *o, struct node *q)
+{
+    o->in.left = q;
+}
 #endif
 
 #ifdef CASE_4
 // EXPECT: read-only|const-qualified
-void f(struct node *a, struct node *b) { *a = *b; }
+void f(struct node *a, struct node *b)
+{
+    *a = *b;
+}
 #endif
 
 #ifdef CASE_5
 // EXPECT: read-only|const-qualified
-void f(struct node *n) { n->left++; }
+void f(struct node *n)
+{
+    n->left++;
+}
 #endif
 
 #ifdef CASE_6
 // EXPECT: read-only|const-qualified
-void f(struct node *n) { n->left += 1; }
+void f(struct node *n)
+{
+    n->left += 1;
+}
 #endif
 
 #ifdef CASE_7
 // EXPECT: read-only|const-qualified
-void f(struct node *q) { head.p = q; }
+void f(struct node *q)
+{
+    head.p = q;
+}
 #endif
 
 #ifdef CASE_8
 // EXPECT: read-only|const-qualified
-void f(struct node *q) { table.p[3] = q; }
+void f(struct node *q)
+{
+    table.p[3] = q;
+}
 #endif
 
 #ifdef CASE_9
 // EXPECT: read-only|const-qualified
-void f(struct node *q) { gc(struct node *) *r = gc_make_refs(struct node *, 3); r[0] = q; }
+void f(struct node *q)
+{
+    gc(struct node *) *r = gc_make_refs(struct node *, 3);
+    r[0] = q;
+}
 #endif
 
 #ifdef CASE_10
 // EXPECT: read-only|const-qualified
-void f(struct box *b, struct ints s) { b->items = s; }
+void f(struct box *b, struct ints s)
+{
+    b->items = s;
+}
 #endif
 
 #ifdef CASE_11
 // EXPECT: read-only|const-qualified
-void f(struct box *b) { b->items.len = 3; }
+void f(struct box *b)
+{
+    b->items.len = 3;
+}
 #endif
 
 #ifdef CASE_12
 // EXPECT: qualifier
-void f(struct node *n) { struct node **p = &n->left; (void)p; }
+void f(struct node *n)
+{
+    struct node **p = &n->left;
+    (void)p;
+}
 #endif
 
 #ifdef CASE_13
 // EXPECT: qualifier
-void f(struct node *n) { struct node **p = (struct node **)&n->left; (void)p; }
+void f(struct node *n)
+{
+    struct node **p = (struct node **)&n->left;
+    (void)p;
+}
 #endif
 
 #ifdef CASE_14
 // EXPECT: qualifier
-void take(struct node **p); void f(struct node *n) { take(&n->left); }
+void take(struct node **p);
+void f(struct node *n)
+{
+    take(&n->left);
+}
 #endif
 
 #ifdef CASE_15
 // EXPECT: incompatible
-void f(struct node *n, struct other *q) { gc_set(n->left, q); }
+void f(struct node *n, struct other *q)
+{
+    gc_set(n->left, q);
+}
 #endif
 
 #ifdef CASE_16
 // EXPECT: incompatible
-void f(struct node *n, int *q) { gc_set(n->left, q); }
+void f(struct node *n, int *q)
+{
+    gc_set(n->left, q);
+}
 #endif
 
 #ifdef CASE_17
 // EXPECT: integer|incompatible
-void f(struct node *n, long q) { gc_set(n->left, q); }
+void f(struct node *n, long q)
+{
+    gc_set(n->left, q);
+}
 #endif
 
 #ifdef CASE_18
 // EXPECT: a reference is a pointer
-void f(struct node *n) { gc_set(n->key, 3); }
+void f(struct node *n)
+{
+    gc_set(n->key, 3);
+}
 #endif
 
 #ifdef CASE_19
 // EXPECT: a reference is a pointer
-void f(struct box *b, struct ints s) { gc_set(b->items, s); }
+void f(struct box *b, struct ints s)
+{
+    gc_set(b->items, s);
+}
 #endif
 
 #ifdef CASE_20
 // EXPECT: incompatible
-void f(struct node *n) { struct other *o = gc_new(struct node); (void)o; (void)n; }
+void f(struct node *n)
+{
+    struct other *o = gc_new(struct node);
+    (void)o;
+    (void)n;
+}
 #endif
 
 #ifdef CASE_21
 // EXPECT: incompatible
-void f(void) { struct node *n = gc_make(struct other, 3); (void)n; }
+void f(void)
+{
+    struct node *n = gc_make(struct other, 3);
+    (void)n;
+}
 #endif
 
 #ifdef CASE_22
 // EXPECT: gc_make_refs
-void f(void) { gc_keep(gc_make(struct node *, 3)); }
+void f(void)
+{
+    gc_keep(gc_make(struct node *, 3));
+}
 #endif
 
 #ifdef CASE_23
 // EXPECT: wants a pointer type
-void f(void) { gc_keep(gc_make_refs(struct node, 3)); }
+void f(void)
+{
+    gc_keep(gc_make_refs(struct node, 3));
+}
 #endif
 
 #ifdef CASE_24
 // EXPECT: read-only|const-qualified
-void f(struct node *a, struct node *b) { memcpy(a, b, sizeof *a); }
+void f(struct node *a, struct node *b)
+{
+    memcpy(a, b, sizeof *a);
+}
 #endif
 
 #ifdef CASE_25
 // EXPECT: read-only|const-qualified
-void f(struct node *a) { memset(a, 0, sizeof *a); }
+void f(struct node *a)
+{
+    memset(a, 0, sizeof *a);
+}
 #endif
 
 #ifdef CASE_26
 // EXPECT: read-only|const-qualified
-void f(struct node *a, struct node *b) { memmove(&a->kids[1], &b->kids[0], 16); }
+void f(struct node *a, struct node *b)
+{
+    memmove(&a->kids[1], &b->kids[0], 16);
+}
 #endif
 
 #ifdef CASE_27
 // EXPECT: incompatible|distinct
-void f(struct node *a, struct other *b) { gc_copy(a, b, 1); }
+void f(struct node *a, struct other *b)
+{
+    gc_copy(a, b, 1);
+}
 #endif
 
 #ifdef CASE_28
 // EXPECT: incompatible
-void f(struct node *n, struct other *q) { (void)gc_swap(n->left, q); }
+void f(struct node *n, struct other *q)
+{
+    (void)gc_swap(n->left, q);
+}
 #endif
 
 #ifdef CASE_29
 // EXPECT: incompatible
-void f(struct node *n, struct other *q) { (void)gc_cas(n->left, NULL, q); }
+void f(struct node *n, struct other *q)
+{
+    (void)gc_cas(n->left, NULL, q);
+}
 #endif
 
 #ifdef CASE_30
 // EXPECT: qualifier|address argument|incompatible|const
-void f(struct node *n, struct node *q) { __atomic_store_n(&n->left, q, __ATOMIC_RELAXED); }
+void f(struct node *n, struct node *q)
+{
+    __atomic_store_n(&n->left, q, __ATOMIC_RELAXED);
+}
 #endif
 
 #ifdef CASE_31
 // EXPECT: qualifier|incompatible|const
-void f(struct node *n, struct node *q) { (void)__atomic_exchange_n(&n->left, q, __ATOMIC_RELAXED); }
+void f(struct node *n, struct node *q)
+{
+    (void)__atomic_exchange_n(&n->left, q, __ATOMIC_RELAXED);
+}
 #endif
 
 #ifdef CASE_32
 // EXPECT: incomplete
-void f(void) { gc_keep(gc_new(struct unknown)); }
+void f(void)
+{
+    gc_keep(gc_new(struct unknown));
+}
 #endif

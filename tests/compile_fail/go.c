@@ -18,8 +18,10 @@ void six(int a, int b, int c, int d, int e, int f);
 void write_to(char *s);
 int not_void(int n);
 
-void fine(struct node *n, chan(int) c, void (*fn)(int, const char *), struct rt_waitgroup *wg, struct rt_once *o);
-void fine(struct node *n, chan(int) c, void (*fn)(int, const char *), struct rt_waitgroup *wg, struct rt_once *o)
+void fine(struct node *n, chan(int) c, void (*fn)(int, const char *), struct rt_waitgroup *wg,
+          struct rt_once *o);
+void fine(struct node *n, chan(int) c, void (*fn)(int, const char *), struct rt_waitgroup *wg,
+          struct rt_once *o)
 {
     char text[] = "array";
 
@@ -104,7 +106,8 @@ void f(int n)
 }
 #endif
 #ifdef CASE_10
-// EXPECT: invalid use of void|variable has incomplete type|void expression|type 'void'|declared void
+// EXPECT: invalid use of void|variable has incomplete type|void expression|type 'void'|declared
+// void
 void f(void)
 {
     go(not_void, none());

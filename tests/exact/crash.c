@@ -1,6 +1,6 @@
 /*
- * Faults of a program that nobody recovers; argv[1] says which. One line in the middle of a report is of no interest:
- * registers of the fault.
+ * Faults of a program that nobody recovers; argv[1] says which. One line in the middle of a report
+ * is of no interest: registers of the fault.
  */
 #include <rt/rt.h>
 
@@ -74,15 +74,22 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*fn)(void);
-    } cases[] = {{"deref", deref},         {"divide", divide},       {"wild", wild},
-                 {"non_canonical", non_canonical}, {"call_null", call_null}, {"undefined", undefined},
-                 {"write_code", write_code}, {"overflow", overflow}, {"copy_to_null", copy_to_null}};
+    } cases[] = {{"deref", deref},
+                 {"divide", divide},
+                 {"wild", wild},
+                 {"non_canonical", non_canonical},
+                 {"call_null", call_null},
+                 {"undefined", undefined},
+                 {"write_code", write_code},
+                 {"overflow", overflow},
+                 {"copy_to_null", copy_to_null}};
 
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
         if (argc > 1 && strcmp(argv[1], cases[i].name) == 0) {
             if (argc > 2) {
                 struct rt_panic *e = catch_panic(cases[i].fn);
-                rt_printf("caught %d: %s, address %#lx, pc %d\n", e->kind, e->message, e->fault_address, e->pc != 0);
+                rt_printf("caught %d: %s, address %#lx, pc %d\n", e->kind, e->message,
+                          e->fault_address, e->pc != 0);
                 e = catch_panic(cases[i].fn);
                 rt_printf("again %d: %s\n", e->kind, e->message);
             } else {

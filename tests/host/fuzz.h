@@ -9,8 +9,8 @@
  * [fuzz.1] phys_map() gives a copy of exactly the bytes asked for, in a block of their own, so the
  * address sanitizer stops a read of even one byte beyond them. The blocks live until phys_reset().
  *
- * Under -DLIBFUZZER there is no main: the program defines LLVMFuzzerTestOneInput instead. Build it with
- * clang and -fsanitize=address,undefined,fuzzer.
+ * Under -DLIBFUZZER there is no main: the program defines LLVMFuzzerTestOneInput instead. Build it
+ * with clang and -fsanitize=address,undefined,fuzzer.
  */
 #pragma once
 
