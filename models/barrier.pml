@@ -20,6 +20,7 @@
  *     CHANSHADE   ... and what is overwritten there by NULL is greyed (the barrier on channel buffers)
  *     WEAK        a weak reference to object 0: get, which greys (WEAKSHADE) while marking, is one step
  *     FIN         object 0 has a finalizer: what it leads to is a root (FINROOT), and it is given out once after its death
+ *     SMALL       mutator 1 has one register and stores nothing: for the actors that would make too many states
  * Without DEL, RSEQ, STWSCAN (as LATESCAN), RESUMESCAN, BLACK, CHANSHADE, WEAKSHADE or FINROOT an assertion fails.
  */
 #ifndef NO
@@ -115,6 +116,11 @@ inline put(m, s, v)
 #define put(m, s, v) memory_put(s, v)
 #endif
 
+#ifdef SMALL
+#define BOTH(m) ((m) == 0)
+#else
+#define BOTH(m) true
+#endif
 #define R(m, i) reg[(m) * 2 + (i)]
 
 proctype mutator(byte m)
@@ -123,8 +129,8 @@ proctype mutator(byte m)
     do
     :: atomic {
         (!stopped && !parked[m] && at[m] == 0) ->
-        if :: i = 0 :: i = 1 fi;
-        if :: j = 0 :: j = 1 fi;
+        if :: i = 0 :: (BOTH(m)) -> i = 1 fi;
+        if :: j = 0 :: (BOTH(m)) -> j = 1 fi;
         if
         :: s = GLOBAL; get(m, s, o); check(o); R(m, i) = o
         :: (R(m, j) != NIL) -> s = R(m, j); check(s); get(m, s, o); check(o); R(m, i) = o
@@ -146,7 +152,7 @@ proctype mutator(byte m)
                 R(m, i) = o
             :: else
             fi
-        :: /* a store begins: read the flag */
+        :: (BOTH(m)) -> /* a store begins: read the flag */
             if
             :: to[m] = GLOBAL
             :: (R(m, j) != NIL) -> check(R(m, j)); to[m] = R(m, j)
