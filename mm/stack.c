@@ -90,19 +90,27 @@ unsigned stack_reserve_left(void)
     return this_cpu(stack_reserve).n;
 }
 
-bool stack_reserve_fill(void)
+static bool reserve_fill(struct reserve *r)
 {
-    while (this_cpu(stack_reserve).n < STACK_RESERVE_PAGES) {
+    while (r->n < STACK_RESERVE_PAGES) {
         void *page = page_alloc_one(PAGE_ZERO);
         if (page == NULL)
             return false;
         irqflags_t flags = arch_irq_save(); /* [stack.2] */
-        uint32_t n = this_cpu(stack_reserve).n;
-        this_cpu_ptr(stack_reserve)->pages[n] = page;
-        this_cpu(stack_reserve).n = n + 1;
+        r->pages[r->n++] = page;
         arch_irq_restore(flags);
     }
     return true;
+}
+
+bool stack_reserve_fill(void)
+{
+    return reserve_fill(this_cpu_ptr(stack_reserve));
+}
+
+bool stack_reserve_make(unsigned cpu)
+{
+    return reserve_fill(cpu_ptr(cpu, stack_reserve));
 }
 
 void stack_bytes_gone(size_t bytes)

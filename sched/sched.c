@@ -731,8 +731,6 @@ static void sched_cpu_init(void)
     c->until_global = GLOBAL_EVERY;
     c->in_service = arch_cpu_id() < procs;
     sched_context_reset();
-    if (!stack_reserve_fill())
-        fatal("sched: too little memory for cpu %u", arch_cpu_id());
     if (tick)
         slice_begin();
     watchdog_start();
@@ -749,6 +747,9 @@ void sched_start(void)
 
     tick = arch_needs_tick();
     procs = knobs.gomaxprocs != 0 && knobs.gomaxprocs < n ? (unsigned)knobs.gomaxprocs : n;
+    for (unsigned i = 0; i < n; i++)
+        if (!stack_reserve_make(i))
+            fatal("sched: too little memory for cpu %u", i);
     store_seq_cst(&started, true);
     for (unsigned i = 1; i < n; i++)
         arch_ipi(i, ARCH_IPI_WAKE);
