@@ -74,12 +74,12 @@ ABI += -ffunction-sections -fdata-sections -fno-common
 ABI += -g -fmacro-prefix-map=$(CURDIR)/=
 ABI += -nostdinc -isystem $(CC_INCLUDE)  # the compiler's own headers; never the host's
 ifeq ($(CC_IS),clang)
-ABI += --target=$(ARCH)-unknown-none-elf -Qunused-arguments
+ABI += --target=$(ARCH)-linux-gnu -Qunused-arguments # for a bare target clang 14 ignores -fstack-clash-protection
 ABI += -fblocks                          # rt/call.h
 else
 ABI += -Werror=trampolines               # rt/call.h: a nested function must capture nothing
-ABI += $(addprefix -U,linux __linux __linux__ __gnu_linux__ unix __unix __unix__) # this is not Linux
 endif
+ABI += $(addprefix -U,linux __linux __linux__ __gnu_linux__ unix __unix __unix__) # this is not Linux
 
 OPT_release := -O2
 OPT_debug   := -Og -DRT_DEBUG=1

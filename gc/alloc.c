@@ -1,23 +1,22 @@
 /*
  * gc/alloc.c - allocation: from a type to a zeroed object.
  *
- * WHAT. Each cpu has, for each shape, a word of 64 free slots of a span that it holds. gc_fast.S takes slots from that
- * word; here is everything else: which shape a type has, refilling the word from the span's epoch bytes,
- * getting another span, objects above 32 KiB, arrays.
+ * WHAT. Each cpu has, for each shape, a word of 64 free slots of a span that it holds. gc_fast.S
+ * takes slots from that word; here is everything else: which shape a type has, refilling the word
+ * from the span's epoch bytes, getting another span, objects above 32 KiB, arrays.
  *
  * INVARIANTS
- * [alloc.1] A slot whose bit is in a cpu's free word has an epoch byte that nobody relies on: 0, or the
- *           current one if a restarted range left it. Whoever gives such a word back zeroes those bytes.
- * [alloc.2] An object gets the epoch that is current when its slot is committed, so one that is born while marking
- *           is black.
- * [alloc.3] Memory is clear before the program sees it: groups of small slots are cleared when they are cached,
- *           larger ones when they are handed out. Until then they hold dead bytes, which a marker may read:
- *           any word is safe to mark through.
+ * [alloc.1] A slot whose bit is in a cpu's free word has an epoch byte that nobody relies on: 0, or
+ * the current one if a restarted range left it. Whoever gives such a word back zeroes those bytes.
+ * [alloc.2] An object gets the epoch that is current when its slot is committed, so one that is
+ * born while marking is black. [alloc.3] Memory is clear before the program sees it: groups of
+ * small slots are cleared when they are cached, larger ones when they are handed out. Until then
+ * they hold dead bytes, which a marker may read: any word is safe to mark through.
  *
- * LOCKING. A cpu's cache: preemption off. REJECTED. A free list through the objects: it touches a dead line for
- * each allocation and makes "is this slot free?" a search. Counting in the fast path: counts are made 64 at a time.
- * SOURCES. The free word is Go's allocCache; the restartable range is an idea of Bershad, Redell and
- * Ellis, "Fast mutual exclusion for uniprocessors", 1992.
+ * LOCKING. A cpu's cache: preemption off. REJECTED. A free list through the objects: it touches a
+ * dead line for each allocation and makes "is this slot free?" a search. Counting in the fast path:
+ * counts are made 64 at a time. SOURCES. The free word is Go's allocCache; the restartable range is
+ * an idea of Bershad, Redell and Ellis, "Fast mutual exclusion for uniprocessors", 1992.
  */
 #include <gc/alloc.h>
 #include <gc/cycle.h>
@@ -29,7 +28,8 @@
 
 _Static_assert(offsetof(struct rt_type, shape) == 32, "gc_fast.S: TYPE_SHAPE");
 _Static_assert(offsetof(struct gc_cache, epochs) == 8 && offsetof(struct gc_cache, base) == 16 &&
-                   offsetof(struct gc_cache, slot_bytes) == 24 && offsetof(struct gc_cache, zero_bytes) == 28,
+                   offsetof(struct gc_cache, slot_bytes) == 24 &&
+                   offsetof(struct gc_cache, zero_bytes) == 28,
                "gc_fast.S: CACHE_*");
 
 PERCPU(struct gc_cache[GC_SHAPES], gc_cache);
@@ -37,7 +37,8 @@ PERCPU(struct gc_cache_span[GC_SHAPES], gc_cache_span);
 
 void *gc_alloc_slow(struct rt_type *type); /* called by gc_fast.S */
 
-/* ---- One cpu's cache ------------------------------------------------------------------------------- */
+/* ---- One cpu's cache
+ * ------------------------------------------------------------------------------- */
 
 static struct gc_cache *cache_of(unsigned shape)
 {
@@ -98,8 +99,10 @@ static bool cache_next_group(unsigned shape)
     return false;
 }
 
-/* Take the span that a cpu has cached for this shape away from it: our own, preemption off, or any, world stopped. */
-static struct gc_span *cache_detach(struct gc_cache *cache, struct gc_cache_span *cs, bool *exhausted)
+/* Take the span that a cpu has cached for this shape away from it: our own, preemption off, or any,
+ * world stopped. */
+static struct gc_span *cache_detach(struct gc_cache *cache, struct gc_cache_span *cs,
+                                    bool *exhausted)
 {
     struct gc_span *span = cs->span;
     uint64_t left = cache->free;
@@ -182,7 +185,8 @@ static bool cache_refill(unsigned shape, bool *more)
 }
 
 /*
- * Make the shape's free word on this cpu not 0; the goroutine may be elsewhere when the caller looks. False: no memory.
+ * Make the shape's free word on this cpu not 0; the goroutine may be elsewhere when the caller
+ * looks. False: no memory.
  */
 static bool refill(unsigned shape)
 {
@@ -213,7 +217,8 @@ static bool refill(unsigned shape)
     return true;
 }
 
-/* ---- Objects up to 32 KiB --------------------------------------------------------------------------- */
+/* ---- Objects up to 32 KiB
+ * --------------------------------------------------------------------------- */
 
 enum alloc_flags { ALLOC_TRY = 1 };
 
@@ -245,7 +250,8 @@ static uintptr_t alloc_slot(unsigned shape, const struct gc_header *header, unsi
     if (header != NULL)
         (memcpy)(words, header, sizeof(words));
     for (;;) {
-        DEBUG_PREEMPT_OFF(); /* the verifier would take dead bytes in a new object for lost references */
+        DEBUG_PREEMPT_OFF(); /* the verifier would take dead bytes in a new object for lost
+                                references */
         struct gc_taken got = header == NULL ? gc_take(at) : gc_take_header(at, words[0], words[1]);
         if (RT_LIKELY(got.slot != 0)) {
             uint64_t skip = header == NULL ? 0 : sizeof(*header);
@@ -260,7 +266,8 @@ static uintptr_t alloc_slot(unsigned shape, const struct gc_header *header, unsi
     }
 }
 
-/* ---- Objects above 32 KiB ---------------------------------------------------------------------------- */
+/* ---- Objects above 32 KiB
+ * ---------------------------------------------------------------------------- */
 
 #define CLEAR_STEP (64u << 10)
 
@@ -295,7 +302,8 @@ static void *alloc_large(size_t bytes, const struct gc_header *header, unsigned 
     return object;
 }
 
-/* ---- From types to shapes ---------------------------------------------------------------------------- */
+/* ---- From types to shapes
+ * ---------------------------------------------------------------------------- */
 
 #define HEADER_BYTES sizeof(struct gc_header)
 
@@ -329,7 +337,8 @@ static bool type_mask(const struct rt_type *type, uint64_t *mask)
     return true;
 }
 
-/* Room for an object of this alignment: class sizes and span bases are multiples of 64 where it matters. */
+/* Room for an object of this alignment: class sizes and span bases are multiples of 64 where it
+ * matters. */
 static size_t aligned_bytes(size_t bytes, size_t align)
 {
     if (bytes == 0)
@@ -344,7 +353,7 @@ static unsigned aligned_class(size_t bytes, size_t align)
 {
     unsigned class = gc_class_of(bytes);
     while (align >= 16 && gc_classes[class].bytes % align != 0)
-        class++;
+        class ++;
     return class;
 }
 
@@ -417,7 +426,8 @@ void *rt_gc_try_alloc(struct rt_type *type)
     return alloc_type(type, ALLOC_TRY);
 }
 
-/* ---- Arrays ------------------------------------------------------------------------------------------ */
+/* ---- Arrays
+ * ------------------------------------------------------------------------------------------ */
 
 /* Repeat an element's mask over the slots of a class. */
 static uint64_t repeat_mask(uint64_t mask, size_t elem_words, size_t words)
@@ -438,10 +448,11 @@ static void *alloc_array(struct rt_type *elem, size_t n, unsigned flags)
     if (bytes <= GC_MASK_BYTES_MAX && elem->size % 8 == 0 && type_mask(elem, &mask)) {
         unsigned class = aligned_class(bytes, elem->align);
         size_t slot_bytes = gc_classes[class].bytes;
-        unsigned shape = slot_bytes > GC_MASK_BYTES_MAX
-                             ? 0
-                             : gc_shape_find(slot_bytes, repeat_mask(mask, elem->size / 8, slot_bytes / 8),
-                                             elem->name);
+        unsigned shape =
+            slot_bytes > GC_MASK_BYTES_MAX
+                ? 0
+                : gc_shape_find(slot_bytes, repeat_mask(mask, elem->size / 8, slot_bytes / 8),
+                                elem->name);
         if (shape != 0)
             return (void *)alloc_slot(shape, NULL, flags);
     }
@@ -505,7 +516,8 @@ char *rt_gc_strdup(const char *text)
     return (memcpy)(copy, text, n);
 }
 
-/* ---- Which object is it? ------------------------------------------------------------------------------ */
+/* ---- Which object is it?
+ * ------------------------------------------------------------------------------ */
 
 void *gc_object_of(const void *p, size_t *bytes)
 {

@@ -1,23 +1,25 @@
 /*
  * gc/barrier.c - the write barrier's slow half.
  *
- * WHAT. While marking, before a reference is overwritten, the object that it referred to is made grey. So every object
- * that was reachable in STW#1 stays findable by the marker: the snapshot at the beginning.
+ * WHAT. While marking, before a reference is overwritten, the object that it referred to is made
+ * grey. So every object that was reachable in STW#1 stays findable by the marker: the snapshot at
+ * the beginning.
  *
  * INVARIANTS
- * [bar.1] Deletion half: while marking, no reference in memory that was there in STW#1 is overwritten before its object
- *         was greyed. Of two that overwrite the same word at the same time, both may see and grey the old value; the
- *         one's new value may go ungreyed when the other overwrites it, and need not be: it was not in the snapshot.
- * [bar.2] From the look at rt_wb_on to the store nobody stops this cpu: a restartable range in rt/barrier.h,
- *         preemption off here.
- * [bar.3] Insertion half: where the storing goroutine's stack was not scanned (modes hybrid and insertion only: in the
- *         default mode no such goroutine runs [roots.1]), the stored reference is greyed as well.
+ * [bar.1] Deletion half: while marking, no reference in memory that was there in STW#1 is
+ * overwritten before its object was greyed. Of two that overwrite the same word at the same time,
+ * both may see and grey the old value; the one's new value may go ungreyed when the other
+ * overwrites it, and need not be: it was not in the snapshot. [bar.2] From the look at rt_wb_on to
+ * the store nobody stops this cpu: a restartable range in rt/barrier.h, preemption off here.
+ * [bar.3] Insertion half: where the storing goroutine's stack was not scanned (modes hybrid and
+ * insertion only: in the default mode no such goroutine runs [roots.1]), the stored reference is
+ * greyed as well.
  *
- * A wild slot must fault as the program's, not with preemption off: it is touched before (section .text.user_fault).
- * LOCKING. The cpu's grey set (rank GC_LOCAL); other locks of lower rank may be held.
- * REJECTED. A preempt count around every store: 5.6 ns against 0.4. A card table: a pointer store would still need its
- * own cpu's attention, and cards must be scanned.
- * SOURCES. Yuasa, "Real-time garbage collection on general-purpose machines", 1990. Go proposal 17503.
+ * A wild slot must fault as the program's, not with preemption off: it is touched before (section
+ * .text.user_fault). LOCKING. The cpu's grey set (rank GC_LOCAL); other locks of lower rank may be
+ * held. REJECTED. A preempt count around every store: 5.6 ns against 0.4. A card table: a pointer
+ * store would still need its own cpu's attention, and cards must be scanned. SOURCES. Yuasa,
+ * "Real-time garbage collection on general-purpose machines", 1990. Go proposal 17503.
  */
 #include <gc/barrier.h>
 #include <gc/cycle.h>
@@ -67,7 +69,8 @@ static RT_NOINLINE USER_FAULT_TEXT void store_shading(volatile uintptr_t *p, uin
     preempt_on();
 }
 
-/* Most references that are overwritten while marking are NULL, or to what is marked already: nothing to save then. */
+/* Most references that are overwritten while marking are NULL, or to what is marked already:
+ * nothing to save then. */
 USER_FAULT_TEXT void rt_gc_store_slow(void *slot, void *value)
 {
     volatile uintptr_t *p = slot;
@@ -143,7 +146,8 @@ void gc_shade_range(const void *p, size_t bytes)
     }
 }
 
-/* ---- Blocks ------------------------------------------------------------------------------------------ */
+/* ---- Blocks
+ * ------------------------------------------------------------------------------------------ */
 
 /* Move a chunk whose parts may overlap, aligned words as words. */
 static void move_chunk(char *dst, const char *src, size_t n)
@@ -162,7 +166,8 @@ static void move_chunk(char *dst, const char *src, size_t n)
             d[i] = s[i];
 }
 
-/* One chunk, if it needs no shading: not preemptible between the look and the last store [bar.2]. */
+/* One chunk, if it needs no shading: not preemptible between the look and the last store [bar.2].
+ */
 static inline void copy_chunk(char *dst, const char *src, size_t n)
 {
     preempt_off();

@@ -1,26 +1,26 @@
 /*
  * gc/cycle.c - one collection: its phases, its two stops, and who marks when.
  *
- * WHAT. idle -> STW#1 (epoch, barrier on, scan what runs) -> mark -> STW#2 (nothing is grey: barrier off) -> specials ->
- * sweep. One goroutine, the controller, leads; it marks nothing itself. Marking is done by idle cpus as long as
- * nobody wants them, by every busy cpu for a quarter of its time (a timer: TICK_NS of marking, then three times as long
- * not), and by goroutines that allocate faster than that (assists).
+ * WHAT. idle -> STW#1 (epoch, barrier on, scan what runs) -> mark -> STW#2 (nothing is grey:
+ * barrier off) -> specials -> sweep. One goroutine, the controller, leads; it marks nothing itself.
+ * Marking is done by idle cpus as long as nobody wants them, by every busy cpu for a quarter of its
+ * time (a timer: TICK_NS of marking, then three times as long not), and by goroutines that allocate
+ * faster than that (assists).
  *
  * INVARIANTS
- * [cycle.1] Epoch, phase and barrier change only while the world is stopped, so whoever has preemption off sees
- *           one cycle from begin to end.
- * [cycle.2] STW#1 begins only when everything listed has been swept [heap.2] and the specials of the last cycle were
- *           handled.
- * [cycle.3] Both stops are O(cpus): a running stack is scanned up to 1 KiB or not at all, nothing is drained.
- * [cycle.4] All marking is in slices of some 5,000 instructions with preemption off; between two of them a stop or
- *           a goroutine that wants the cpu comes in.
+ * [cycle.1] Epoch, phase and barrier change only while the world is stopped, so whoever has
+ * preemption off sees one cycle from begin to end. [cycle.2] STW#1 begins only when everything
+ * listed has been swept [heap.2] and the specials of the last cycle were handled. [cycle.3] Both
+ * stops are O(cpus): a running stack is scanned up to 1 KiB or not at all, nothing is drained.
+ * [cycle.4] All marking is in slices of some 5,000 instructions with preemption off; between two of
+ * them a stop or a goroutine that wants the cpu comes in.
  *
  * LOCKING. cycle_lock (rank GC_CYCLE): who waits for which cycle. controller_call() is lock-free.
- * ORDERING. waits_for and the wishes are seq_cst to each other: the controller announces that it waits, then looks for
- * wishes; a caller leaves its wish, then looks whether the controller waits.
- * REJECTED. Worker goroutines: on a busy cpu they would wait for a slice of 10 ms or need a priority, and a preempted one
- * keeps its grey objects. Draining in STW#2: a stop would last as long as the last chain.
- * SOURCES. golang/go runtime/mgc.go, mgcpacer.go for the policy.
+ * ORDERING. waits_for and the wishes are seq_cst to each other: the controller announces that it
+ * waits, then looks for wishes; a caller leaves its wish, then looks whether the controller waits.
+ * REJECTED. Worker goroutines: on a busy cpu they would wait for a slice of 10 ms or need a
+ * priority, and a preempted one keeps its grey objects. Draining in STW#2: a stop would last as
+ * long as the last chain. SOURCES. golang/go runtime/mgc.go, mgcpacer.go for the policy.
  */
 #include <gc/cycle.h>
 #include <gc/alloc.h>
@@ -57,10 +57,11 @@ uint64_t gc_heap_live;
 PERCPU(struct gc_counts, gc_counts);
 
 uint8_t gc_mode_next;
-static enum knob_gcmode mode;  /* the controller's, from one cycle's begin to the next's */
-static int64_t last_cycle_ns;  /* [a] when the last cycle ended */
+static enum knob_gcmode mode; /* the controller's, from one cycle's begin to the next's */
+static int64_t last_cycle_ns; /* [a] when the last cycle ended */
 
-/* ---- Counting ----------------------------------------------------------------------------------------- */
+/* ---- Counting
+ * ----------------------------------------------------------------------------------------- */
 
 void gc_count_allocated(uint64_t objects, uint64_t bytes)
 {
@@ -77,8 +78,8 @@ void gc_count_unallocated(uint64_t objects, uint64_t bytes)
     struct gc_counts *c = this_cpu_ptr(gc_counts);
     c->mallocs -= objects;
     c->malloc_bytes -= bytes;
-    /* not out of gc_heap_live: a cycle may have ended since it was counted there, and that number must not go
-     * below what is in it. It may be a few slots too large. */
+    /* not out of gc_heap_live: a cycle may have ended since it was counted there, and that number
+     * must not go below what is in it. It may be a few slots too large. */
 }
 
 void gc_count_freed(uint64_t objects, uint64_t bytes)
@@ -97,7 +98,8 @@ void gc_flush_live(void)
     c->unflushed_bytes = 0;
 }
 
-/* ---- The controller and its callers --------------------------------------------------------------------- */
+/* ---- The controller and its callers
+ * --------------------------------------------------------------------- */
 
 enum wait_for { FOR_NOTHING, FOR_WISH, FOR_MARK, FOR_TIME };
 
@@ -118,7 +120,8 @@ static struct cycle_waiter *waiters; /* under cycle_lock */
 /* True if this call woke it. */
 static bool controller_call(enum wait_for what)
 {
-    if (load_seq_cst(&waits_for) != (uint32_t)what || !cas_acq_rel(&waits_for, (uint32_t)what, FOR_NOTHING))
+    if (load_seq_cst(&waits_for) != (uint32_t)what ||
+        !cas_acq_rel(&waits_for, (uint32_t)what, FOR_NOTHING))
         return false;
     ready(controller);
     return true;
@@ -146,8 +149,9 @@ static bool wish(uint32_t *which)
 }
 
 /*
- * Zero what earlier, deeper calls left below us: the frames between here and the switch have holes that nobody
- * writes, and an old reference in one keeps its object, and all that it leads to, through this very cycle.
+ * Zero what earlier, deeper calls left below us: the frames between here and the switch have holes
+ * that nobody writes, and an old reference in one keeps its object, and all that it leads to,
+ * through this very cycle.
  */
 static RT_NOINLINE void clear_stack_below(void)
 {
@@ -197,7 +201,8 @@ static bool waiters_release(void)
     return more;
 }
 
-/* ---- Marking by slices ------------------------------------------------------------------------------------ */
+/* ---- Marking by slices
+ * ------------------------------------------------------------------------------------ */
 
 static void looked_in_vain(void)
 {
@@ -282,7 +287,8 @@ bool sched_up_idle_work(void)
     return any;
 }
 
-/* ---- Assists ---------------------------------------------------------------------------------------------- */
+/* ---- Assists
+ * ---------------------------------------------------------------------------------------------- */
 
 static void assist(struct goroutine *g, size_t bytes)
 {
@@ -330,11 +336,14 @@ void gc_before_alloc(size_t bytes)
         assist(g, bytes);
     } else if (load_relaxed(&gc_heap_live) >= load_relaxed(&gc_trigger)) {
         if (wish(&wish_trigger))
-            sched_next_first(); /* now, not when our slice ends: the heap would outgrow its goal meanwhile */
+            sched_next_first(); /* now, not when our slice ends: the heap would outgrow its goal
+                                   meanwhile */
     }
 }
 
-/* ---- Stops --------------------------------------------------------------------------------------------------- */
+/* ---- Stops
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void (*on_stop_begin)(void);
 static void (*on_stop_end)(int64_t pause_ns);
@@ -369,7 +378,8 @@ static int64_t stop_end(int64_t begun)
 
 static void set_barrier_stw(void)
 {
-    gc_shade_deleted = (mode == GCMODE_DEFAULT || mode == GCMODE_HYBRID) && gc_drill != GC_DRILL_NO_DELETION;
+    gc_shade_deleted =
+        (mode == GCMODE_DEFAULT || mode == GCMODE_HYBRID) && gc_drill != GC_DRILL_NO_DELETION;
     gc_shade_stored = mode == GCMODE_INSERTION || mode == GCMODE_HYBRID;
     rt_wb_on = mode != GCMODE_STW;
 }
@@ -397,7 +407,8 @@ static void begin_stw(void)
         gc_roots_scan_running_stw(mode == GCMODE_DEFAULT  ? GC_SCAN_SHALLOW
                                   : mode == GCMODE_HYBRID ? GC_SCAN_LATER
                                                           : GC_SCAN_WHOLE);
-    sched_scan_on = (mode == GCMODE_DEFAULT || mode == GCMODE_HYBRID) && gc_drill != GC_DRILL_NO_RESUME_SCAN;
+    sched_scan_on =
+        (mode == GCMODE_DEFAULT || mode == GCMODE_HYBRID) && gc_drill != GC_DRILL_NO_RESUME_SCAN;
 }
 
 /* STW#2, once nothing is grey. */
@@ -526,15 +537,18 @@ static void run_cycle(bool forced)
         wake_markers(); /* to sweep */
 }
 
-/* ---- Life of the controller ------------------------------------------------------------------------------------ */
+/* ---- Life of the controller
+ * ------------------------------------------------------------------------------------ */
 
 /*
- * Called now and then by allocation and by idle cpus: nothing was collected for two minutes. Not a timer: a program that
- * waits for ever would then always have one, and its deadlock would never be found.
+ * Called now and then by allocation and by idle cpus: nothing was collected for two minutes. Not a
+ * timer: a program that waits for ever would then always have one, and its deadlock would never be
+ * found.
  */
 void gc_check_time(void)
 {
-    if (arch_nanotime() - load_relaxed(&last_cycle_ns) >= FORCE_NS && gc_phase == GC_IDLE && gc_percent_on())
+    if (arch_nanotime() - load_relaxed(&last_cycle_ns) >= FORCE_NS && gc_phase == GC_IDLE &&
+        gc_percent_on())
         (void)wish(&wish_trigger);
 }
 
@@ -583,9 +597,11 @@ void gc_init(void)
     gc_special_init();
 }
 
-/* ---- When memory is short ------------------------------------------------------------------------------------ */
+/* ---- When memory is short
+ * ------------------------------------------------------------------------------------ */
 
-/* What cpus have cached goes back to the lists, and from there, if it is empty, to the page allocator. */
+/* What cpus have cached goes back to the lists, and from there, if it is empty, to the page
+ * allocator. */
 static void flush_caches(void)
 {
     stw_begin(STW_GC_OTHER);

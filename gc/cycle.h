@@ -11,30 +11,33 @@ enum gc_phase { GC_IDLE, GC_MARKING };
 extern uint8_t gc_phase;         /* [S] enum gc_phase */
 extern uint32_t gc_cycle_number; /* [S] cycles begun, this run */
 extern bool gc_clobber_free;     /* [I] knob clobberfree */
-extern uint32_t gc_stress;       /* [I] knob gcstress: a collection at every so many allocations; 0: as needed */
+extern uint32_t
+    gc_stress; /* [I] knob gcstress: a collection at every so many allocations; 0: as needed */
 
-extern uint8_t gc_mode_next;     /* [a] enum knob_gcmode: from the next cycle on; gcmode= */
+extern uint8_t gc_mode_next; /* [a] enum knob_gcmode: from the next cycle on; gcmode= */
 
 /* Which halves of the barrier run while marking (gcmode=, and drills that leave one out). */
-extern bool gc_shade_deleted; /* [S] */
-extern bool gc_shade_stored;  /* [S] and the storing goroutine's stack is unscanned */
+extern bool gc_shade_deleted;  /* [S] */
+extern bool gc_shade_stored;   /* [S] and the storing goroutine's stack is unscanned */
 bool gc_stack_unscanned(void); /* of the running goroutine; preemption off */
 
-/* For the drills of tests/gc_verify.c: each leaves one part of the scheme out, so that the verifier must notice. */
+/* For the drills of tests/gc_verify.c: each leaves one part of the scheme out, so that the verifier
+ * must notice. */
 enum gc_drill {
     GC_DRILL_NONE,
     GC_DRILL_NO_DELETION,    /* the barrier greys nothing */
     GC_DRILL_NO_RESUME_SCAN, /* goroutines run on unscanned stacks */
     GC_DRILL_WHITE_BIRTH,    /* objects born while marking get the last epoch */
 };
-extern bool gc_verify_cycles; /* [a] gc_verify_stw() after each cycle: debug builds, gccheckmark=1 */
+extern bool
+    gc_verify_cycles;    /* [a] gc_verify_stw() after each cycle: debug builds, gccheckmark=1 */
 extern uint8_t gc_drill; /* [a] takes effect in the next cycle */
 
 /* Each cpu's own counters; sums are made when somebody asks. Preemption off. */
 struct gc_counts {
     uint64_t mallocs, malloc_bytes; /* slots handed to the cache, and not given back from it */
     uint64_t frees, freed_bytes;
-    uint64_t unflushed_bytes; /* allocated, not yet in gc_heap_live */
+    uint64_t unflushed_bytes;            /* allocated, not yet in gc_heap_live */
     int64_t assist_ns, tick_ns, idle_ns; /* marking, of this cycle */
 };
 DECLARE_PERCPU(struct gc_counts, gc_counts);
@@ -42,15 +45,18 @@ DECLARE_PERCPU(struct gc_counts, gc_counts);
 void gc_count_freed(uint64_t objects, uint64_t bytes);
 void gc_count_allocated(uint64_t objects, uint64_t bytes); /* preemption off */
 void gc_count_unallocated(uint64_t objects, uint64_t bytes);
-void gc_flush_live(void);  /* move unflushed_bytes into gc_heap_live; preemption off */
-void gc_cache_flush_stw(unsigned cpu); /* let go of all spans that a cpu has cached; world stopped */
-void gc_cache_retire_stw(unsigned cpu); /* let go of a few, unswept, right after gc_sweep_begin_stw() */
+void gc_flush_live(void); /* move unflushed_bytes into gc_heap_live; preemption off */
+void gc_cache_flush_stw(
+    unsigned cpu); /* let go of all spans that a cpu has cached; world stopped */
+void gc_cache_retire_stw(
+    unsigned cpu); /* let go of a few, unswept, right after gc_sweep_begin_stw() */
 
-extern uint64_t gc_heap_live; /* [a] bytes marked by the last cycle plus allocated since, but for unflushed ones */
+extern uint64_t gc_heap_live; /* [a] bytes marked by the last cycle plus allocated since, but for
+                                 unflushed ones */
 
 /*
- * Before the allocator's slow path does anything: start a cycle if it is time, help marking if this goroutine owes
- * it. Preemption on; may park.
+ * Before the allocator's slow path does anything: start a cycle if it is time, help marking if this
+ * goroutine owes it. Preemption on; may park.
  */
 void gc_before_alloc(size_t bytes);
 
@@ -69,7 +75,8 @@ void gc_pacer_init(void);
 void gc_pacer_begin_stw(void);
 /* The cycle has ended: what it marked and scanned, and what the heap grew to. */
 void gc_pacer_end_stw(uint64_t marked_bytes, uint64_t scan_bytes);
-/* The same, right after that stop: the arithmetic, which would make the stop longer. Until then no cycle starts by itself. */
+/* The same, right after that stop: the arithmetic, which would make the stop longer. Until then no
+ * cycle starts by itself. */
 void gc_pacer_end(void);
 /* Scan bytes that a goroutine owes for allocating so many bytes now. */
 int64_t gc_pacer_debt(size_t bytes);
@@ -81,7 +88,7 @@ bool gc_percent_on(void); /* GOGC is not off */
 /* ---- gc/stats.c ---- */
 
 struct gc_cycle_times {
-    int64_t begun_ns;      /* STW#1 asked for */
+    int64_t begun_ns; /* STW#1 asked for */
     int64_t stop1_ns, mark_ns, stop2_ns;
     int64_t stop1_cpu_ns, assist_ns, background_ns, idle_ns, stop2_cpu_ns;
     uint64_t live_before, live_after, marked, goal, stack_bytes, global_bytes;
@@ -94,6 +101,7 @@ uint64_t gc_num_cycles(void);
 
 /* ---- gc/verify.c ---- */
 
-/* Mark again from scratch with other bytes and compare; walk every span. World stopped, marking just ended. */
+/* Mark again from scratch with other bytes and compare; walk every span. World stopped, marking
+ * just ended. */
 void gc_verify_stw(void);
 void gc_checkmark_stw(void);

@@ -1,23 +1,24 @@
 /*
  * gc/heap.h - the collected heap as the files of this folder see it: spans, shapes, epochs.
  *
- * WORDS. A span is a run of 8 KiB units that holds slots of one shape. A shape is a size class and what its slots look
- * like inside: a pointer mask, nothing to scan, or a header in each slot. An epoch byte for each slot says when the
- * object in it was last seen. The page map leads from any address to its span.
+ * WORDS. A span is a run of 8 KiB units that holds slots of one shape. A shape is a size class and
+ * what its slots look like inside: a pointer mask, nothing to scan, or a header in each slot. An
+ * epoch byte for each slot says when the object in it was last seen. The page map leads from any
+ * address to its span.
  *
  * INVARIANTS
- * [heap.1] The epoch byte of a slot is 0 if it is free, else the cycle in which its object was allocated or last
- *          marked. A slot is live if its byte is gc_epoch, or gc_epoch_also (the cycle before, while marking; the
- *          same cycle otherwise). Any other byte is a dead object that the sweep has not met yet.
- * [heap.2] Before STW#1, every span that no cpu has cached was swept: no dead bytes there. So at most
- *          two values are live and a byte of long ago never comes alive. Cached spans are swept when they
- *          are refilled from, and every cpu lets go of each of its spans at least every 128 cycles.
- * [heap.3] Between STW#1 and STW#2 no span changes its shape or goes away: whoever resolves an address while marking
- *          needs no lock. Spans are freed by the sweep, and the sweep is over before STW#1.
- * [heap.4] A span's descriptor and epoch bytes are complete before its page map entries are stored (release; the
- *          partner is the dependent load in gc_span_of()).
- * [heap.5] A span is in one place: cached by a cpu, on one list of its shape, or in the hands of whoever sweeps it,
- *          which happens with preemption off, so a stopped world never sees the last.
+ * [heap.1] The epoch byte of a slot is 0 if it is free, else the cycle in which its object was
+ * allocated or last marked. A slot is live if its byte is gc_epoch, or gc_epoch_also (the cycle
+ * before, while marking; the same cycle otherwise). Any other byte is a dead object that the sweep
+ * has not met yet. [heap.2] Before STW#1, every span that no cpu has cached was swept: no dead
+ * bytes there. So at most two values are live and a byte of long ago never comes alive. Cached
+ * spans are swept when they are refilled from, and every cpu lets go of each of its spans at least
+ * every 128 cycles. [heap.3] Between STW#1 and STW#2 no span changes its shape or goes away:
+ * whoever resolves an address while marking needs no lock. Spans are freed by the sweep, and the
+ * sweep is over before STW#1. [heap.4] A span's descriptor and epoch bytes are complete before its
+ * page map entries are stored (release; the partner is the dependent load in gc_span_of()).
+ * [heap.5] A span is in one place: cached by a cpu, on one list of its shape, or in the hands of
+ * whoever sweeps it, which happens with preemption off, so a stopped world never sees the last.
  * [heap.6] In a span of headered slots, the header is written before the epoch byte becomes live.
  */
 #pragma once
@@ -30,7 +31,8 @@
 #include <lib/spinlock.h>
 #include <rt/gc.h>
 
-/* ---- Shapes -------------------------------------------------------------------------------------- */
+/* ---- Shapes
+ * -------------------------------------------------------------------------------------- */
 
 enum gc_kind {
     GC_NOSCAN, /* no pointers */
@@ -40,19 +42,23 @@ enum gc_kind {
 };
 
 /*
- * What an object of its own length looks like: in front of it in the slot, or in the descriptor of a large span.
- * The object is `offset` bytes behind the header: a prefix, scanned or not, then elements of one type.
+ * What an object of its own length looks like: in front of it in the slot, or in the descriptor of
+ * a large span. The object is `offset` bytes behind the header: a prefix, scanned or not, then
+ * elements of one type.
  */
 struct gc_header {
     const struct rt_type *elem; /* NULL: nothing to scan but, perhaps, the prefix */
-    uint32_t bytes;             /* object, prefix included; small objects only (a large one ends with `limit`) */
+    uint32_t
+        bytes; /* object, prefix included; small objects only (a large one ends with `limit`) */
     uint16_t prefix_bytes;
     uint8_t offset; /* from the slot's start to the object: 16, 32 or 64; 0 in a large span */
     uint8_t prefix_scan;
 };
-_Static_assert(sizeof(struct gc_header) == 16, "objects behind it are 16-aligned; gc_fast.S stores two words");
+_Static_assert(sizeof(struct gc_header) == 16,
+               "objects behind it are 16-aligned; gc_fast.S stores two words");
 
-/* Shape numbers: 0 is nobody's, then one for each class without pointers, with headers, then masks as met. */
+/* Shape numbers: 0 is nobody's, then one for each class without pointers, with headers, then masks
+ * as met. */
 #define GC_SHAPE_NOSCAN 1u
 #define GC_SHAPE_HEADER (GC_SHAPE_NOSCAN + GC_CLASS_COUNT)
 #define GC_SHAPE_MASK (GC_SHAPE_HEADER + GC_CLASS_COUNT)
@@ -63,46 +69,48 @@ struct gc_span;
 
 /* I fixed once the shape can be found   l under lock   a atomic */
 struct gc_shape {
-    struct spinlock lock;        /* rank SPAN */
-    uint8_t kind;                /* [I] enum gc_kind */
-    uint8_t class;               /* [I] */
-    uint64_t mask;               /* [I] GC_MASK: bit i: word i is a pointer */
-    const char *name;            /* [I] the first type that had it; for reports */
-    struct gc_span *partial[2];  /* [l] by sweep parity: some slots are free */
-    struct gc_span *full[2];     /* [l] by sweep parity: none is */
-    uint32_t n_spans;            /* [a] */
+    struct spinlock lock;       /* rank SPAN */
+    uint8_t kind;               /* [I] enum gc_kind */
+    uint8_t class;              /* [I] */
+    uint64_t mask;              /* [I] GC_MASK: bit i: word i is a pointer */
+    const char *name;           /* [I] the first type that had it; for reports */
+    struct gc_span *partial[2]; /* [l] by sweep parity: some slots are free */
+    struct gc_span *full[2];    /* [l] by sweep parity: none is */
+    uint32_t n_spans;           /* [a] */
 };
 
 extern struct gc_shape gc_shapes[GC_SHAPES];
 
-/* ---- Spans --------------------------------------------------------------------------------------- */
+/* ---- Spans
+ * --------------------------------------------------------------------------------------- */
 
 /* I fixed while the span exists   o its owner [heap.5]   a atomic */
 struct gc_span {
     uintptr_t base;  /* [I] slot 0; a multiple of a unit */
     uintptr_t limit; /* [I] end of the last slot; of a large object: its end, rounded up to 8 */
     union {
-        uint64_t mask;           /* [I] GC_MASK; 0 for GC_NOSCAN */
+        uint64_t mask;              /* [I] GC_MASK; 0 for GC_NOSCAN */
         const struct rt_type *elem; /* [I] GC_LARGE: as in struct gc_header */
     };
-    uint32_t slot_bytes;         /* [I] 0 for GC_LARGE */
-    uint32_t magic;              /* [I] 0 for GC_LARGE: every offset is slot 0 */
-    uint16_t n_slots;            /* [I] */
-    uint16_t shape;              /* [I] index in gc_shapes; 0 for GC_LARGE */
-    uint8_t kind;                /* [I] enum gc_kind */
-    uint8_t fresh;               /* [o] slots never handed out are all zero */
-    uint8_t swept;               /* [o] low byte of the gc_sweep_gen it was last swept in */
-    uint8_t rescan;              /* [a] a grey object of it was dropped: scan all its marked ones again */
-    uint32_t n_units;            /* [I] */
-    uint16_t prefix_bytes;       /* [I] GC_LARGE */
-    uint8_t prefix_scan;         /* [I] GC_LARGE */
-    uint8_t state;               /* [o] enum gc_span_state, for checks */
-    struct gc_span *next;        /* [o] link of the list it is on */
-    uint64_t n_specials;         /* [a] finalizers, cleanups, weak references on its objects */
+    uint32_t slot_bytes;   /* [I] 0 for GC_LARGE */
+    uint32_t magic;        /* [I] 0 for GC_LARGE: every offset is slot 0 */
+    uint16_t n_slots;      /* [I] */
+    uint16_t shape;        /* [I] index in gc_shapes; 0 for GC_LARGE */
+    uint8_t kind;          /* [I] enum gc_kind */
+    uint8_t fresh;         /* [o] slots never handed out are all zero */
+    uint8_t swept;         /* [o] low byte of the gc_sweep_gen it was last swept in */
+    uint8_t rescan;        /* [a] a grey object of it was dropped: scan all its marked ones again */
+    uint32_t n_units;      /* [I] */
+    uint16_t prefix_bytes; /* [I] GC_LARGE */
+    uint8_t prefix_scan;   /* [I] GC_LARGE */
+    uint8_t state;         /* [o] enum gc_span_state, for checks */
+    struct gc_span *next;  /* [o] link of the list it is on */
+    uint64_t n_specials;   /* [a] finalizers, cleanups, weak references on its objects */
     /* n_slots epoch bytes follow, then padding to 64 */
 };
 #define GC_SPAN_HEAD_BYTES 64u
-_Static_assert(sizeof(struct gc_span) == GC_SPAN_HEAD_BYTES, "epoch bytes are 16-aligned behind it");
+_Static_assert(sizeof(struct gc_span) == GC_SPAN_HEAD_BYTES,
+               "epoch bytes are 16-aligned behind it");
 
 enum gc_span_state { GC_SPAN_OUT, GC_SPAN_CACHED, GC_SPAN_LISTED, GC_SPAN_SWEEPING };
 
@@ -112,8 +120,9 @@ static inline uint8_t *gc_epochs(const struct gc_span *span)
 }
 
 /* The page map: an entry for each unit of RAM, from the lowest address a span ever had. */
-extern struct gc_span **gc_pagemap; /* [I] indexed by (address - ARCH_DIRECT_BASE) >> GC_UNIT_SHIFT */
-extern uintptr_t gc_heap_bytes;     /* [a] only grows: no span ends above ARCH_DIRECT_BASE + this */
+extern struct gc_span *
+    *gc_pagemap;                /* [I] indexed by (address - ARCH_DIRECT_BASE) >> GC_UNIT_SHIFT */
+extern uintptr_t gc_heap_bytes; /* [a] only grows: no span ends above ARCH_DIRECT_BASE + this */
 
 /* Could this word point into the heap? A cheap filter: one subtraction, one compare. */
 static inline bool gc_maybe(uintptr_t word)
@@ -149,25 +158,28 @@ static inline uint64_t gc_slot_size(const struct gc_span *span)
     return span->slot_bytes != 0 ? span->slot_bytes : (uint64_t)span->n_units * GC_UNIT_BYTES;
 }
 
-/* ---- Epochs -------------------------------------------------------------------------------------- */
+/* ---- Epochs
+ * -------------------------------------------------------------------------------------- */
 
-extern uint8_t gc_epoch;      /* [S] 1 to 255: the current cycle */
+extern uint8_t gc_epoch;       /* [S] 1 to 255: the current cycle */
 extern uint8_t gc_epoch_birth; /* [S] what new objects get: gc_epoch, but in a drill */
-extern uint8_t gc_epoch_also; /* [S] the one before while marking, else gc_epoch */
-extern uint32_t gc_sweep_gen; /* [S] cycles that reached their sweep; its parity selects shape lists */
+extern uint8_t gc_epoch_also;  /* [S] the one before while marking, else gc_epoch */
+extern uint32_t
+    gc_sweep_gen; /* [S] cycles that reached their sweep; its parity selects shape lists */
 
 static inline bool gc_live_byte(uint8_t byte)
 {
     return byte == gc_epoch || byte == gc_epoch_also;
 }
 
-/* ---- Each cpu's free slots ------------------------------------------------------------------------
- * A group is 64 slots of the cached span. Only the owner cpu touches these, with preemption off or in a
- * restartable range (gc_fast.S knows the offsets). */
+/* ---- Each cpu's free slots
+ * ------------------------------------------------------------------------ A group is 64 slots of
+ * the cached span. Only the owner cpu touches these, with preemption off or in a restartable range
+ * (gc_fast.S knows the offsets). */
 struct gc_cache {
-    uint64_t free;       /* bit i: slot i of the group is free, and ours */
-    uint8_t *epochs;     /* epoch byte of the group's slot 0 */
-    uintptr_t base;      /* the group's slot 0 */
+    uint64_t free;   /* bit i: slot i of the group is free, and ours */
+    uint8_t *epochs; /* epoch byte of the group's slot 0 */
+    uintptr_t base;  /* the group's slot 0 */
     uint32_t slot_bytes;
     uint32_t zero_bytes; /* to clear when a slot is handed out: 0 if the group is clear already */
 };
@@ -182,7 +194,8 @@ struct gc_cache_span {
 DECLARE_PERCPU(struct gc_cache[GC_SHAPES], gc_cache);
 DECLARE_PERCPU(struct gc_cache_span[GC_SHAPES], gc_cache_span);
 
-/* A slot taken by the fast path: its start (0: none is cached) and how many bytes of it to clear. */
+/* A slot taken by the fast path: its start (0: none is cached) and how many bytes of it to clear.
+ */
 struct gc_taken {
     uintptr_t slot;
     uint64_t zero_bytes;
@@ -190,15 +203,19 @@ struct gc_taken {
 struct gc_taken gc_take(uint32_t cache_offset);
 struct gc_taken gc_take_header(uint32_t cache_offset, uint64_t word0, uint64_t word1);
 
-/* ---- gc/span.c ------------------------------------------------------------------------------------ */
+/* ---- gc/span.c
+ * ------------------------------------------------------------------------------------ */
 
-/* Set up the page map for RAM below ram_top and the shapes. Boot cpu, once, after the page allocator. */
+/* Set up the page map for RAM below ram_top and the shapes. Boot cpu, once, after the page
+ * allocator. */
 void gc_span_init(paddr_t ram_top);
 
-/* The shape number for `bytes` (at most GC_MASK_BYTES_MAX) with this mask; 0 if the table is full. */
+/* The shape number for `bytes` (at most GC_MASK_BYTES_MAX) with this mask; 0 if the table is full.
+ */
 unsigned gc_shape_find(size_t bytes, uint64_t mask, const char *name);
 
-/* A new span of this shape, in the page map, all slots free; NULL if there is no memory. Preemption on. */
+/* A new span of this shape, in the page map, all slots free; NULL if there is no memory. Preemption
+ * on. */
 struct gc_span *gc_span_make(unsigned shape);
 
 /* A span for one large object, not yet in the page map, memory not zeroed. */

@@ -3,5 +3,6 @@
  */
 #pragma once
 
-/* Boot cpu, once: after mm and sched_init(), before the first goroutine. fatal() if there is no memory for it. */
+/* Boot cpu, once: after mm and sched_init(), before the first goroutine. fatal() if there is no
+ * memory for it. */
 void gc_init(void);

@@ -1,37 +1,39 @@
 /*
  * gc/mark.c - concurrent tri-colour marking.
  *
- * WHAT. Finds every object that could be reached when the cycle began, while goroutines run. gc/cycle.c stops the world
- * twice around it: to turn the barrier on, and to see that nothing is grey.
+ * WHAT. Finds every object that could be reached when the cycle began, while goroutines run.
+ * gc/cycle.c stops the world twice around it: to turn the barrier on, and to see that nothing is
+ * grey.
  *
- * COLOURS. White: a live slot whose epoch byte is the last cycle's. Black or grey: the current one's. An entry of
- * the grey set may still be white: it is marked when it is taken. Objects born while marking are black.
+ * COLOURS. White: a live slot whose epoch byte is the last cycle's. Black or grey: the current
+ * one's. An entry of the grey set may still be white: it is marked when it is taken. Objects born
+ * while marking are black.
  *
  * INVARIANTS
- * [mark.1] Every object that was reachable in STW#1 is black, grey, or reachable from a grey entry through white
- *          objects only. Kept by gc/barrier.c, which greys what is overwritten, and by no goroutine running on a
- *          stack that was not scanned (gc/roots.c).
- * [mark.2] An object is scanned by whoever makes it black. Two cpus may both do so, at the same moment: the work is
- *          done twice, and nothing else happens.
- * [mark.3] Marking ends only when no cpu has an entry and no chunk is shared; gc_mark_is_done_stw() decides, so
- *          nothing moves.
- * [mark.4] No more chunks is no failure: the object is marked and its span flagged, and the flagged spans'
- *          marked objects are scanned again.
- * [mark.5] A large object is scanned in pieces of PIECE_BYTES; where one begins, the next OBLET_BYTES boundary is
- *          made grey first, so that others can take it.
+ * [mark.1] Every object that was reachable in STW#1 is black, grey, or reachable from a grey entry
+ * through white objects only. Kept by gc/barrier.c, which greys what is overwritten, and by no
+ * goroutine running on a stack that was not scanned (gc/roots.c). [mark.2] An object is scanned by
+ * whoever makes it black. Two cpus may both do so, at the same moment: the work is done twice, and
+ * nothing else happens. [mark.3] Marking ends only when no cpu has an entry and no chunk is shared;
+ * gc_mark_is_done_stw() decides, so nothing moves. [mark.4] No more chunks is no failure: the
+ * object is marked and its span flagged, and the flagged spans' marked objects are scanned again.
+ * [mark.5] A large object is scanned in pieces of PIECE_BYTES; where one begins, the next
+ * OBLET_BYTES boundary is made grey first, so that others can take it.
  *
- * ONE ENTRY'S WAY. Fields are pushed as they are, if they lie in the heap's range, onto the cpu's chunk (last in,
- * first out: the chain stays in the cache). From there an entry goes into a ring of RING entries, first in, first
- * out, where its object's line and epoch byte are prefetched; when it comes out they are there.
+ * ONE ENTRY'S WAY. Fields are pushed as they are, if they lie in the heap's range, onto the cpu's
+ * chunk (last in, first out: the chain stays in the cache). From there an entry goes into a ring of
+ * RING entries, first in, first out, where its object's line and epoch byte are prefetched; when it
+ * comes out they are there.
  *
- * LOCKING. A cpu's local state: its lock (rank GC_LOCAL), held for a slice; thieves try. Chunk lists: pool_lock
- * (rank GC_POOL). ORDERING. Epoch bytes are plain; fields are read as words. The barrier makes every order right:
- * what is overwritten was greyed before.
+ * LOCKING. A cpu's local state: its lock (rank GC_LOCAL), held for a slice; thieves try. Chunk
+ * lists: pool_lock (rank GC_POOL). ORDERING. Epoch bytes are plain; fields are read as words. The
+ * barrier makes every order right: what is overwritten was greyed before.
  *
- * REJECTED. Recursion: a list of a million nodes is a million frames. Marking when an object is found: a cache miss for
- * each pointer, and nothing to prefetch for. Work that belongs to worker goroutines: a preempted one would keep it.
- * SOURCES. Dijkstra et al., CACM 21(11), 1978. Yuasa, J. Systems and Software 11(3), 1990. Cher, Hosking, Vitek,
- * "Software prefetching for mark-sweep garbage collection", ASPLOS 2004 (the ring).
+ * REJECTED. Recursion: a list of a million nodes is a million frames. Marking when an object is
+ * found: a cache miss for each pointer, and nothing to prefetch for. Work that belongs to worker
+ * goroutines: a preempted one would keep it. SOURCES. Dijkstra et al., CACM 21(11), 1978. Yuasa, J.
+ * Systems and Software 11(3), 1990. Cher, Hosking, Vitek, "Software prefetching for mark-sweep
+ * garbage collection", ASPLOS 2004 (the ring).
  */
 #include <gc/mark.h>
 #include <gc/cycle.h>
@@ -44,7 +46,7 @@
 #define PIECE_BYTES GC_PIECE_BYTES
 #define OBLET_BYTES (128u << 10)
 #define DRAIN_OVER 256 /* by how much a slice may exceed its budget */
-#define OBJECT_COST 4 /* in words of the slice's budget */
+#define OBJECT_COST 4  /* in words of the slice's budget */
 
 PERCPU(struct gc_local, gc_local);
 uint64_t gc_scan_work;
@@ -59,11 +61,13 @@ static uint32_t n_empty;            /* under pool_lock */
 static uint32_t hungry;             /* [a] cpus that looked for work and found none lately */
 static uint32_t rescan_spans;       /* [a] how many spans are flagged [mark.4] */
 static struct spinlock rescan_lock = SPINLOCK_INIT(RANK_GC_POOL);
-static size_t rescan_unit;          /* under rescan_lock: where the walk over flagged spans is */
-static uint32_t rescan_slot;        /* under rescan_lock: next slot of that span; 0: the span is to be looked at */
-static uint32_t slices_running;     /* [a] */
+static size_t rescan_unit; /* under rescan_lock: where the walk over flagged spans is */
+static uint32_t
+    rescan_slot; /* under rescan_lock: next slot of that span; 0: the span is to be looked at */
+static uint32_t slices_running; /* [a] */
 
-/* ---- Chunks ----------------------------------------------------------------------------------------- */
+/* ---- Chunks
+ * ----------------------------------------------------------------------------------------- */
 
 static struct gc_chunk *chunk_make_locked(void)
 {
@@ -132,8 +136,9 @@ static struct gc_chunk *chunk_get_full(void)
 
 void gc_mark_trim(void)
 {
-    /* chunks come in pairs that share a page; a page goes back when both are empty and next to each other in
-     * the sorted list. Sorting by insertion would be quadratic, so both halves meet through a flag in the entries. */
+    /* chunks come in pairs that share a page; a page goes back when both are empty and next to each
+     * other in the sorted list. Sorting by insertion would be quadratic, so both halves meet
+     * through a flag in the entries. */
     spin_lock(&pool_lock);
     struct gc_chunk *list = pool_empty;
     uint32_t total = n_empty;
@@ -148,7 +153,8 @@ void gc_mark_trim(void)
         }
         return;
     }
-    /* entry[0] of a page's first chunk counts its halves on this list; entry[1] of each marks them as seen */
+    /* entry[0] of a page's first chunk counts its halves on this list; entry[1] of each marks them
+     * as seen */
     for (struct gc_chunk *c = list; c != NULL; c = c->next)
         ((struct gc_chunk *)align_down((uintptr_t)c, PAGE_BYTES))->entry[0] = 0;
     for (struct gc_chunk *c = list; c != NULL; c = c->next)
@@ -181,7 +187,8 @@ void gc_mark_trim(void)
     }
 }
 
-/* ---- A cpu's grey set --------------------------------------------------------------------------------- */
+/* ---- A cpu's grey set
+ * --------------------------------------------------------------------------------- */
 
 void gc_local_lock(void)
 {
@@ -267,7 +274,8 @@ void gc_grey(uintptr_t word)
     spin_unlock(&l->lock);
 }
 
-/* ---- Scanning ------------------------------------------------------------------------------------------ */
+/* ---- Scanning
+ * ------------------------------------------------------------------------------------------ */
 
 /* Is the i-th word of an element a possible pointer? */
 static inline bool type_has(const struct rt_type *elem, size_t i)
@@ -283,8 +291,8 @@ static inline bool type_has(const struct rt_type *elem, size_t i)
  * Scan a typed object from byte `from` on, for at most a piece; true: there is more.
  * object   its first byte; bytes: its length; the prefix is at its start
  */
-static bool scan_piece(struct gc_local *l, uintptr_t object, size_t bytes, size_t from, size_t prefix,
-                       bool prefix_scan, const struct rt_type *elem)
+static bool scan_piece(struct gc_local *l, uintptr_t object, size_t bytes, size_t from,
+                       size_t prefix, bool prefix_scan, const struct rt_type *elem)
 {
     size_t to = from + PIECE_BYTES < bytes ? from + PIECE_BYTES : bytes;
     const volatile uintptr_t *p = (const volatile uintptr_t *)object;
@@ -373,7 +381,8 @@ void gc_grey_locked(uintptr_t word)
 void gc_scan_contents(uintptr_t object)
 {
     const struct gc_span *span = gc_span_of(object);
-    (void)scan_object(this_cpu_ptr(gc_local), span, gc_slot_address(span, gc_slot_of(span, object)));
+    (void)scan_object(this_cpu_ptr(gc_local), span,
+                      gc_slot_address(span, gc_slot_of(span, object)));
 }
 
 /* Go on with an object whose earlier pieces are done. */
@@ -390,7 +399,8 @@ static void scan_continue(struct gc_local *l, uintptr_t at)
     scan_headered(l, header, at - ((uintptr_t)header + header->offset));
 }
 
-/* ---- The ring and the slice ----------------------------------------------------------------------------- */
+/* ---- The ring and the slice
+ * ----------------------------------------------------------------------------- */
 
 struct ring_entry {
     const struct gc_span *span;
@@ -416,7 +426,8 @@ static inline bool resolve(uintptr_t a, struct gc_span *const *pagemap, struct r
     return true;
 }
 
-/* An entry with a tag: the rest of an object, or a word of a stack. False: there is nothing more to do for it. */
+/* An entry with a tag: the rest of an object, or a word of a stack. False: there is nothing more to
+ * do for it. */
 static RT_NOINLINE bool take_tagged(struct gc_local *l, uintptr_t entry)
 {
     uintptr_t a = entry & ~(uintptr_t)7;
@@ -460,7 +471,8 @@ static void share(struct gc_local *l)
     if (half == NULL)
         return;
     uint64_t give = mine->n / 2;
-    (memcpy)(half->entry, mine->entry, give * sizeof(mine->entry[0])); /* the oldest: nearest to the roots */
+    (memcpy)(half->entry, mine->entry,
+             give * sizeof(mine->entry[0])); /* the oldest: nearest to the roots */
     half->n = give;
     (memmove)(mine->entry, mine->entry + give, (mine->n - give) * sizeof(mine->entry[0]));
     mine->n -= give;
@@ -468,10 +480,10 @@ static void share(struct gc_local *l)
 }
 
 /*
- * The inner loop. Costs are counted in some ten instructions each: an entry 2, an object 2, each of its pointers 1.
- * When the budget is used up nothing more goes into the ring, but what is in it is scanned, unless that takes
- * more than DRAIN_OVER: put back, it would be resolved a second time, and a slice is short.
- * The chunk's top is kept in a register and written back around calls.
+ * The inner loop. Costs are counted in some ten instructions each: an entry 2, an object 2, each of
+ * its pointers 1. When the budget is used up nothing more goes into the ring, but what is in it is
+ * scanned, unless that takes more than DRAIN_OVER: put back, it would be resolved a second time,
+ * and a slice is short. The chunk's top is kept in a register and written back around calls.
  */
 static void drain(struct gc_local *l, int budget)
 {
@@ -480,7 +492,7 @@ static void drain(struct gc_local *l, int budget)
     const uint8_t white = gc_epoch_also, black = gc_epoch;
     struct gc_span *const *pagemap = gc_pagemap;
     const uintptr_t heap_bytes = gc_heap_bytes; /* what is above came later: black */
-    uint64_t marked = 0, noscan = 0; /* bytes; the second are in the first */
+    uint64_t marked = 0, noscan = 0;            /* bytes; the second are in the first */
     uintptr_t *base = l->chunk->entry, *top = base + l->chunk->n;
 
 #define SAVE_TOP() (l->chunk->n = (uint64_t)(top - base))
@@ -587,8 +599,9 @@ static bool rescanning(void)
 }
 
 /*
- * [mark.4] Scan the next marked object of a flagged span again. Our grey set is empty, so what one piece of it
- * pushes first (the rest of itself) finds room, and each pass makes something black that was white.
+ * [mark.4] Scan the next marked object of a flagged span again. Our grey set is empty, so what one
+ * piece of it pushes first (the rest of itself) finds room, and each pass makes something black
+ * that was white.
  */
 static bool rescan_step(struct gc_local *l)
 {
@@ -649,7 +662,8 @@ bool gc_mark_slice(uint64_t *work)
     return did;
 }
 
-/* ---- Is it done? ------------------------------------------------------------------------------------------ */
+/* ---- Is it done?
+ * ------------------------------------------------------------------------------------------ */
 
 static bool nothing_grey(void)
 {

@@ -7,8 +7,8 @@
 #include <sched/goroutine.h>
 
 /*
- * An entry of the grey set is an address, its low three bits taken for tags. Not every entry is an object, and
- * not every object is white still: whoever takes it looks.
+ * An entry of the grey set is an address, its low three bits taken for tags. Not every entry is an
+ * object, and not every object is white still: whoever takes it looks.
  */
 #define GC_ENTRY_PIECE 1u /* go on scanning the black object around here, from here on */
 #define GC_ENTRY_STACK 2u /* found on a stack: may be the end of the object before it */
@@ -38,8 +38,8 @@ extern uint64_t gc_scan_work; /* [a] bytes scanned this cycle, roots included */
 void gc_mark_init(void); /* boot; cpus are up */
 
 /*
- * Mark for a slice on this cpu: grey objects of its own, shared ones, roots, stolen ones. False: it found nothing to do.
- * *work: bytes scanned. Any context but a handler; preemption off inside.
+ * Mark for a slice on this cpu: grey objects of its own, shared ones, roots, stolen ones. False: it
+ * found nothing to do. *work: bytes scanned. Any context but a handler; preemption off inside.
  */
 bool gc_mark_slice(uint64_t *work);
 
@@ -63,7 +63,8 @@ void gc_scan_words(const void *lo, const void *hi);
 void gc_grey_locked(uintptr_t word);
 /* Scan an object without marking it (its slot's start or object start). Lock held. */
 void gc_scan_contents(uintptr_t object);
-/* One piece (at most GC_PIECE_BYTES) of an array of elem from byte `from` on; precisely. Lock held. */
+/* One piece (at most GC_PIECE_BYTES) of an array of elem from byte `from` on; precisely. Lock held.
+ */
 void gc_scan_typed(uintptr_t base, size_t bytes, size_t from, const struct rt_type *elem);
 #define GC_PIECE_BYTES 2048u
 void gc_local_lock(void) NO_LOCK_ANALYSIS;
@@ -74,7 +75,8 @@ extern uint32_t gc_chunk_limit;
 
 /* ---- gc/roots.c ---- */
 
-/* One piece of the roots of this cycle. False: all are done, or somebody else has the rest. Lock held. */
+/* One piece of the roots of this cycle. False: all are done, or somebody else has the rest. Lock
+ * held. */
 bool gc_roots_step(void);
 bool gc_roots_done(void);
 void gc_roots_begin_stw(void);

@@ -1,18 +1,20 @@
 /*
  * gc/pacer.c - when a cycle starts, and how much allocation must pay for it.
  *
- * WHAT. The goal: the heap may grow by GOGC percent of what the last cycle marked (plus stacks and globals, which
- * cost marking too), and by GOMEMLIMIT's measure not beyond memory. The trigger lies before the goal by the
- * runway: what the program will allocate while the background marks, by the measured ratio of both speeds.
- * While marking, each allocated byte owes (scan work left) / (heap left up to the goal).
+ * WHAT. The goal: the heap may grow by GOGC percent of what the last cycle marked (plus stacks and
+ * globals, which cost marking too), and by GOMEMLIMIT's measure not beyond memory. The trigger lies
+ * before the goal by the runway: what the program will allocate while the background marks, by the
+ * measured ratio of both speeds. While marking, each allocated byte owes (scan work left) / (heap
+ * left up to the goal).
  *
  * INVARIANTS
- * [pacer.1] trigger <= goal, and between 0.7 and 0.95 of the way from marked to goal, but for heaps so small that the
- *           minimum's distance is larger.
- * [pacer.2] The assist ratio is at least 1 byte of work for 16 bytes allocated, so that a cycle ends.
+ * [pacer.1] trigger <= goal, and between 0.7 and 0.95 of the way from marked to goal, but for heaps
+ * so small that the minimum's distance is larger. [pacer.2] The assist ratio is at least 1 byte of
+ * work for 16 bytes allocated, so that a cycle ends.
  *
- * LOCKING. Written while stopped, or under pacer_lock by rt_gc_set_percent() and the like and by gc_pacer_end(); read without.
- * SOURCES. golang/go runtime/mgcpacer.go; proposal 44167 "GC pacer redesign"; proposal 48409 "soft memory limit".
+ * LOCKING. Written while stopped, or under pacer_lock by rt_gc_set_percent() and the like and by
+ * gc_pacer_end(); read without. SOURCES. golang/go runtime/mgcpacer.go; proposal 44167 "GC pacer
+ * redesign"; proposal 48409 "soft memory limit".
  */
 #include <gc/cycle.h>
 #include <gc/mark.h>
@@ -111,11 +113,13 @@ static void set_ratio(void)
 {
     uint64_t done = load_relaxed(&gc_scan_work), live = load_relaxed(&gc_heap_live);
     uint64_t expected = last_scan > (UINT64_C(64) << 10) ? last_scan : UINT64_C(64) << 10;
-    uint64_t left_work = expected > done ? expected - done : expected / 8; /* more than last time: unknown */
+    uint64_t left_work =
+        expected > done ? expected - done : expected / 8; /* more than last time: unknown */
     uint64_t goal = load_relaxed(&gc_goal);
     uint64_t left_heap = goal > live ? goal - live : 1;
-    uint64_t ratio = left_heap == 1 ? UINT64_C(64) << RATIO_SHIFT
-                                    : (uint64_t)((double)left_work / (double)left_heap * (1 << RATIO_SHIFT));
+    uint64_t ratio = left_heap == 1
+                         ? UINT64_C(64) << RATIO_SHIFT
+                         : (uint64_t)((double)left_work / (double)left_heap * (1 << RATIO_SHIFT));
     if (ratio < (1u << RATIO_SHIFT) / 16)
         ratio = (1u << RATIO_SHIFT) / 16; /* [pacer.2] */
     if (ratio > UINT64_C(64) << RATIO_SHIFT)
@@ -182,7 +186,9 @@ void gc_pacer_end(void)
 void gc_pacer_init(void)
 {
     percent = knobs.gogc == KNOB_OFF ? -1 : (int64_t)knobs.gogc;
-    limit = knobs.gomemlimit == KNOB_OFF ? UINT64_MAX : knobs.gomemlimit != 0 ? knobs.gomemlimit : default_limit();
+    limit = knobs.gomemlimit == KNOB_OFF ? UINT64_MAX
+            : knobs.gomemlimit != 0      ? knobs.gomemlimit
+                                         : default_limit();
     set_goal();
 }
 

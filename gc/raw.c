@@ -1,12 +1,12 @@
 /*
  * gc/raw.c - rt_alloc() and rt_free(): memory that nobody collects, for foreign code.
  *
- * WHAT. Slabs of 16 KiB, aligned to 16 KiB, one size class each, with a chain of free blocks; what does not fit
- * well is a run of pages of its own. Either begins with a head, which the block's address leads to.
- * INVARIANTS
- * [raw.1] A free believes nothing that it can check: the head's mark, the block's place in its slab, and that the
- *         block is not on the chain's top (a full check is made in debug builds).
- * LOCKING. One lock for each class, rank SPAN. Memory from here is not scanned: no references in it.
+ * WHAT. Slabs of 16 KiB, aligned to 16 KiB, one size class each, with a chain of free blocks; what
+ * does not fit well is a run of pages of its own. Either begins with a head, which the block's
+ * address leads to. INVARIANTS [raw.1] A free believes nothing that it can check: the head's mark,
+ * the block's place in its slab, and that the block is not on the chain's top (a full check is made
+ * in debug builds). LOCKING. One lock for each class, rank SPAN. Memory from here is not scanned:
+ * no references in it.
  */
 #include <gc/size.h>
 #include <lib/assert.h>
@@ -86,7 +86,7 @@ void *rt_alloc(size_t bytes)
         return alloc_run(bytes);
     unsigned class = gc_class_of(bytes);
     if (gc_classes[class].bytes % 16 != 0)
-        class++;
+        class ++;
     struct raw_class *rc = &raw_classes[class];
 
     struct raw_head *fresh = NULL;

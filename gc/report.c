@@ -1,8 +1,9 @@
 /*
  * gc/report.c - the heap by shape, for the report of a program that ran out of memory.
  *
- * Uses no memory but a few static words and its own stack, and no lock: the figures of a moving heap may be a little
- * wrong, which is better than none. Prints the shapes that hold most, and what the page allocator has left.
+ * Uses no memory but a few static words and its own stack, and no lock: the figures of a moving
+ * heap may be a little wrong, which is better than none. Prints the shapes that hold most, and what
+ * the page allocator has left.
  */
 #include <gc/cycle.h>
 #include <gc/report.h>
@@ -34,12 +35,13 @@ static void count_span(const struct gc_span *span)
 static void print_shape(unsigned i)
 {
     const struct gc_shape *s = &gc_shapes[i];
-    const char *what = i == 0                    ? "large objects"
-                       : s->kind == GC_NOSCAN    ? "without pointers"
-                       : s->kind == GC_HEADER    ? "arrays and large types"
-                       : s->name != NULL         ? s->name
-                                                 : "?";
-    rt_printf("%12lu bytes in %9lu objects", (unsigned long)usage[i].bytes, (unsigned long)usage[i].objects);
+    const char *what = i == 0                 ? "large objects"
+                       : s->kind == GC_NOSCAN ? "without pointers"
+                       : s->kind == GC_HEADER ? "arrays and large types"
+                       : s->name != NULL      ? s->name
+                                              : "?";
+    rt_printf("%12lu bytes in %9lu objects", (unsigned long)usage[i].bytes,
+              (unsigned long)usage[i].objects);
     if (i != 0)
         rt_printf(" of %5u: %s\n", gc_classes[s->class].bytes, what);
     else

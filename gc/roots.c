@@ -1,23 +1,23 @@
 /*
  * gc/roots.c - what is scanned though no object leads to it: stacks, registers, declared globals.
  *
- * WHAT. STW#1 scans what each cpu was running. Everything else is scanned while the program runs: globals, since they
- * are written through the barrier; the stacks of goroutines that do not run, by whoever marks, or by the scheduler
- * right before one of them runs again.
+ * WHAT. STW#1 scans what each cpu was running. Everything else is scanned while the program runs:
+ * globals, since they are written through the barrier; the stacks of goroutines that do not run, by
+ * whoever marks, or by the scheduler right before one of them runs again.
  *
  * INVARIANTS
- * [roots.1] While marking, a goroutine that was there in STW#1 runs only after its stack has been scanned in this cycle;
- *           one that was born later needs no scan: all it was given is in the snapshot or black.
- * [roots.2] scan_state is scan_generation << 2 and one of the SCAN_ values; any other generation's means not scanned. Whoever swaps
- *           it to SCAN_BUSY owns the stack for a slice, with preemption off; so nobody ever waits for more.
- * [roots.3] SCAN_OWN: the goroutine was running in STW#1 and was not scanned there (it is deep, or mode hybrid). While
- *           its registers are not saved only its cpu's scheduler scans it; once it has parked (tokens is -1),
- *           anybody may.
+ * [roots.1] While marking, a goroutine that was there in STW#1 runs only after its stack has been
+ * scanned in this cycle; one that was born later needs no scan: all it was given is in the snapshot
+ * or black. [roots.2] scan_state is scan_generation << 2 and one of the SCAN_ values; any other
+ * generation's means not scanned. Whoever swaps it to SCAN_BUSY owns the stack for a slice, with
+ * preemption off; so nobody ever waits for more. [roots.3] SCAN_OWN: the goroutine was running in
+ * STW#1 and was not scanned there (it is deep, or mode hybrid). While its registers are not saved
+ * only its cpu's scheduler scans it; once it has parked (tokens is -1), anybody may.
  *
- * LOCKING. Cursors: roots_lock (rank GC_POOL). ORDERING. SCAN_DONE is stored with release and loaded with acquire:
- * partners are each other, and the scheduler's check.
- * REJECTED. Waiting in the scheduler until a worker is done: it picks another goroutine. Scanning parked stacks
- * in the stop: 10,000 of them are milliseconds.
+ * LOCKING. Cursors: roots_lock (rank GC_POOL). ORDERING. SCAN_DONE is stored with release and
+ * loaded with acquire: partners are each other, and the scheduler's check. REJECTED. Waiting in the
+ * scheduler until a worker is done: it picks another goroutine. Scanning parked stacks in the stop:
+ * 10,000 of them are milliseconds.
  */
 #include <gc/cycle.h>
 #include <gc/mark.h>
@@ -37,14 +37,16 @@ static struct spinlock roots_lock = SPINLOCK_INIT(RANK_GC_POOL);
 static const struct rt_root_desc *root_next; /* under roots_lock */
 static size_t root_from;                     /* under roots_lock: byte of *root_next */
 static struct goroutine *stack_next;         /* under roots_lock */
-static struct goroutine *stack_missed;       /* under roots_lock: chain by scan_link, to be looked at again */
-static uint32_t global_next;                 /* under roots_lock: step of lang_scan_global_roots() */
-static uint32_t scan_generation;             /* [S] of stacks: goes up with each cycle */
-static bool globals_left;                    /* under roots_lock */
-static uint32_t in_progress;                 /* [a] pieces taken and not yet scanned */
-static bool all_done;                        /* [a] */
+static struct goroutine
+    *stack_missed;               /* under roots_lock: chain by scan_link, to be looked at again */
+static uint32_t global_next;     /* under roots_lock: step of lang_scan_global_roots() */
+static uint32_t scan_generation; /* [S] of stacks: goes up with each cycle */
+static bool globals_left;        /* under roots_lock */
+static uint32_t in_progress;     /* [a] pieces taken and not yet scanned */
+static bool all_done;            /* [a] */
 
-/* ---- One stack ---------------------------------------------------------------------------------------- */
+/* ---- One stack
+ * ---------------------------------------------------------------------------------------- */
 
 static uint32_t state_of(unsigned what)
 {
@@ -66,7 +68,8 @@ static void scan_registers(const struct arch_frame *frame)
 
 enum scan_result { SCANNED, UNFINISHED, NOT_NOW };
 
-/* Scan a slice of g's stack; `own`: we are the scheduler that is about to run it. Local lock held. */
+/* Scan a slice of g's stack; `own`: we are the scheduler that is about to run it. Local lock held.
+ */
 static enum scan_result scan_goroutine(struct goroutine *g, bool own)
 {
     uint32_t s = load_acquire(&g->scan_state);
@@ -75,7 +78,8 @@ static enum scan_result scan_goroutine(struct goroutine *g, bool own)
         return SCANNED;
     if (s == state_of(SCAN_BUSY))
         return NOT_NOW;
-    if (s == state_of(SCAN_OWN) && !own && load_acquire(&g->tokens) != -1) /* partner: sched_finish_switch() */
+    if (s == state_of(SCAN_OWN) && !own &&
+        load_acquire(&g->tokens) != -1) /* partner: sched_finish_switch() */
         return NOT_NOW;
     if (!cas_acq_rel(&g->scan_state, s, state_of(SCAN_BUSY))) /* [roots.2] */
         return NOT_NOW;
@@ -106,7 +110,8 @@ bool sched_up_before_resume(struct goroutine *g)
     return r == SCANNED;
 }
 
-/* ---- World stopped ------------------------------------------------------------------------------------- */
+/* ---- World stopped
+ * ------------------------------------------------------------------------------------- */
 
 static void scan_running(unsigned cpu, enum gc_scan_how how)
 {
@@ -174,7 +179,8 @@ void gc_roots_begin_stw(void)
     gc_special_roots_begin_stw();
 }
 
-/* ---- Pieces -------------------------------------------------------------------------------------------- */
+/* ---- Pieces
+ * -------------------------------------------------------------------------------------------- */
 
 static bool globals_step(void)
 {

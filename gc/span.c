@@ -1,21 +1,22 @@
 /*
  * gc/span.c - spans and shapes: where objects live, and from any address to its object.
  *
- * WHAT. Makes and frees spans; keeps the page map; gives each (size class, pointer mask) that the program uses a
- * number. Descriptors and epoch bytes are blocks of small slabs, because they must outlive nothing and
- * because epoch bytes at the same offset in every span would fight for the same few cache sets.
+ * WHAT. Makes and frees spans; keeps the page map; gives each (size class, pointer mask) that the
+ * program uses a number. Descriptors and epoch bytes are blocks of small slabs, because they must
+ * outlive nothing and because epoch bytes at the same offset in every span would fight for the same
+ * few cache sets.
  *
  * INVARIANTS. gc/heap.h has those of spans. Here:
- * [span.1] A descriptor block is complete before its span is published, and is reused only after the span was
- *          taken out of the page map while nobody marked [heap.3].
- * [span.2] gc_heap_bytes covers a span before the page map shows it.
+ * [span.1] A descriptor block is complete before its span is published, and is reused only after
+ * the span was taken out of the page map while nobody marked [heap.3]. [span.2] gc_heap_bytes
+ * covers a span before the page map shows it.
  *
- * LOCKING. meta_lock (rank GC_POOL) guards the slabs; shapes_lock (rank SPAN) the insertion of shapes, which are
- * found without it. ORDERING. A shape is complete before its number is stored into the table (release; pairs with
- * gc_shape_find()'s acquire).
- * REJECTED. Epoch bytes inside the span: a 4 KiB object would no longer fit twice into 8 KiB. One flat table
- * of bytes for all RAM: a sixteenth of it, whether used or not. 32-bit page map entries: two more instructions for
- * each pointer marked.
+ * LOCKING. meta_lock (rank GC_POOL) guards the slabs; shapes_lock (rank SPAN) the insertion of
+ * shapes, which are found without it. ORDERING. A shape is complete before its number is stored
+ * into the table (release; pairs with gc_shape_find()'s acquire). REJECTED. Epoch bytes inside the
+ * span: a 4 KiB object would no longer fit twice into 8 KiB. One flat table of bytes for all RAM: a
+ * sixteenth of it, whether used or not. 32-bit page map entries: two more instructions for each
+ * pointer marked.
  */
 #include <gc/heap.h>
 #include <lib/list.h>
@@ -23,8 +24,10 @@
 #include <mm/page.h>
 
 #define CLASS_ROW(bytes_, units_)                                                                  \
-    {.bytes = (bytes_), .magic = GC_MAGIC(bytes_), .units = (units_),                              \
-     .slots = (units_) * GC_UNIT_BYTES / (bytes_)},
+    {.bytes = (bytes_),                                                                            \
+     .magic = GC_MAGIC(bytes_),                                                                    \
+     .units = (units_),                                                                            \
+     .slots = (units_)*GC_UNIT_BYTES / (bytes_)},
 const struct gc_class gc_classes[GC_CLASS_COUNT] = {GC_CLASSES(CLASS_ROW)};
 
 struct gc_span **gc_pagemap;
@@ -33,7 +36,8 @@ uint64_t gc_heap_in_use;
 uint64_t gc_meta_bytes;
 struct gc_shape gc_shapes[GC_SHAPES];
 
-/* ---- Blocks for descriptors: slabs of one block size ----------------------------------------------- */
+/* ---- Blocks for descriptors: slabs of one block size
+ * ----------------------------------------------- */
 
 #define META_STEP 64u
 #define META_BLOCK_MAX (GC_SPAN_HEAD_BYTES + 4096u)
@@ -73,11 +77,13 @@ static struct meta_slab *meta_slab_make(size_t block_bytes)
     slab->block_bytes = (uint32_t)block_bytes;
     slab->n_blocks = (uint32_t)((bytes - sizeof(*slab)) / block_bytes);
     slab->free = (UINT64_C(1) << slab->n_blocks) - 1;
-    _Static_assert((PAGE_BYTES - META_STEP) / (2 * META_STEP) < 64, "a word has a bit for each block");
+    _Static_assert((PAGE_BYTES - META_STEP) / (2 * META_STEP) < 64,
+                   "a word has a bit for each block");
     return slab;
 }
 
-/* A block for a descriptor with n_slots epoch bytes; content undefined; NULL if there is no memory. */
+/* A block for a descriptor with n_slots epoch bytes; content undefined; NULL if there is no memory.
+ */
 static struct gc_span *meta_alloc(size_t n_slots)
 {
     size_t block_bytes = meta_block_bytes(n_slots);
@@ -124,7 +130,8 @@ static void meta_free(struct gc_span *span, size_t n_slots)
     }
 }
 
-/* ---- The page map ---------------------------------------------------------------------------------- */
+/* ---- The page map
+ * ---------------------------------------------------------------------------------- */
 
 static size_t pagemap_units;
 
@@ -164,9 +171,11 @@ struct gc_span *gc_span_at_index(size_t unit)
     return span;
 }
 
-/* ---- Spans ----------------------------------------------------------------------------------------- */
+/* ---- Spans
+ * ----------------------------------------------------------------------------------------- */
 
-/* A shape in demand gets spans of this many units where its class says 1: fewer descriptors, longer runs. */
+/* A shape in demand gets spans of this many units where its class says 1: fewer descriptors, longer
+ * runs. */
 #define SPAN_MANY_UNITS 4u
 #define SPAN_MANY_AFTER 32u
 
@@ -251,7 +260,8 @@ void gc_span_free(struct gc_span *span)
     meta_free(span, span->n_slots);
 }
 
-/* ---- Groups of 64 slots ------------------------------------------------------------------------------ */
+/* ---- Groups of 64 slots
+ * ------------------------------------------------------------------------------ */
 
 uint64_t gc_group_free(const struct gc_span *span, uint32_t group)
 {
@@ -264,7 +274,8 @@ uint64_t gc_group_free(const struct gc_span *span, uint32_t group)
     return ~live & there;
 }
 
-/* ---- Shapes ------------------------------------------------------------------------------------------ */
+/* ---- Shapes
+ * ------------------------------------------------------------------------------------------ */
 
 #define SHAPE_TABLE 512u /* open addressing; at most half full */
 
@@ -274,7 +285,7 @@ static unsigned shapes_used GUARDED_BY(&shapes_lock);
 
 static unsigned shape_hash(unsigned class, uint64_t mask)
 {
-    return (unsigned)((mask ^ (uint64_t)class << 58 ^ class) * 0x9e3779b97f4a7c15u >> 55);
+    return (unsigned)((mask ^ (uint64_t) class << 58 ^ class) * 0x9e3779b97f4a7c15u >> 55);
 }
 
 /* The table's index of this shape, or of the free entry where it belongs. */
@@ -299,7 +310,7 @@ static unsigned shape_insert_locked(unsigned at, unsigned class, uint64_t mask, 
     struct gc_shape *shape = &gc_shapes[number];
     shape->lock.rank = RANK_SPAN;
     shape->kind = GC_MASK;
-    shape->class = (uint8_t)class;
+    shape->class = (uint8_t) class;
     shape->mask = mask;
     shape->name = name;
     store_release(&shape_table[at], (uint16_t)number);
@@ -338,7 +349,8 @@ void gc_span_init(paddr_t ram_top)
         gc_shapes[GC_SHAPE_HEADER + i].kind = GC_HEADER;
         gc_shapes[GC_SHAPE_HEADER + i].class = (uint8_t)i;
     }
-    pagemap_units = (align_up(ram_top, GC_UNIT_BYTES) >> GC_UNIT_SHIFT) + 1; /* one behind the end */
+    pagemap_units =
+        (align_up(ram_top, GC_UNIT_BYTES) >> GC_UNIT_SHIFT) + 1; /* one behind the end */
     size_t bytes = align_up(pagemap_units * sizeof(gc_pagemap[0]), PAGE_BYTES);
     gc_pagemap = page_alloc(bytes / PAGE_BYTES, 1, PAGE_ZERO);
     if (gc_pagemap == NULL)

@@ -1,22 +1,22 @@
 /*
  * gc/special.c - finalizers, cleanups, weak references: records that hang on an object.
  *
- * WHAT. A table from objects to records. After STW#2 the controller goes through it, before any of these objects'
- * spans is swept: an object that was not marked and has a finalizer comes back to life for it; else its cleanups are
- * queued. One goroutine runs what is queued.
+ * WHAT. A table from objects to records. After STW#2 the controller goes through it, before any of
+ * these objects' spans is swept: an object that was not marked and has a finalizer comes back to
+ * life for it; else its cleanups are queued. One goroutine runs what is queued.
  *
  * INVARIANTS
- * [special.1] A finalizer is a root for all that its object leads to, not for the object. So if A leads to B, and both
- *             have finalizers, only A's is due; and what a finalizer sees was not freed.
- * [special.2] Weak references to an object are cleared before its finalizer is queued, and before its slot is
- *             reused: its span waits (gc/sweep.c) until gc_special_handle() is through.
- * [special.3] rt_weak_get() is one step with preemption off. While marking it greys what it gives out. From STW#2 until
- *             the table was gone through it gives an object only if that is marked, and looks at the reference again
- *             after that: the handler clears first and revives then.
- * [special.4] Queued records are roots; whoever takes one off the queue greys what it refers to.
+ * [special.1] A finalizer is a root for all that its object leads to, not for the object. So if A
+ * leads to B, and both have finalizers, only A's is due; and what a finalizer sees was not freed.
+ * [special.2] Weak references to an object are cleared before its finalizer is queued, and before
+ * its slot is reused: its span waits (gc/sweep.c) until gc_special_handle() is through. [special.3]
+ * rt_weak_get() is one step with preemption off. While marking it greys what it gives out. From
+ * STW#2 until the table was gone through it gives an object only if that is marked, and looks at
+ * the reference again after that: the handler clears first and revives then. [special.4] Queued
+ * records are roots; whoever takes one off the queue greys what it refers to.
  *
- * LOCKING. special_lock (rank GC_POOL, and nothing is taken inside) guards the table and the queue. Records are memory
- * of rt_alloc(), so the table holds no references and keeps nothing alive.
+ * LOCKING. special_lock (rank GC_POOL, and nothing is taken inside) guards the table and the queue.
+ * Records are memory of rt_alloc(), so the table holds no references and keeps nothing alive.
  * REJECTED. A chain at each span: to look at all of them each span would have to be visited.
  * SOURCES. golang/go runtime/mfinal.go, mcleanup.go, mheap.go (specials) for the rules.
  */
@@ -36,8 +36,8 @@ struct gc_special {
     struct gc_special *next; /* in its bucket, or on the queue */
     uintptr_t object;
     void (*fn)(void *);
-    void *arg;        /* CLEANUP: the argument; WEAK: the struct rt_weak */
-    uint64_t id;      /* CLEANUP */
+    void *arg;   /* CLEANUP: the argument; WEAK: the struct rt_weak */
+    uint64_t id; /* CLEANUP */
     enum kind kind;
 };
 
@@ -48,25 +48,26 @@ struct rt_weak {
 #define BUCKETS_AT_FIRST 512u
 
 static struct spinlock special_lock = SPINLOCK_INIT(RANK_GC_POOL);
-static struct gc_special **buckets;  /* under special_lock */
-static size_t n_buckets;             /* under special_lock: a power of two */
-static size_t n_specials;            /* under special_lock */
+static struct gc_special **buckets;                    /* under special_lock */
+static size_t n_buckets;                               /* under special_lock: a power of two */
+static size_t n_specials;                              /* under special_lock */
 static struct gc_special *queue, **queue_end = &queue; /* under special_lock */
-static uint64_t n_queued;            /* [a] on the queue, or running */
-static uint64_t last_id;             /* under special_lock */
-static size_t root_bucket;           /* under special_lock: next for the marker */
-static struct gc_special *bucket_scan, *queue_scan; /* under special_lock: next for the marker */
-static bool walking;                 /* under special_lock: buckets stay as they are */
-static uint32_t settled_gen;         /* [a] the sweep generation whose specials were handled */
-static struct goroutine *runner;     /* [I] */
-static bool runner_waits;            /* under special_lock */
+static uint64_t n_queued;                              /* [a] on the queue, or running */
+static uint64_t last_id;                               /* under special_lock */
+static size_t root_bucket;                             /* under special_lock: next for the marker */
+static struct gc_special *bucket_scan, *queue_scan;    /* under special_lock: next for the marker */
+static bool walking;             /* under special_lock: buckets stay as they are */
+static uint32_t settled_gen;     /* [a] the sweep generation whose specials were handled */
+static struct goroutine *runner; /* [I] */
+static bool runner_waits;        /* under special_lock */
 
 static size_t bucket_of(uintptr_t object)
 {
     return (size_t)((object >> 3) * 0x9e3779b97f4a7c15u >> 20) & (n_buckets - 1);
 }
 
-/* ---- The table ----------------------------------------------------------------------------------------- */
+/* ---- The table
+ * ----------------------------------------------------------------------------------------- */
 
 static void grow(void)
 {
@@ -171,12 +172,14 @@ static uintptr_t object_for(void *obj, const char *not_heap, const char *not_sta
     return (uintptr_t)obj;
 }
 
-/* ---- Finalizers and cleanups ------------------------------------------------------------------------------ */
+/* ---- Finalizers and cleanups
+ * ------------------------------------------------------------------------------ */
 
 void rt_set_finalizer(void *obj, void (*fn)(void *obj))
 {
-    uintptr_t object = object_for(obj, "runtime.SetFinalizer: pointer not in heap",
-                                  "runtime.SetFinalizer: pointer not at beginning of allocated block");
+    uintptr_t object =
+        object_for(obj, "runtime.SetFinalizer: pointer not in heap",
+                   "runtime.SetFinalizer: pointer not at beginning of allocated block");
     struct gc_special *s = fn != NULL ? special_make(object, FINALIZER) : NULL;
 
     spin_lock(&special_lock);
@@ -230,7 +233,8 @@ void rt_cleanup_stop(struct rt_cleanup *c)
     c->id = 0;
 }
 
-/* ---- Weak references ---------------------------------------------------------------------------------------- */
+/* ---- Weak references
+ * ---------------------------------------------------------------------------------------- */
 
 static struct rt_weak *weak_find(uintptr_t object)
 {
@@ -297,7 +301,9 @@ void *rt_weak_get(struct rt_weak *weak)
     return p;
 }
 
-/* ---- Roots ---------------------------------------------------------------------------------------------------- */
+/* ---- Roots
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 #define ROOTS_AT_A_TIME 32u
 
@@ -314,14 +320,16 @@ static struct root root_of(const struct gc_special *s)
     return (struct root){.object = (uintptr_t)s->arg};
 }
 
-/* Copy what up to n records hold, from the queue or from the next bucket. Returns how many; 0: no more. */
+/* Copy what up to n records hold, from the queue or from the next bucket. Returns how many; 0: no
+ * more. */
 static unsigned roots_take(struct root *out, unsigned n)
 {
     unsigned got = 0;
 
     spin_lock(&special_lock);
     for (; queue_scan != NULL && got < n; queue_scan = queue_scan->next)
-        out[got++].object = queue_scan->kind == FINALIZER ? queue_scan->object : (uintptr_t)queue_scan->arg;
+        out[got++].object =
+            queue_scan->kind == FINALIZER ? queue_scan->object : (uintptr_t)queue_scan->arg;
     while (got < n && (bucket_scan != NULL || root_bucket < n_buckets)) {
         if (bucket_scan == NULL)
             bucket_scan = buckets[root_bucket++];
@@ -352,8 +360,8 @@ bool gc_special_roots_step(void)
 
 bool gc_special_roots_done(void)
 {
-    return load_relaxed(&root_bucket) >= load_relaxed(&n_buckets) && load_relaxed(&bucket_scan) == NULL &&
-           load_relaxed(&queue_scan) == NULL;
+    return load_relaxed(&root_bucket) >= load_relaxed(&n_buckets) &&
+           load_relaxed(&bucket_scan) == NULL && load_relaxed(&queue_scan) == NULL;
 }
 
 void gc_special_roots_begin_stw(void)
@@ -375,7 +383,9 @@ void gc_special_each_root_stw(void (*scan)(const void *lo, const void *hi))
                 scan(&s->arg, &s->arg + 1);
 }
 
-/* ---- After STW#2 ------------------------------------------------------------------------------------------------ */
+/* ---- After STW#2
+ * ------------------------------------------------------------------------------------------------
+ */
 
 bool gc_specials_settled(void)
 {
@@ -395,7 +405,8 @@ static void enqueue_locked(struct gc_special *s)
     add_acq_rel(&n_queued, 1);
 }
 
-/* The records of one dead object, all in one bucket: *at is the first of them. Moves what is to be freed to *gone. */
+/* The records of one dead object, all in one bucket: *at is the first of them. Moves what is to be
+ * freed to *gone. */
 static void bury_locked(struct gc_special **bucket, uintptr_t object, struct gc_special **gone)
 {
     struct gc_special *finalizer = NULL;
@@ -428,7 +439,8 @@ static void bury_locked(struct gc_special **bucket, uintptr_t object, struct gc_
     }
     if (finalizer != NULL) {
         const struct gc_span *span = gc_span_of(object);
-        store_release(&gc_epochs(span)[gc_slot_of(span, object)], gc_epoch); /* alive again, last [special.3] */
+        store_release(&gc_epochs(span)[gc_slot_of(span, object)],
+                      gc_epoch); /* alive again, last [special.3] */
     }
     forget_locked(object, n); /* from here on its span may be swept [special.2] */
 }
@@ -442,7 +454,8 @@ static void handle_bucket_locked(struct gc_special **bucket, struct gc_special *
         if (s == NULL)
             return;
         bury_locked(bucket, s->object, gone);
-        /* records of an object that came back to life are those of a marked one now; of a dead one none is left */
+        /* records of an object that came back to life are those of a marked one now; of a dead one
+         * none is left */
     }
 }
 
@@ -474,7 +487,8 @@ void gc_special_handle(void)
         ready(runner);
 }
 
-/* ---- The goroutine that runs them ---------------------------------------------------------------------------------- */
+/* ---- The goroutine that runs them
+ * ---------------------------------------------------------------------------------- */
 
 /* Take one off the queue; NULL, and we are noted as waiting, if there is none. */
 static struct gc_special *dequeue(void)

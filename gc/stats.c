@@ -1,12 +1,13 @@
 /*
- * gc/stats.c - what collections cost and what the heap holds: numbers for programs, one line a cycle for people.
+ * gc/stats.c - what collections cost and what the heap holds: numbers for programs, one line a
+ * cycle for people.
  *
- * WHAT. rt_read_mem_stats(), the list of pauses, and the gctrace line in the newest Go's format, byte for byte:
- *     gc 12 @3.141s 2%: 0.011+1.2+0.004 ms clock, 0.044+0.10/1.1/0.30+0.016 ms cpu, 4->5->3 MB, 6 MB goal, ...
- * gctrace=2 adds a line with the stops in ns.
+ * WHAT. rt_read_mem_stats(), the list of pauses, and the gctrace line in the newest Go's format,
+ * byte for byte: gc 12 @3.141s 2%: 0.011+1.2+0.004 ms clock, 0.044+0.10/1.1/0.30+0.016 ms cpu,
+ * 4->5->3 MB, 6 MB goal, ... gctrace=2 adds a line with the stops in ns.
  *
- * LOCKING. Written by the controller alone; readers may see a cycle's figures half updated, but each figure whole.
- * SOURCES. golang/go runtime/mgc.go (gcMarkTermination, fmtNSAsMS).
+ * LOCKING. Written by the controller alone; readers may see a cycle's figures half updated, but
+ * each figure whole. SOURCES. golang/go runtime/mgc.go (gcMarkTermination, fmtNSAsMS).
  */
 #include <gc/cycle.h>
 #include <gc/mark.h>
@@ -20,8 +21,8 @@
 
 #define PAUSES 256u
 
-static int64_t pauses[PAUSES]; /* [a] ring */
-static uint64_t n_pauses;      /* [a] */
+static int64_t pauses[PAUSES];                                      /* [a] ring */
+static uint64_t n_pauses;                                           /* [a] */
 static uint64_t pause_total, pause_max, num_gc, num_forced, gc_cpu; /* [a] */
 static int64_t gc_cpu_no_idle;
 
@@ -48,7 +49,8 @@ uint64_t gc_num_cycles(void)
     return load_relaxed(&num_gc);
 }
 
-/* ---- gctrace ---------------------------------------------------------------------------------------------- */
+/* ---- gctrace
+ * ---------------------------------------------------------------------------------------------- */
 
 struct text {
     char buf[512];
@@ -134,7 +136,8 @@ static void print_trace(const struct gc_cycle_times *c, int64_t now)
         mb(c->global_bytes), c->procs, c->forced ? " (forced)" : "");
     rt_printf("%s\n", t.buf);
     if (knobs.gctrace >= 2)
-        rt_printf("gc %lu stops: %ld+%ld ns\n", (unsigned long)num_gc, (long)c->stop1_ns, (long)c->stop2_ns);
+        rt_printf("gc %lu stops: %ld+%ld ns\n", (unsigned long)num_gc, (long)c->stop1_ns,
+                  (long)c->stop2_ns);
 }
 
 void gc_stats_cycle(const struct gc_cycle_times *c)
@@ -149,7 +152,8 @@ void gc_stats_cycle(const struct gc_cycle_times *c)
         print_trace(c, arch_nanotime());
 }
 
-/* ---- For programs -------------------------------------------------------------------------------------------- */
+/* ---- For programs
+ * -------------------------------------------------------------------------------------------- */
 
 void rt_read_mem_stats(struct rt_mem_stats *out)
 {

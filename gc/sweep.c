@@ -1,23 +1,24 @@
 /*
  * gc/sweep.c - finding the dead: on refill, by idle cpus, and to the end before the next cycle.
  *
- * WHAT. After STW#2 every slot whose epoch byte is not the current one is free; the sweep writes that down (byte 0),
- * counts, and gives spans without any object back. Nothing is done for it in the stop: each shape's
- * lists come in pairs, and the parity of gc_sweep_gen says which of the two holds the swept ones, so raising that number
- * turns every listed span into one that is to be swept [sweep.1].
+ * WHAT. After STW#2 every slot whose epoch byte is not the current one is free; the sweep writes
+ * that down (byte 0), counts, and gives spans without any object back. Nothing is done for it in
+ * the stop: each shape's lists come in pairs, and the parity of gc_sweep_gen says which of the two
+ * holds the swept ones, so raising that number turns every listed span into one that is to be swept
+ * [sweep.1].
  *
  * INVARIANTS
- * [sweep.1] On lists of the parity gc_sweep_gen & 1 all spans are swept; the others hold what is not. The latter are empty
- *           before STW#1 [heap.2], so they can become the former.
- * [sweep.2] A span whose specials have not been looked at in this generation is not swept: it waits on
+ * [sweep.1] On lists of the parity gc_sweep_gen & 1 all spans are swept; the others hold what is
+ * not. The latter are empty before STW#1 [heap.2], so they can become the former. [sweep.2] A span
+ * whose specials have not been looked at in this generation is not swept: it waits on
  *           special_waiting, because a finalizer may bring its object back.
- * [sweep.3] A dead byte is set to 0 only by the span's owner, byte by byte or where all 64 are dead: a marker may
- *           be writing the live ones next to it.
+ * [sweep.3] A dead byte is set to 0 only by the span's owner, byte by byte or where all 64 are
+ * dead: a marker may be writing the live ones next to it.
  *
- * LOCKING. A shape's lists: its lock (rank SPAN). sweeping counts who is between taking a span off a list
- * and putting it back: gc_sweep_finish() waits for 0.
- * REJECTED. A bitmap of sweep results: the epoch bytes are it. Sweeping when the marker finishes: the time would be in a
- * stop, or the program would wait.
+ * LOCKING. A shape's lists: its lock (rank SPAN). sweeping counts who is between taking a span off
+ * a list and putting it back: gc_sweep_finish() waits for 0. REJECTED. A bitmap of sweep results:
+ * the epoch bytes are it. Sweeping when the marker finishes: the time would be in a stop, or the
+ * program would wait.
  */
 #include <gc/sweep.h>
 #include <gc/cycle.h>
@@ -25,14 +26,15 @@
 #include <lib/bits.h>
 #include <lib/string.h>
 
-static uint32_t sweeping;                       /* [a] cpus that hold a span taken off an unswept list */
-static uint32_t sweep_cursor;                   /* [a] shapes below it have nothing left to sweep */
-static struct gc_span *special_waiting;         /* under special_lock [sweep.2] */
+static uint32_t sweeping;               /* [a] cpus that hold a span taken off an unswept list */
+static uint32_t sweep_cursor;           /* [a] shapes below it have nothing left to sweep */
+static struct gc_span *special_waiting; /* under special_lock [sweep.2] */
 static struct spinlock special_lock = SPINLOCK_INIT(RANK_SPAN);
 
 uint32_t gc_sweep_gen;
 
-/* ---- One span -------------------------------------------------------------------------------------- */
+/* ---- One span
+ * -------------------------------------------------------------------------------------- */
 
 #define CLOBBER_WORD 0xdeaddeaddeaddeadu
 
@@ -84,7 +86,8 @@ uint32_t gc_sweep_span(struct gc_span *span)
     return n_free;
 }
 
-/* ---- Lists ------------------------------------------------------------------------------------------ */
+/* ---- Lists
+ * ------------------------------------------------------------------------------------------ */
 
 static void push(struct gc_span *span, bool full, unsigned parity)
 {
@@ -161,13 +164,13 @@ void gc_sweep_release_specials(void)
     }
 }
 
-
 void gc_sweep_and_file(struct gc_span *span)
 {
     if (!specials_settled(span))
         return;
     uint32_t n_free = gc_sweep_span(span);
-    if (n_free == span->n_slots && load_relaxed(&span->n_specials) == 0 && gc_epoch == gc_epoch_also) {
+    if (n_free == span->n_slots && load_relaxed(&span->n_specials) == 0 &&
+        gc_epoch == gc_epoch_also) {
         gc_span_free(span);
         return;
     }

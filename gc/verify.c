@@ -1,18 +1,19 @@
 /*
  * gc/verify.c - checking the collector, and answering "what keeps this alive?".
  *
- * WHAT. After STW#2, with the world still stopped: every span is walked, and no black object may point to a white
- * one. By induction from the roots this says that everything reachable is black, and it names the exact edge that went
- * wrong. gccheckmark=1 besides follows all references from the roots once more, with marks of its own. rt_why()
- * uses the same walk and prints the path.
+ * WHAT. After STW#2, with the world still stopped: every span is walked, and no black object may
+ * point to a white one. By induction from the roots this says that everything reachable is black,
+ * and it names the exact edge that went wrong. gccheckmark=1 besides follows all references from
+ * the roots once more, with marks of its own. rt_why() uses the same walk and prints the path.
  *
  * INVARIANTS
  * [verify.1] For each black slot: each word that its shape calls a pointer leads to no white slot.
- * [verify.2] Words of stacks are no proof: below the frames that were written lies what older calls left. They count
- *            for a goroutine that has not run since it was scanned, and not at all for others.
- * [verify.3] A span's slots, limit, shape and place in the page map agree.
+ * [verify.2] Words of stacks are no proof: below the frames that were written lies what older calls
+ * left. They count for a goroutine that has not run since it was scanned, and not at all for
+ * others. [verify.3] A span's slots, limit, shape and place in the page map agree.
  *
- * Memory for the walk is taken from the page allocator and given back; without enough of it the walk says so.
+ * Memory for the walk is taken from the page allocator and given back; without enough of it the
+ * walk says so.
  */
 #include <gc/cycle.h>
 #include <gc/mark.h>
@@ -27,7 +28,8 @@
 
 extern const struct rt_root_desc __start_rt_rootdesc[], __stop_rt_rootdesc[];
 
-/* ---- References of an object, one at a time ---------------------------------------------------------------- */
+/* ---- References of an object, one at a time
+ * ---------------------------------------------------------------- */
 
 /* Calls see(ctx, address of the word, word) for each word of a slot that may be a pointer. */
 typedef void see_fn(void *ctx, const uintptr_t *where, uintptr_t word);
@@ -94,12 +96,13 @@ static const char *type_name(const struct gc_span *span, uint32_t slot)
 
 static void print_slot(const char *what, const struct gc_span *span, uint32_t slot)
 {
-    rt_printf("%s %#lx (%s, %s, %lu bytes, epoch %u)\n", what, (unsigned long)gc_slot_address(span, slot),
-              type_name(span, slot), kind_name(span), (unsigned long)gc_slot_size(span),
-              gc_epochs(span)[slot]);
+    rt_printf("%s %#lx (%s, %s, %lu bytes, epoch %u)\n", what,
+              (unsigned long)gc_slot_address(span, slot), type_name(span, slot), kind_name(span),
+              (unsigned long)gc_slot_size(span), gc_epochs(span)[slot]);
 }
 
-/* ---- The check after STW#2 ----------------------------------------------------------------------------------- */
+/* ---- The check after STW#2
+ * ----------------------------------------------------------------------------------- */
 
 /* The slot that a word points into; NULL if it points into none. */
 static const struct gc_span *slot_at(uintptr_t word, uint32_t *slot)
@@ -132,7 +135,8 @@ static void check_edge(void *ctx, const uintptr_t *where, uintptr_t word)
         return;
     const struct gc_span *to = slot_at(word, &slot);
     print_slot("gc: lost object: black", from->span, from->slot);
-    rt_printf("  at offset %lu\n", (unsigned long)((uintptr_t)where - gc_slot_address(from->span, from->slot)));
+    rt_printf("  at offset %lu\n",
+              (unsigned long)((uintptr_t)where - gc_slot_address(from->span, from->slot)));
     print_slot("  points to white", to, slot);
     fatal("gc: a black object points to a white one [verify.1]");
 }
@@ -181,7 +185,8 @@ void gc_verify_stw(void)
         gc_checkmark_stw();
 }
 
-/* ---- Following everything from the roots ------------------------------------------------------------------------ */
+/* ---- Following everything from the roots
+ * ------------------------------------------------------------------------ */
 
 #define WHY_NOTHING UINT32_MAX
 
@@ -199,13 +204,13 @@ enum root_kind { ROOT_GLOBAL, ROOT_STACK, ROOT_REGISTERS, ROOT_RUNTIME };
 #define NODES_IN_BLOCK ((BLOCK_PAGES * PAGE_BYTES) / sizeof(struct node))
 
 struct walk {
-    uint64_t *seen;           /* a bit for each 8 bytes of the heap's range */
+    uint64_t *seen; /* a bit for each 8 bytes of the heap's range */
     size_t seen_pages;
-    struct node **blocks;     /* one page of pointers to blocks of nodes */
+    struct node **blocks; /* one page of pointers to blocks of nodes */
     uint32_t n_nodes;
-    uint32_t next;            /* first node whose references were not looked at */
+    uint32_t next; /* first node whose references were not looked at */
     bool short_of_memory;
-    uintptr_t wanted;         /* stop at this slot; 0: none */
+    uintptr_t wanted; /* stop at this slot; 0: none */
     uint32_t found;
     uint32_t from;            /* while looking at a node's references */
     enum root_kind root_kind; /* while looking at roots */
@@ -239,7 +244,8 @@ static void walk_end(struct walk *w)
         page_free(w->seen, w->seen_pages);
 }
 
-static void reach(struct walk *w, uintptr_t word, uint32_t parent, uint32_t offset, uintptr_t detail)
+static void reach(struct walk *w, uintptr_t word, uint32_t parent, uint32_t offset,
+                  uintptr_t detail)
 {
     uint32_t slot;
     const struct gc_span *span = slot_at(word, &slot);
@@ -272,7 +278,8 @@ static void walk_root_words(const void *lo, const void *hi)
 {
     struct walk *w = the_walk;
     for (const uintptr_t *p = lo; p < (const uintptr_t *)hi; p++)
-        reach(w, *p, WHY_NOTHING, w->root_kind, w->root_detail != 0 ? w->root_detail : (uintptr_t)p);
+        reach(w, *p, WHY_NOTHING, w->root_kind,
+              w->root_detail != 0 ? w->root_detail : (uintptr_t)p);
 }
 
 static void walk_goroutine(struct walk *w, struct goroutine *g)
@@ -350,8 +357,9 @@ static void print_root(const struct node *n)
     case ROOT_STACK:
         for (const struct goroutine *g = goroutine_all(); g != NULL; g = g->all_next)
             if (detail - g->stack_lo < g->stack_hi - g->stack_lo)
-                rt_printf("the stack of goroutine %lu, the word at %#lx (%lu bytes below its base)\n",
-                          (unsigned long)g->id, detail, (unsigned long)g->stack_hi - detail);
+                rt_printf(
+                    "the stack of goroutine %lu, the word at %#lx (%lu bytes below its base)\n",
+                    (unsigned long)g->id, detail, (unsigned long)g->stack_hi - detail);
         return;
     case ROOT_REGISTERS:
         rt_printf("a register of goroutine %lu\n", detail);
@@ -388,7 +396,8 @@ static void print_path(const struct walk *w, uint32_t i)
     }
 }
 
-/* Everything that globals reach must be black: what their walk meets white is printed with its path. */
+/* Everything that globals reach must be black: what their walk meets white is printed with its
+ * path. */
 void gc_checkmark_stw(void)
 {
     struct walk w;
@@ -425,7 +434,8 @@ void rt_why(const void *p)
         if (w.found != WHY_NOTHING)
             print_path(&w, w.found);
         else
-            rt_printf("nothing keeps %p alive%s\n", p, w.short_of_memory ? " (not all was looked at)" : "");
+            rt_printf("nothing keeps %p alive%s\n", p,
+                      w.short_of_memory ? " (not all was looked at)" : "");
         walk_end(&w);
     }
     stw_end();

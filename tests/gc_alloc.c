@@ -1,5 +1,6 @@
 /*
- * tests/gc_alloc.c - objects of all sizes and kinds: zeroed, aligned, apart, found by any address inside them.
+ * tests/gc_alloc.c - objects of all sizes and kinds: zeroed, aligned, apart, found by any address
+ * inside them.
  */
 #include <tests/test.h>
 #include <gc/alloc.h>
@@ -132,7 +133,8 @@ TEST(gc_alloc, statistics_agree)
     rt_read_mem_stats(&after);
     EXPECT_GE(t, after.mallocs - before.mallocs, 1001);
     EXPECT_LE(t, after.mallocs - before.mallocs, 1100);
-    EXPECT_GE(t, after.total_alloc_bytes - before.total_alloc_bytes, 1000 * sizeof(struct pair) + 8000);
+    EXPECT_GE(t, after.total_alloc_bytes - before.total_alloc_bytes,
+              1000 * sizeof(struct pair) + 8000);
     rt_gc();
     rt_read_mem_stats(&after);
     EXPECT_GE(t, after.mallocs - after.frees, 1001);

@@ -1,5 +1,6 @@
 /*
- * tests/gc_mark.c - what can be reached stays, what cannot goes: by every kind of reference, in every mode.
+ * tests/gc_mark.c - what can be reached stays, what cannot goes: by every kind of reference, in
+ * every mode.
  */
 #include <tests/test.h>
 #include <gc/alloc.h>
@@ -130,7 +131,8 @@ TEST(gc_mark, noscan_hides_and_conservative_shows)
         EXPECT(t, cell_good(shown[i], i));
         kept += gc_object_of((void *)hidden[i], &bytes) != NULL;
     }
-    EXPECT_LE(t, kept, 60); /* neighbours of what the stack still names, and a few words of old frames */
+    EXPECT_LE(t, kept,
+              60); /* neighbours of what the stack still names, and a few words of old frames */
 }
 
 static RT_NOINLINE struct cell *make_hidden_behind_end(uint64_t id)
@@ -168,7 +170,8 @@ TEST(gc_mark, deep_stacks_hold_their_objects)
     churn(3000);
 }
 
-static void spin_and_check(struct test *t, volatile bool *stop, struct rt_waitgroup *wg, uint64_t id)
+static void spin_and_check(struct test *t, volatile bool *stop, struct rt_waitgroup *wg,
+                           uint64_t id)
 {
     struct cell *c = cell_make(id);
     while (!*stop)
@@ -177,8 +180,8 @@ static void spin_and_check(struct test *t, volatile bool *stop, struct rt_waitgr
     rt_wg_done(wg);
 }
 
-static RT_NOINLINE void spin_deep(struct test *t, volatile bool *stop, struct rt_waitgroup *wg, uint64_t id,
-                                  unsigned depth)
+static RT_NOINLINE void spin_deep(struct test *t, volatile bool *stop, struct rt_waitgroup *wg,
+                                  uint64_t id, unsigned depth)
 {
     char pad[100];
     __asm__ volatile("" : : "r"(pad) : "memory");
@@ -257,7 +260,8 @@ TEST(gc_mark, epochs_wrap)
         REQUIRE(t, cell_good(keep, 1) && cell_good(root.p, 2));
         struct rt_mem_stats s;
         rt_read_mem_stats(&s);
-        REQUIRE(t, s.heap_goal_bytes < (64u << 20)); /* giving cached slots back once made it negative */
+        REQUIRE(t, s.heap_goal_bytes <
+                       (64u << 20)); /* giving cached slots back once made it negative */
     }
     uint64_t after = live_objects();
     EXPECT_LE(t, after, before + 100);
@@ -284,7 +288,8 @@ TEST(gc_mark, chunk_exhaustion_loses_nothing)
         REQUIRE(t, cell_good(a[i], i) && cell_good(a[i]->next, i + 1));
 }
 
-/* ---- The shell game: objects wander through every place that can hold them, while collections run ---------- */
+/* ---- The shell game: objects wander through every place that can hold them, while collections run
+ * ---------- */
 
 enum { CUPS = 256, PLAYERS = 4 };
 
@@ -414,7 +419,8 @@ TEST_OPTS(gc_mark, shell_game_long, .stress = true, .timeout_s = 200)
         shell_game(t, (uint8_t)i, INT64_C(30000000000) / 4);
 }
 
-/* ---- Drills: leave one part of the scheme out, and the verifier must notice --------------------------------- */
+/* ---- Drills: leave one part of the scheme out, and the verifier must notice
+ * --------------------------------- */
 
 static void drill(struct test *t, enum gc_drill which)
 {
@@ -425,12 +431,14 @@ static void drill(struct test *t, enum gc_drill which)
     test_fail(t, __FILE__, __LINE__, "the verifier noticed nothing in 20 s");
 }
 
-TEST_DIES(gc_mark, verifier_notices_a_missing_deletion_half, 2, "a black object points to a white one")
+TEST_DIES(gc_mark, verifier_notices_a_missing_deletion_half, 2,
+          "a black object points to a white one")
 {
     drill(t, GC_DRILL_NO_DELETION);
 }
 
-TEST_DIES(gc_mark, verifier_notices_a_missing_resume_scan, 2, "a black object points to a white one")
+TEST_DIES(gc_mark, verifier_notices_a_missing_resume_scan, 2,
+          "a black object points to a white one")
 {
     drill(t, GC_DRILL_NO_RESUME_SCAN);
 }

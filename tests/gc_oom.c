@@ -111,11 +111,12 @@ static void collection(void)
 }
 
 static void (*const scenarios[])(void) = {
-    small_objects, bytes_of_all_sizes, arrays,     references, large, conservative, channels,
-    goroutines,    finalizers,         weak,       cleanups,   strings, tries,      collection,
+    small_objects, bytes_of_all_sizes, arrays, references, large,   conservative, channels,
+    goroutines,    finalizers,         weak,   cleanups,   strings, tries,        collection,
 };
 
-/* The k-th request for pages fails, for every k that is reached: nothing hangs, nothing is lost, pages agree. */
+/* The k-th request for pages fails, for every k that is reached: nothing hangs, nothing is lost,
+ * pages agree. */
 TEST_OPTS(gc_oom, a_request_that_fails_once_does_no_harm, .timeout_s = 120)
 {
     for (unsigned s = 0; s < sizeof scenarios / sizeof scenarios[0]; s++) {
@@ -140,8 +141,9 @@ TEST_OPTS(gc_oom, a_request_that_fails_once_does_no_harm, .timeout_s = 120)
 }
 
 /*
- * Nodes that do not lead to each other: in one chain, a single dead word of a stack that happens to name the newest (or
- * the end of RAM, which is the end of the last node) would keep all of them, and the test would test luck.
+ * Nodes that do not lead to each other: in one chain, a single dead word of a stack that happens to
+ * name the newest (or the end of RAM, which is the end of the last node) would keep all of them,
+ * and the test would test luck.
  */
 static gc_root_array(struct node *, shelves, 4096);
 
@@ -161,7 +163,8 @@ static void empty(void)
         gc_set(shelves.p[i], NULL);
 }
 
-/* All memory in use: rt_try_new() says so, gc_new() panics, and afterwards everything can be used again. */
+/* All memory in use: rt_try_new() says so, gc_new() panics, and afterwards everything can be used
+ * again. */
 static void eat(void)
 {
     for (unsigned long count = 0;; count++) {

@@ -230,7 +230,8 @@ TEST_DIES(gc_special, second_finalizer_is_fatal, 2, "runtime.SetFinalizer: final
     gc_keep(p);
 }
 
-TEST_DIES(gc_special, finalizer_needs_an_objects_start, 2, "pointer not at beginning of allocated block")
+TEST_DIES(gc_special, finalizer_needs_an_objects_start, 2,
+          "pointer not at beginning of allocated block")
 {
     struct thing *p = thing_make(1);
     rt_set_finalizer(&p->id, finalize);

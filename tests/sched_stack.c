@@ -20,6 +20,7 @@ static struct {
 static RT_NOINLINE uint64_t deep(size_t bytes)
 {
     volatile uint64_t frame[60];
+    TEST_KEEP_FRAME(frame);
 
     frame[0] = bytes;
     frame[59] = 1;
@@ -144,6 +145,7 @@ TEST(stack, switches_at_a_page_edge)
 static RT_NOINLINE uint64_t endless(uint64_t n)
 {
     volatile uint64_t frame[20];
+    TEST_KEEP_FRAME(frame);
 
     frame[0] = n;
     if (n == UINT64_MAX)
@@ -175,6 +177,7 @@ TEST(stack, endless_recursion_is_a_panic)
 static RT_NOINLINE uint64_t big_frame(void)
 {
     volatile char frame[1 << 20];
+    TEST_KEEP_FRAME(frame);
 
     frame[0] = 1; /* its lowest byte is far below the guard page, in somebody else's stack */
     return (uint64_t)frame[0] + goroutine_current()->id;

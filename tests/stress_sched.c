@@ -122,6 +122,7 @@ static void op_timer(struct rng *r)
 static RT_NOINLINE unsigned op_stack(unsigned bytes)
 {
     volatile char room[700];
+    TEST_KEEP_FRAME(room);
 
     room[0] = (char)bytes;
     return bytes < 700 ? (unsigned)room[0] : op_stack(bytes - 700) + (unsigned)room[0];

@@ -75,6 +75,10 @@ void test_shuffle(struct test *t, void *array, size_t n, size_t elem_bytes);
             test_abort(t);                                                                         \
         }                                                                                          \
     } while (0)
+/* The array stays in the frame, whole: to an optimizer even a volatile one may shrink to what is
+ * used. */
+#define TEST_KEEP_FRAME(array) __asm__ volatile("" : : "r"(array) : "memory")
+
 #define TEST_COMPARE(t, a, op, b)                                                                  \
     do {                                                                                           \
         __typeof__((a) + 0) test_a_ = (a);                                                         \

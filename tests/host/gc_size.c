@@ -5,8 +5,10 @@
 #include <gc/size.h>
 
 #define ROW(bytes_, units_)                                                                        \
-    {.bytes = (bytes_), .magic = GC_MAGIC(bytes_), .units = (units_),                              \
-     .slots = (units_) * GC_UNIT_BYTES / (bytes_)},
+    {.bytes = (bytes_),                                                                            \
+     .magic = GC_MAGIC(bytes_),                                                                    \
+     .units = (units_),                                                                            \
+     .slots = (units_)*GC_UNIT_BYTES / (bytes_)},
 const struct gc_class gc_classes[GC_CLASS_COUNT] = {GC_CLASSES(ROW)};
 
 static unsigned passed, failed;
@@ -32,7 +34,8 @@ int main(void)
     bad = n = 0;
     for (size_t bytes = 1; bytes <= GC_SMALL_MAX; bytes++, n++) {
         unsigned c = gc_class_of(bytes);
-        bad += c >= GC_CLASS_COUNT || gc_classes[c].bytes < bytes || (c > 0 && gc_classes[c - 1].bytes >= bytes);
+        bad += c >= GC_CLASS_COUNT || gc_classes[c].bytes < bytes ||
+               (c > 0 && gc_classes[c - 1].bytes >= bytes);
     }
     group("class of every size is the smallest that holds it", bad, n);
 
@@ -45,7 +48,8 @@ int main(void)
 
     bad = n = 0;
     for (unsigned c = 0; c < GC_CLASS_COUNT; c++, n++) {
-        uint32_t span = gc_classes[c].units * GC_UNIT_BYTES, used = gc_classes[c].slots * gc_classes[c].bytes;
+        uint32_t span = gc_classes[c].units * GC_UNIT_BYTES,
+                 used = gc_classes[c].slots * gc_classes[c].bytes;
         bad += (span - used) * 8 > span || span > GC_SPAN_BYTES_MAX || gc_classes[c].slots == 0;
         bad += gc_classes[c].bytes >= 32 && gc_classes[c].bytes % 16 != 0;
     }
