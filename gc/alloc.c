@@ -19,6 +19,7 @@
  * an idea of Bershad, Redell and Ellis, "Fast mutual exclusion for uniprocessors", 1992.
  */
 #include <gc/alloc.h>
+#include <gc/barriercheck.h>
 #include <gc/cycle.h>
 #include <gc/sweep.h>
 #include <gc/up.h>
@@ -86,7 +87,7 @@ static bool cache_next_group(unsigned shape)
         cache->slot_bytes = span->slot_bytes;
         cache->zero_bytes = 0;
         if (!span->fresh) {
-            if (span->slot_bytes <= RT_GC_INLINE_ZERO_MAX && span->kind != GC_HEADER)
+            if ((span->slot_bytes <= RT_GC_INLINE_ZERO_MAX && span->kind != GC_HEADER) || gc_barrier_check)
                 clear_group(cache, free);
             else
                 cache->zero_bytes = span->slot_bytes;

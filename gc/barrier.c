@@ -22,6 +22,7 @@
  * "Real-time garbage collection on general-purpose machines", 1990. Go proposal 17503.
  */
 #include <gc/barrier.h>
+#include <gc/barriercheck.h>
 #include <gc/cycle.h>
 #include <gc/mark.h>
 #include <lib/string.h>
@@ -53,7 +54,7 @@ static inline bool insertion_half(void)
 /* Preemption off. */
 static inline void before_store(uintptr_t old, uintptr_t value)
 {
-    if (!rt_wb_on)
+    if (!(rt_wb_on & RT_WB_MARKING))
         return;
     if (RT_LIKELY(gc_shade_deleted))
         shade(old);
@@ -64,8 +65,12 @@ static inline void before_store(uintptr_t old, uintptr_t value)
 /* The rare rest of rt_gc_store_slow(), preemption off: something has to be shaded. */
 static RT_NOINLINE USER_FAULT_TEXT void store_shading(volatile uintptr_t *p, uintptr_t value)
 {
+    if (gc_barrier_check)
+        gc_check_enter((const void *)p, 8);
     before_store(*p, value);
     *p = value;
+    if (gc_barrier_check)
+        gc_check_leave((const void *)p, 8);
     preempt_on();
 }
 
@@ -78,7 +83,8 @@ USER_FAULT_TEXT void rt_gc_store_slow(void *slot, void *value)
     arch_touch_stack();
     (void)*p;
     preempt_off();
-    if (RT_UNLIKELY(rt_wb_on && (gc_shade_stored || (gc_shade_deleted && is_white(*p))))) {
+    if (RT_UNLIKELY(rt_wb_on & RT_WB_CHECKING) ||
+        RT_UNLIKELY((rt_wb_on & RT_WB_MARKING) && (gc_shade_stored || (gc_shade_deleted && is_white(*p))))) {
         store_shading(p, (uintptr_t)value);
         return;
     }
@@ -93,8 +99,12 @@ USER_FAULT_TEXT void *rt_gc_swap_slow(void *slot, void *value)
     arch_touch_stack();
     (void)load_relaxed(p);
     preempt_off();
+    if (RT_UNLIKELY(gc_barrier_check))
+        gc_check_enter(p, 8);
     uintptr_t old = swap_acq_rel(p, (uintptr_t)value);
     before_store(old, (uintptr_t)value); /* it is in our hands: nobody ends marking meanwhile */
+    if (RT_UNLIKELY(gc_barrier_check))
+        gc_check_leave(p, 8);
     preempt_on();
     return (void *)old;
 }
@@ -106,20 +116,24 @@ USER_FAULT_TEXT bool rt_gc_cas_slow(void *slot, void *expected, void *value)
     arch_touch_stack();
     (void)load_relaxed(p);
     preempt_off();
+    if (RT_UNLIKELY(gc_barrier_check))
+        gc_check_enter(p, 8);
     bool ok = cas_acq_rel(p, (uintptr_t)expected, (uintptr_t)value);
     if (ok)
         before_store((uintptr_t)expected, (uintptr_t)value);
+    if (RT_UNLIKELY(gc_barrier_check))
+        gc_check_leave(p, 8);
     preempt_on();
     return ok;
 }
 
 void gc_shade(const void *p)
 {
-    if (!rt_wb_on)
+    if (!(rt_wb_on & RT_WB_MARKING))
         return;
     arch_touch_stack();
     preempt_off();
-    if (rt_wb_on)
+    if (rt_wb_on & RT_WB_MARKING)
         shade((uintptr_t)p);
     preempt_on();
 }
@@ -137,10 +151,10 @@ static void shade_words(const void *p, size_t bytes)
 void gc_shade_range(const void *p, size_t bytes)
 {
     arch_touch_stack();
-    for (size_t at = 0, n; rt_wb_on && at < bytes; at += n) {
+    for (size_t at = 0, n; (rt_wb_on & RT_WB_MARKING) && at < bytes; at += n) {
         n = bytes - at < CHUNK_WORDS * 8 ? bytes - at : CHUNK_WORDS * 8;
         preempt_off();
-        if (rt_wb_on)
+        if (rt_wb_on & RT_WB_MARKING)
             shade_words((const char *)p + at, n);
         preempt_on();
     }
@@ -171,13 +185,17 @@ static void move_chunk(char *dst, const char *src, size_t n)
 static inline void copy_chunk(char *dst, const char *src, size_t n)
 {
     preempt_off();
-    if (RT_UNLIKELY(rt_wb_on)) {
+    if (RT_UNLIKELY(gc_barrier_check))
+        gc_check_enter(dst, n);
+    if (RT_UNLIKELY(rt_wb_on & RT_WB_MARKING)) {
         if (gc_shade_deleted)
             shade_words(dst, n);
         if (insertion_half())
             shade_words(src, n);
     }
     move_chunk(dst, src, n);
+    if (RT_UNLIKELY(gc_barrier_check))
+        gc_check_leave(dst, n);
     preempt_on();
 }
 
@@ -225,9 +243,13 @@ USER_FAULT_TEXT void gc_clear_barrier(void *dst, size_t bytes)
         n = bytes - at < step ? bytes - at : step;
         touch((char *)dst + at, n);
         preempt_off();
-        if (RT_UNLIKELY(rt_wb_on) && gc_shade_deleted)
+        if (RT_UNLIKELY(gc_barrier_check))
+            gc_check_enter((char *)dst + at, n);
+        if (RT_UNLIKELY(rt_wb_on & RT_WB_MARKING) && gc_shade_deleted)
             shade_words((char *)dst + at, n);
         (memset)((char *)dst + at, 0, n);
+        if (RT_UNLIKELY(gc_barrier_check))
+            gc_check_leave((char *)dst + at, n);
         preempt_on();
     }
 }

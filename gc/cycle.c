@@ -25,11 +25,13 @@
 #include <gc/cycle.h>
 #include <gc/alloc.h>
 #include <gc/barrier.h>
+#include <gc/barriercheck.h>
 #include <gc/init.h>
 #include <gc/mark.h>
 #include <gc/special.h>
 #include <gc/sweep.h>
 #include <gc/up.h>
+#include <gc/verify.h>
 #include <lib/knobs.h>
 #include <lib/rseq.h>
 #include <lib/trace.h>
@@ -381,7 +383,7 @@ static void set_barrier_stw(void)
     gc_shade_deleted =
         (mode == GCMODE_DEFAULT || mode == GCMODE_HYBRID) && gc_drill != GC_DRILL_NO_DELETION;
     gc_shade_stored = mode == GCMODE_INSERTION || mode == GCMODE_HYBRID;
-    rt_wb_on = mode != GCMODE_STW;
+    rt_wb_on = (mode != GCMODE_STW ? RT_WB_MARKING : 0) | (gc_barrier_check ? RT_WB_CHECKING : 0);
 }
 
 /* STW#1, or the first half of the only stop. */
@@ -417,10 +419,12 @@ static void end_stw(struct gc_cycle_times *t)
     uint64_t marked, scanned;
 
     gc_phase = GC_IDLE;
-    rt_wb_on = 0;
+    rt_wb_on = gc_barrier_check ? RT_WB_CHECKING : 0;
     sched_scan_on = 0;
     if (gc_verify_cycles)
         gc_verify_stw();
+    if (gc_barrier_check)
+        gc_check_all_stw();
     gc_epoch_also = gc_epoch_birth = gc_epoch;
     gc_sweep_begin_stw();
     for (unsigned i = 0; i < arch_cpu_count(); i++) {
@@ -573,6 +577,15 @@ bool gc_stack_unscanned(void)
     return g != NULL && !gc_roots_scanned(g);
 }
 
+/* Boot: no object exists yet. */
+static void check_barrier_from_now_on(void)
+{
+    if (!gc_check_init(gc_pagemap_units()))
+        fatal("gc: no memory for the shadow heap of gcbarriercheck");
+    gc_barrier_check = true;
+    rt_wb_on = RT_WB_CHECKING;
+}
+
 void gc_init(void)
 {
     gc_span_init(page_ram_top());
@@ -588,6 +601,8 @@ void gc_init(void)
 #else
     gc_verify_cycles = knobs.gccheckmark;
 #endif
+    if (knobs.gcbarriercheck)
+        check_barrier_from_now_on();
     gc_stress = stress_left = (uint32_t)knobs.gcstress;
     gc_mark_init();
     gc_pacer_init();

@@ -98,10 +98,3 @@ struct gc_cycle_times {
 void gc_stats_pause(int64_t ns);
 void gc_stats_cycle(const struct gc_cycle_times *t);
 uint64_t gc_num_cycles(void);
-
-/* ---- gc/verify.c ---- */
-
-/* Mark again from scratch with other bytes and compare; walk every span. World stopped, marking
- * just ended. */
-void gc_verify_stw(void);
-void gc_checkmark_stw(void);

@@ -124,6 +124,8 @@ extern struct gc_span *
     *gc_pagemap;                /* [I] indexed by (address - ARCH_DIRECT_BASE) >> GC_UNIT_SHIFT */
 extern uintptr_t gc_heap_bytes; /* [a] only grows: no span ends above ARCH_DIRECT_BASE + this */
 
+size_t gc_pagemap_units(void);      /* entries of the page map */
+
 /* Could this word point into the heap? A cheap filter: one subtraction, one compare. */
 static inline bool gc_maybe(uintptr_t word)
 {

@@ -19,6 +19,7 @@
  * pointer marked.
  */
 #include <gc/heap.h>
+#include <gc/barriercheck.h>
 #include <lib/list.h>
 #include <lib/string.h>
 #include <mm/page.h>
@@ -133,7 +134,12 @@ static void meta_free(struct gc_span *span, size_t n_slots)
 /* ---- The page map
  * ---------------------------------------------------------------------------------- */
 
-static size_t pagemap_units;
+static size_t pagemap_units; /* [I] */
+
+size_t gc_pagemap_units(void)
+{
+    return pagemap_units;
+}
 
 static void pagemap_set(const struct gc_span *where, struct gc_span *value)
 {
@@ -217,6 +223,8 @@ struct gc_span *gc_span_make(unsigned shape_number)
     };
     memset(gc_epochs(span), 0, align_up(n_slots, 16));
     add_relaxed(&shape->n_spans, 1);
+    if (RT_UNLIKELY(gc_barrier_check))
+        gc_check_cover(span);
     gc_span_publish(span);
     return span;
 }
@@ -245,6 +253,8 @@ struct gc_span *gc_span_make_large(size_t bytes)
     };
     gc_epochs(span)[0] = 0;
     add_relaxed(&gc_shapes[0].n_spans, 1);
+    if (RT_UNLIKELY(gc_barrier_check))
+        gc_check_cover(span);
     return span;
 }
 
@@ -254,6 +264,8 @@ void gc_span_free(struct gc_span *span)
     ASSERT(gc_span_of(span->base) == span && gc_epoch == gc_epoch_also); /* [heap.3] */
     uint64_t bytes = (uint64_t)span->n_units * GC_UNIT_BYTES;
     pagemap_set(span, NULL);
+    if (RT_UNLIKELY(gc_barrier_check))
+        gc_check_uncover(span);
     sub_acq_rel(&gc_shapes[span->shape].n_spans, 1);
     sub_acq_rel(&gc_heap_in_use, bytes);
     page_free((void *)span->base, bytes / PAGE_BYTES);

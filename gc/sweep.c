@@ -21,6 +21,7 @@
  * program would wait.
  */
 #include <gc/sweep.h>
+#include <gc/barriercheck.h>
 #include <gc/cycle.h>
 #include <gc/special.h>
 #include <lib/bits.h>
@@ -53,6 +54,10 @@ static void bury(const struct gc_span *span, uint32_t group, uint64_t dead)
     if (RT_UNLIKELY(gc_clobber_free)) {
         for (uint64_t d = dead; d != 0; d &= d - 1)
             clobber(span, group * 64 + bit_lowest(d));
+    }
+    if (RT_UNLIKELY(gc_barrier_check)) {
+        for (uint64_t d = dead; d != 0; d &= d - 1)
+            gc_check_clear(span, group * 64 + bit_lowest(d));
     }
     if (dead == UINT64_MAX) {
         memset(epochs, 0, 64);

@@ -15,6 +15,7 @@
  * Memory for the walk is taken from the page allocator and given back; without enough of it the
  * walk says so.
  */
+#include <gc/verify.h>
 #include <gc/cycle.h>
 #include <gc/mark.h>
 #include <gc/special.h>
@@ -31,9 +32,6 @@ extern const struct rt_root_desc __start_rt_rootdesc[], __stop_rt_rootdesc[];
 /* ---- References of an object, one at a time
  * ---------------------------------------------------------------- */
 
-/* Calls see(ctx, address of the word, word) for each word of a slot that may be a pointer. */
-typedef void see_fn(void *ctx, const uintptr_t *where, uintptr_t word);
-
 static bool elem_has(const struct rt_type *elem, size_t byte)
 {
     if (elem->size < 8 || elem->size % 8 != 0)
@@ -47,7 +45,7 @@ static bool elem_has(const struct rt_type *elem, size_t byte)
 }
 
 static void each_typed(uintptr_t object, size_t bytes, size_t prefix, bool prefix_scan,
-                       const struct rt_type *elem, see_fn *see, void *ctx)
+                       const struct rt_type *elem, gc_see_fn *see, void *ctx)
 {
     const uintptr_t *p = (const uintptr_t *)object;
     for (size_t at = 0; at + 8 <= bytes; at += 8) {
@@ -57,7 +55,7 @@ static void each_typed(uintptr_t object, size_t bytes, size_t prefix, bool prefi
     }
 }
 
-static void each_reference(const struct gc_span *span, uint32_t slot, see_fn *see, void *ctx)
+void gc_each_reference(const struct gc_span *span, uint32_t slot, gc_see_fn *see, void *ctx)
 {
     if (span->kind == GC_LARGE) {
         each_typed(span->base, span->limit - span->base, span->prefix_bytes, span->prefix_scan,
@@ -74,6 +72,28 @@ static void each_reference(const struct gc_span *span, uint32_t slot, see_fn *se
         const uintptr_t *p = (const uintptr_t *)start + bit_lowest(mask);
         see(ctx, p, *p);
     }
+}
+
+static bool is_typed_reference(uintptr_t object, size_t bytes, size_t prefix, bool prefix_scan,
+                               const struct rt_type *elem, uintptr_t where)
+{
+    size_t at = where - object;
+    if (where < object || at + 8 > bytes)
+        return false;
+    return at < prefix ? prefix_scan : elem != NULL && elem_has(elem, at - prefix);
+}
+
+bool gc_is_reference(const struct gc_span *span, uint32_t slot, uintptr_t where)
+{
+    if (span->kind == GC_LARGE)
+        return is_typed_reference(span->base, span->limit - span->base, span->prefix_bytes,
+                                  span->prefix_scan, span->elem, where);
+    uintptr_t start = gc_slot_address(span, slot);
+    if (span->kind != GC_HEADER)
+        return span->mask >> (where - start) / 8 % 64 & 1;
+    const struct gc_header *h = (const struct gc_header *)start;
+    return is_typed_reference(start + h->offset, h->bytes, h->prefix_bytes, h->prefix_scan, h->elem,
+                              where);
 }
 
 static const char *kind_name(const struct gc_span *span)
@@ -94,7 +114,7 @@ static const char *type_name(const struct gc_span *span, uint32_t slot)
     return elem != NULL ? elem->name : "bytes";
 }
 
-static void print_slot(const char *what, const struct gc_span *span, uint32_t slot)
+void gc_print_slot(const char *what, const struct gc_span *span, uint32_t slot)
 {
     rt_printf("%s %#lx (%s, %s, %lu bytes, epoch %u)\n", what,
               (unsigned long)gc_slot_address(span, slot), type_name(span, slot), kind_name(span),
@@ -121,23 +141,18 @@ static bool is_white(uintptr_t word)
     return span != NULL && gc_epochs(span)[slot] == gc_epoch_also && gc_epoch != gc_epoch_also;
 }
 
-struct edge {
-    const struct gc_span *span;
-    uint32_t slot;
-};
-
 static void check_edge(void *ctx, const uintptr_t *where, uintptr_t word)
 {
-    const struct edge *from = ctx;
+    const struct gc_edge *from = ctx;
     uint32_t slot;
 
     if (!is_white(word))
         return;
     const struct gc_span *to = slot_at(word, &slot);
-    print_slot("gc: lost object: black", from->span, from->slot);
+    gc_print_slot("gc: lost object: black", from->span, from->slot);
     rt_printf("  at offset %lu\n",
               (unsigned long)((uintptr_t)where - gc_slot_address(from->span, from->slot)));
-    print_slot("  points to white", to, slot);
+    gc_print_slot("  points to white", to, slot);
     fatal("gc: a black object points to a white one [verify.1]");
 }
 
@@ -152,10 +167,10 @@ static void check_span(const struct gc_span *span)
     }
     if (span->kind == GC_NOSCAN)
         return;
-    struct edge from = {.span = span};
+    struct gc_edge from = {.span = span};
     for (; from.slot < span->n_slots; from.slot++)
         if (gc_epochs(span)[from.slot] == gc_epoch)
-            each_reference(span, from.slot, check_edge, &from);
+            gc_each_reference(span, from.slot, check_edge, &from);
 }
 
 static void check_root_word(const struct rt_root_desc *d, const uintptr_t *where)
@@ -165,9 +180,11 @@ static void check_root_word(const struct rt_root_desc *d, const uintptr_t *where
         return;
     const struct gc_span *to = slot_at(*where, &slot);
     rt_printf("gc: lost object: global at %p (%s)\n", (const void *)where, d->type->name);
-    print_slot("  points to white", to, slot);
+    gc_print_slot("  points to white", to, slot);
     fatal("gc: a root points to a white object [verify.1]");
 }
+
+static void checkmark_stw(void);
 
 void gc_verify_stw(void)
 {
@@ -182,7 +199,7 @@ void gc_verify_stw(void)
             if (elem_has(d->type, at))
                 check_root_word(d, (const uintptr_t *)((uintptr_t)d->address + at));
     if (knobs.gccheckmark)
-        gc_checkmark_stw();
+        checkmark_stw();
 }
 
 /* ---- Following everything from the roots
@@ -340,7 +357,7 @@ static void walk_all(struct walk *w, bool ran)
         uint32_t slot;
         w->from = w->next;
         const struct gc_span *span = slot_at(node_at(w, w->next)->slot_address, &slot);
-        each_reference(span, slot, walk_edge, w);
+        gc_each_reference(span, slot, walk_edge, w);
     }
     the_walk = NULL;
 }
@@ -383,7 +400,7 @@ static void print_path(const struct walk *w, uint32_t i)
         const struct gc_span *span = slot_at(n->slot_address, &slot);
         bool show = at < PATH_MAX / 2 || at + PATH_MAX / 2 >= length;
         if (show)
-            print_slot(" ", span, slot);
+            gc_print_slot(" ", span, slot);
         else if (at == PATH_MAX / 2)
             rt_printf("  ... %u more ...\n", length - PATH_MAX);
         if (n->parent == WHY_NOTHING) {
@@ -398,7 +415,7 @@ static void print_path(const struct walk *w, uint32_t i)
 
 /* Everything that globals reach must be black: what their walk meets white is printed with its
  * path. */
-void gc_checkmark_stw(void)
+static void checkmark_stw(void)
 {
     struct walk w;
 

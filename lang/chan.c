@@ -151,6 +151,10 @@ static RT_ALWAYS_INLINE void slot_clear(const struct rt_chan *c, void *slot)
     volatile char *p = slot;
     size_t bytes = c->slot_bytes;
 
+    if (RT_UNLIKELY(rt_wb_on)) {
+        gc_clear_barrier(slot, bytes);
+        return;
+    }
     for (; bytes >= 8; bytes -= 8, p += 8)
         *(volatile uint64_t *)p = 0;
     for (; bytes > 0; bytes--)

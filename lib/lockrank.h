@@ -19,6 +19,7 @@
     X(GOROUTINES) /* the list of all goroutines */                                                 \
     X(RUNQ)       /* the global run queue */                                                       \
     X(SPAN)       /* lists of spans of one shape */                                                \
+    X(GC_CHECK)   /* the shadow heap of gcbarriercheck */                                          \
     X(GC_LOCAL)   /* one cpu's grey objects */                                                     \
     X(GC_POOL)    /* grey chunks */                                                                \
     X(STACK)      /* stack slots */                                                                \
