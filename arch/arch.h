@@ -8,7 +8,8 @@
  *
  * BELIEVE THIS BEFORE CHANGING A PORT
  * [arch.1] No trap pushes its frame onto a goroutine's stack: stacks grow on demand, and an
- * interrupt that meets an unmapped page would be lost. Every vector has an own, wired stack.
+ *          interrupt that meets an unmapped page would be lost. Every vector has an own, wired
+ *          stack.
  * [arch.2] Handlers run with interrupts off, do not nest, allocate nothing, take no lock that the
  *          interrupted code may hold, and keep no collected pointer.
  * [arch.3] The register frame of an interrupted goroutine is complete (integer, vector and control
@@ -27,8 +28,8 @@ struct arch_context; /* what a switch saves (arch_impl.h) */
 
 #define ARCH_MAX_CPUS 256
 
-/* ---- Interrupt flag and spinning (inline, arch_impl.h) ------------------------------------------
- */
+/* ---- Interrupt flag and spinning (inline, arch_impl.h)
+ * ------------------------------------------ */
 
 /* Turn interrupts off on this cpu; returns what arch_irq_restore() needs. Nests. */
 static inline irqflags_t arch_irq_save(void);
@@ -44,8 +45,8 @@ static inline bool arch_irq_enabled(void);
  */
 static inline void arch_cpu_relax(void);
 
-/* Halt until an interrupt; called with interrupts off, returns with them off after one was handled.
- */
+/* Halt until an interrupt; called with interrupts off, returns with them off after one was
+ * handled. */
 static inline void arch_halt_irq_off(void);
 
 /* The cycle counter when the loader entered the image. */
@@ -61,8 +62,8 @@ static inline uint64_t arch_cycles(void);
  * against interrupts if the machine does it in one instruction. cpu_ptr(cpu, name) is a plain
  * pointer to another cpu's. All in arch_impl.h. this_cpu_swap(name, v) and
  * this_cpu_store_release(name, v), for 8-byte variables, are atomic against other cpus that use
- * cpu_ptr(): the first orders both ways and returns the old value. A goroutine that can be
- * preempted may find itself on another cpu between two uses. */
+ * cpu_ptr(): the first orders both ways and returns the old value.
+ * A goroutine that can be preempted may find itself on another cpu between two uses. */
 static inline unsigned arch_cpu_id(void); /* 0 = the boot cpu; dense; index of cpu_ptr() */
 unsigned arch_cpu_count(void);            /* cpus that are up (all that will ever be) */
 
@@ -77,8 +78,8 @@ bool arch_irq_line(unsigned irq,
                    bool on);          /* let a line through to arch_on_irq(); false: no such line */
 bool arch_console_irq(unsigned *irq); /* let console input raise a line; false: it can't, poll */
 
-/* ---- Memory -------------------------------------------------------------------------------------
- */
+/* ---- Memory
+ * ------------------------------------------------------------------------------------- */
 
 enum arch_prot { ARCH_READ = 0, ARCH_WRITE = 1, ARCH_EXEC = 2, ARCH_UNCACHED = 4 };
 
@@ -126,8 +127,8 @@ enum arch_ipi {
 void arch_ipi(unsigned cpu, enum arch_ipi what);
 void arch_ipi_nmi(unsigned cpu); /* for reports only: arch_on_nmi() on the target */
 
-/* Enter arch_on_resched() on this cpu, on a frame of the calling goroutine. Interrupts on before.
- */
+/* Enter arch_on_resched() on this cpu, on a frame of the calling goroutine. Interrupts on
+ * before. */
 static inline void arch_resched_self(void);
 
 int64_t arch_nanotime(void);             /* ns since boot; monotonic over all cpus; any context */
@@ -141,7 +142,7 @@ uint64_t arch_random_seed(void); /* hardware randomness or the best mix there is
 
 /*
  * Start every cpu; each calls arch_on_cpu_start() on its own scheduler stack. Returns how many are
- * up. low_page  a free page that a starting cpu can reach (memmap_take_low); 0: there is none
+ * up. low_page a free page that a starting cpu can reach (memmap_take_low); 0: there is none
  */
 unsigned arch_start_cpus(paddr_t low_page);
 uintptr_t arch_sched_stack_top(unsigned cpu); /* wired, guarded, 16 KiB */
@@ -167,8 +168,8 @@ static inline void arch_touch_stack(void);
 /* The same for one that never comes back. */
 RT_NORETURN static inline void arch_switch_to(struct arch_context *to);
 
-/* Prepare *ctx to call entry(arg) on a stack that ends (exclusive) at `top`; entry must not return.
- */
+/* Prepare *ctx to call entry(arg) on a stack that ends (exclusive) at `top`; entry must not
+ * return. */
 static inline void arch_context_init(struct arch_context *ctx, void *top, void (*entry)(void *),
                                      void *arg);
 
@@ -206,14 +207,14 @@ void arch_frame_push_call(struct arch_frame *f, void (*fn)(uintptr_t, uintptr_t)
  */
 int arch_return_slot(uintptr_t function, uintptr_t pc);
 
-/* Walk frame pointers from (pc, fp) and store return addresses; reads only what `readable` allows.
- */
+/* Walk frame pointers from (pc, fp) and store return addresses; reads only what `readable`
+ * allows. */
 size_t arch_backtrace(uintptr_t pc, uintptr_t fp, uintptr_t *out, size_t max);
 
 /* ---- Devices, for programs ---- */
 
-/* Registers at a physical address, uncached, mapped for ever; NULL: no memory, or no such address.
- */
+/* Registers at a physical address, uncached, mapped for ever; NULL: no memory, or no such
+ * address. */
 volatile void *arch_device_map(paddr_t pa, size_t bytes);
 
 /* An I/O port of 1, 2 or 4 bytes; a machine without ports reads all ones. */
@@ -233,8 +234,8 @@ void arch_print_frame(const struct arch_frame *frame); /* registers, in a report
 /* ---- Upwards: what a port calls
  * ------------------------------------------------------------------- */
 
-/* mm: one zeroed page for a page table; NULL if there is none. Boot, or with the table lock held.
- */
+/* mm: one zeroed page for a page table; NULL if there is none. Boot, or with the table lock
+ * held. */
 void *arch_up_table_page(void);
 
 /* lang/start.c: the machine is up on the boot cpu; boot stack, interrupts off. */

@@ -7,16 +7,19 @@
  *
  * INVARIANTS
  * [alloc.1] A slot whose bit is in a cpu's free word has an epoch byte that nobody relies on: 0, or
- * the current one if a restarted range left it. Whoever gives such a word back zeroes those bytes.
+ *           the current one if a restarted range left it. Whoever gives such a word back zeroes
+ *           those bytes.
  * [alloc.2] An object gets the epoch that is current when its slot is committed, so one that is
- * born while marking is black. [alloc.3] Memory is clear before the program sees it: groups of
- * small slots are cleared when they are cached, larger ones when they are handed out. Until then
- * they hold dead bytes, which a marker may read: any word is safe to mark through.
+ *           born while marking is black.
+ * [alloc.3] Memory is clear before the program sees it: groups of small slots are cleared when they
+ *           are cached, larger ones when they are handed out. Until then they hold dead bytes,
+ *           which a marker may read: any word is safe to mark through.
  *
- * LOCKING. A cpu's cache: preemption off. REJECTED. A free list through the objects: it touches a
- * dead line for each allocation and makes "is this slot free?" a search. Counting in the fast path:
- * counts are made 64 at a time. SOURCES. The free word is Go's allocCache; the restartable range is
- * an idea of Bershad, Redell and Ellis, "Fast mutual exclusion for uniprocessors", 1992.
+ * LOCKING. A cpu's cache: preemption off.
+ * REJECTED. A free list through the objects: it touches a dead line for each allocation and makes
+ * "is this slot free?" a search. Counting in the fast path: counts are made 64 at a time.
+ * SOURCES. The free word is Go's allocCache; the restartable range is an idea of Bershad, Redell
+ * and Ellis, "Fast mutual exclusion for uniprocessors", 1992.
  */
 #include <gc/alloc.h>
 #include <gc/barriercheck.h>
@@ -87,7 +90,8 @@ static bool cache_next_group(unsigned shape)
         cache->slot_bytes = span->slot_bytes;
         cache->zero_bytes = 0;
         if (!span->fresh) {
-            if ((span->slot_bytes <= RT_GC_INLINE_ZERO_MAX && span->kind != GC_HEADER) || gc_barrier_check)
+            if ((span->slot_bytes <= RT_GC_INLINE_ZERO_MAX && span->kind != GC_HEADER) ||
+                gc_barrier_check)
                 clear_group(cache, free);
             else
                 cache->zero_bytes = span->slot_bytes;

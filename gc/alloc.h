@@ -40,8 +40,9 @@ void *gc_alloc_prefixed(size_t prefix_bytes, bool prefix_scan, struct rt_type *e
 
 /*
  * The start of the live object that p points into (interior pointers too), and its usable size;
- * NULL if p does not point into the collected heap or at a free slot. Any goroutine; the answer is
- * stable only while the caller keeps the object alive.
+ * NULL if
+ * p does not point into the collected heap or at a free slot. Any goroutine; the answer is stable
+ * only while the caller keeps the object alive.
  */
 void *gc_object_of(const void *p, size_t *bytes);
 

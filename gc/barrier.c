@@ -7,19 +7,22 @@
  *
  * INVARIANTS
  * [bar.1] Deletion half: while marking, no reference in memory that was there in STW#1 is
- * overwritten before its object was greyed. Of two that overwrite the same word at the same time,
- * both may see and grey the old value; the one's new value may go ungreyed when the other
- * overwrites it, and need not be: it was not in the snapshot. [bar.2] From the look at rt_wb_on to
- * the store nobody stops this cpu: a restartable range in rt/barrier.h, preemption off here.
+ *         overwritten before its object was greyed. Of two that overwrite the same word at the same
+ *         time, both may see and grey the old value; the one's new value may go ungreyed when the
+ *         other overwrites it, and need not be: it was not in the snapshot.
+ * [bar.2] From the look at rt_wb_on to the store nobody stops this cpu: a restartable range in
+ *         rt/barrier.h, preemption off here.
  * [bar.3] Insertion half: where the storing goroutine's stack was not scanned (modes hybrid and
- * insertion only: in the default mode no such goroutine runs [roots.1]), the stored reference is
- * greyed as well.
+ *         insertion only: in the default mode no such goroutine runs [roots.1]), the stored
+ *         reference is greyed as well.
  *
  * A wild slot must fault as the program's, not with preemption off: it is touched before (section
- * .text.user_fault). LOCKING. The cpu's grey set (rank GC_LOCAL); other locks of lower rank may be
- * held. REJECTED. A preempt count around every store: 5.6 ns against 0.4. A card table: a pointer
- * store would still need its own cpu's attention, and cards must be scanned. SOURCES. Yuasa,
- * "Real-time garbage collection on general-purpose machines", 1990. Go proposal 17503.
+ * .text.user_fault).
+ * LOCKING. The cpu's grey set (rank GC_LOCAL); other locks of lower rank may be held.
+ * REJECTED. A preempt count around every store: 5.6 ns against 0.4. A card table: a pointer store
+ * would still need its own cpu's attention, and cards must be scanned.
+ * SOURCES. Yuasa, "Real-time garbage collection on general-purpose machines", 1990. Go proposal
+ * 17503.
  */
 #include <gc/barrier.h>
 #include <gc/barriercheck.h>
@@ -84,7 +87,8 @@ USER_FAULT_TEXT void rt_gc_store_slow(void *slot, void *value)
     (void)*p;
     preempt_off();
     if (RT_UNLIKELY(rt_wb_on & RT_WB_CHECKING) ||
-        RT_UNLIKELY((rt_wb_on & RT_WB_MARKING) && (gc_shade_stored || (gc_shade_deleted && is_white(*p))))) {
+        RT_UNLIKELY((rt_wb_on & RT_WB_MARKING) &&
+                    (gc_shade_stored || (gc_shade_deleted && is_white(*p))))) {
         store_shading(p, (uintptr_t)value);
         return;
     }
@@ -180,8 +184,8 @@ static void move_chunk(char *dst, const char *src, size_t n)
             d[i] = s[i];
 }
 
-/* One chunk, if it needs no shading: not preemptible between the look and the last store [bar.2].
- */
+/* One chunk, if it needs no shading: not preemptible between the look and the last store
+ * [bar.2]. */
 static inline void copy_chunk(char *dst, const char *src, size_t n)
 {
     preempt_off();

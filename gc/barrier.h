@@ -22,8 +22,8 @@ void gc_copy_barrier(void *dst, const void *src, size_t bytes);
 /* Zero memory that may hold references: the same with zeros. */
 void gc_clear_barrier(void *dst, size_t bytes);
 
-/* Shade whatever the aligned words of [p, p + bytes) point to, if marking. Any words are allowed.
- */
+/* Shade whatever the aligned words of [p, p + bytes) point to, if marking. Any words are
+ * allowed. */
 void gc_shade_range(const void *p, size_t bytes);
 
 /* Shade the object that p points into, if marking; any word is allowed. Preemption may be on or

@@ -11,14 +11,16 @@
  * INVARIANTS
  * [check.1] The shadow of a slot without an object is zero, as the object that comes into it is.
  * [check.2] Shadow and word change together under check_lock, or the object is not yet, or no
- * longer, anybody's. [check.3] A difference counts only if the word is, or was, a reference to a
- * live object: words without a pointer map may hold numbers, which are stored as numbers are.
+ *           longer, anybody's.
+ * [check.3] A difference counts only if the word is, or was, a reference to a live object: words
+ *           without a pointer map may hold numbers, which are stored as numbers are.
  *
  * A unit's shadow is 8 KiB that lie anywhere; without memory for it the unit is not checked.
- * Globals are not checked, nor stacks, which have no barrier. LOCKING. check_lock (rank GC_LOCAL,
- * below every cpu's own). REJECTED. The pages' dirty bits: they say that a page was written, which
- * the allocator does all the time. SOURCES. GODEBUG=wbshadow=1 of Go 1.4 and 1.5 (golang/go
- * runtime/mbarrier.go of then).
+ * Globals are not checked, nor stacks, which have no barrier.
+ * LOCKING. check_lock (rank GC_LOCAL, below every cpu's own).
+ * REJECTED. The pages' dirty bits: they say that a page was written, which the allocator does all
+ * the time.
+ * SOURCES. GODEBUG=wbshadow=1 of Go 1.4 and 1.5 (golang/go runtime/mbarrier.go of then).
  */
 #include <gc/barriercheck.h>
 #include <gc/verify.h>

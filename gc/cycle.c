@@ -9,18 +9,21 @@
  *
  * INVARIANTS
  * [cycle.1] Epoch, phase and barrier change only while the world is stopped, so whoever has
- * preemption off sees one cycle from begin to end. [cycle.2] STW#1 begins only when everything
- * listed has been swept [heap.2] and the specials of the last cycle were handled. [cycle.3] Both
- * stops are O(cpus): a running stack is scanned up to 1 KiB or not at all, nothing is drained.
+ *           preemption off sees one cycle from begin to end.
+ * [cycle.2] STW#1 begins only when everything listed has been swept [heap.2] and the specials of
+ *           the last cycle were handled.
+ * [cycle.3] Both stops are O(cpus): a running stack is scanned up to 1 KiB or not at all, nothing
+ *           is drained.
  * [cycle.4] All marking is in slices of some 5,000 instructions with preemption off; between two of
- * them a stop or a goroutine that wants the cpu comes in.
+ *           them a stop or a goroutine that wants the cpu comes in.
  *
  * LOCKING. cycle_lock (rank GC_CYCLE): who waits for which cycle. controller_call() is lock-free.
  * ORDERING. waits_for and the wishes are seq_cst to each other: the controller announces that it
  * waits, then looks for wishes; a caller leaves its wish, then looks whether the controller waits.
  * REJECTED. Worker goroutines: on a busy cpu they would wait for a slice of 10 ms or need a
  * priority, and a preempted one keeps its grey objects. Draining in STW#2: a stop would last as
- * long as the last chain. SOURCES. golang/go runtime/mgc.go, mgcpacer.go for the policy.
+ * long as the last chain.
+ * SOURCES. golang/go runtime/mgc.go, mgcpacer.go for the policy.
  */
 #include <gc/cycle.h>
 #include <gc/alloc.h>
@@ -344,8 +347,8 @@ void gc_before_alloc(size_t bytes)
 }
 
 /* ---- Stops
- * ---------------------------------------------------------------------------------------------------
- */
+ *
+ * --------------------------------------------------------------------------------------------------- */
 
 static void (*on_stop_begin)(void);
 static void (*on_stop_end)(int64_t pause_ns);

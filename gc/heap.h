@@ -8,17 +8,21 @@
  *
  * INVARIANTS
  * [heap.1] The epoch byte of a slot is 0 if it is free, else the cycle in which its object was
- * allocated or last marked. A slot is live if its byte is gc_epoch, or gc_epoch_also (the cycle
- * before, while marking; the same cycle otherwise). Any other byte is a dead object that the sweep
- * has not met yet. [heap.2] Before STW#1, every span that no cpu has cached was swept: no dead
- * bytes there. So at most two values are live and a byte of long ago never comes alive. Cached
- * spans are swept when they are refilled from, and every cpu lets go of each of its spans at least
- * every 128 cycles. [heap.3] Between STW#1 and STW#2 no span changes its shape or goes away:
- * whoever resolves an address while marking needs no lock. Spans are freed by the sweep, and the
- * sweep is over before STW#1. [heap.4] A span's descriptor and epoch bytes are complete before its
- * page map entries are stored (release; the partner is the dependent load in gc_span_of()).
+ *          allocated or last marked. A slot is live if its byte is gc_epoch, or gc_epoch_also (the
+ *          cycle before, while marking; the same cycle otherwise). Any other byte is a dead object
+ *          that the sweep has not met yet.
+ * [heap.2] Before STW#1, every span that no cpu has cached was swept: no dead bytes there. So at
+ *          most two values are live and a byte of long ago never comes alive. Cached spans are
+ *          swept when they are refilled from, and every cpu lets go of each of its spans at least
+ *          every 128 cycles.
+ * [heap.3] Between STW#1 and STW#2 no span changes its shape or goes away: whoever resolves an
+ *          address while marking needs no lock. Spans are freed by the sweep, and the sweep is over
+ *          before STW#1.
+ * [heap.4] A span's descriptor and epoch bytes are complete before its page map entries are stored
+ *          (release; the partner is the dependent load in gc_span_of()).
  * [heap.5] A span is in one place: cached by a cpu, on one list of its shape, or in the hands of
- * whoever sweeps it, which happens with preemption off, so a stopped world never sees the last.
+ *          whoever sweeps it, which happens with preemption off, so a stopped world never sees the
+ *          last.
  * [heap.6] In a span of headered slots, the header is written before the epoch byte becomes live.
  */
 #pragma once
@@ -124,7 +128,7 @@ extern struct gc_span *
     *gc_pagemap;                /* [I] indexed by (address - ARCH_DIRECT_BASE) >> GC_UNIT_SHIFT */
 extern uintptr_t gc_heap_bytes; /* [a] only grows: no span ends above ARCH_DIRECT_BASE + this */
 
-size_t gc_pagemap_units(void);      /* entries of the page map */
+size_t gc_pagemap_units(void); /* entries of the page map */
 
 /* Could this word point into the heap? A cheap filter: one subtraction, one compare. */
 static inline bool gc_maybe(uintptr_t word)
@@ -196,8 +200,8 @@ struct gc_cache_span {
 DECLARE_PERCPU(struct gc_cache[GC_SHAPES], gc_cache);
 DECLARE_PERCPU(struct gc_cache_span[GC_SHAPES], gc_cache_span);
 
-/* A slot taken by the fast path: its start (0: none is cached) and how many bytes of it to clear.
- */
+/* A slot taken by the fast path: its start (0: none is cached) and how many bytes of it to
+ * clear. */
 struct gc_taken {
     uintptr_t slot;
     uint64_t zero_bytes;
@@ -212,8 +216,8 @@ struct gc_taken gc_take_header(uint32_t cache_offset, uint64_t word0, uint64_t w
  * allocator. */
 void gc_span_init(paddr_t ram_top);
 
-/* The shape number for `bytes` (at most GC_MASK_BYTES_MAX) with this mask; 0 if the table is full.
- */
+/* The shape number for `bytes` (at most GC_MASK_BYTES_MAX) with this mask; 0 if the table is
+ * full. */
 unsigned gc_shape_find(size_t bytes, uint64_t mask, const char *name);
 
 /* A new span of this shape, in the page map, all slots free; NULL if there is no memory. Preemption

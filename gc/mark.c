@@ -11,14 +11,16 @@
  *
  * INVARIANTS
  * [mark.1] Every object that was reachable in STW#1 is black, grey, or reachable from a grey entry
- * through white objects only. Kept by gc/barrier.c, which greys what is overwritten, and by no
- * goroutine running on a stack that was not scanned (gc/roots.c). [mark.2] An object is scanned by
- * whoever makes it black. Two cpus may both do so, at the same moment: the work is done twice, and
- * nothing else happens. [mark.3] Marking ends only when no cpu has an entry and no chunk is shared;
- * gc_mark_is_done_stw() decides, so nothing moves. [mark.4] No more chunks is no failure: the
- * object is marked and its span flagged, and the flagged spans' marked objects are scanned again.
+ *          through white objects only. Kept by gc/barrier.c, which greys what is overwritten, and
+ *          by no goroutine running on a stack that was not scanned (gc/roots.c).
+ * [mark.2] An object is scanned by whoever makes it black. Two cpus may both do so, at the same
+ *          moment: the work is done twice, and nothing else happens.
+ * [mark.3] Marking ends only when no cpu has an entry and no chunk is shared; gc_mark_is_done_stw()
+ *          decides, so nothing moves.
+ * [mark.4] No more chunks is no failure: the object is marked and its span flagged, and the flagged
+ *          spans' marked objects are scanned again.
  * [mark.5] A large object is scanned in pieces of PIECE_BYTES; where one begins, the next
- * OBLET_BYTES boundary is made grey first, so that others can take it.
+ *          OBLET_BYTES boundary is made grey first, so that others can take it.
  *
  * ONE ENTRY'S WAY. Fields are pushed as they are, if they lie in the heap's range, onto the cpu's
  * chunk (last in, first out: the chain stays in the cache). From there an entry goes into a ring of
@@ -26,14 +28,15 @@
  * comes out they are there.
  *
  * LOCKING. A cpu's local state: its lock (rank GC_LOCAL), held for a slice; thieves try. Chunk
- * lists: pool_lock (rank GC_POOL). ORDERING. Epoch bytes are plain; fields are read as words. The
- * barrier makes every order right: what is overwritten was greyed before.
+ * lists: pool_lock (rank GC_POOL).
+ * ORDERING. Epoch bytes are plain; fields are read as words. The barrier makes every order right:
+ * what is overwritten was greyed before.
  *
  * REJECTED. Recursion: a list of a million nodes is a million frames. Marking when an object is
  * found: a cache miss for each pointer, and nothing to prefetch for. Work that belongs to worker
- * goroutines: a preempted one would keep it. SOURCES. Dijkstra et al., CACM 21(11), 1978. Yuasa, J.
- * Systems and Software 11(3), 1990. Cher, Hosking, Vitek, "Software prefetching for mark-sweep
- * garbage collection", ASPLOS 2004 (the ring).
+ * goroutines: a preempted one would keep it.
+ * SOURCES. Dijkstra et al., CACM 21(11), 1978. Yuasa, J. Systems and Software 11(3), 1990. Cher,
+ * Hosking, Vitek, "Software prefetching for mark-sweep garbage collection", ASPLOS 2004 (the ring).
  */
 #include <gc/mark.h>
 #include <gc/cycle.h>
@@ -483,7 +486,8 @@ static void share(struct gc_local *l)
  * The inner loop. Costs are counted in some ten instructions each: an entry 2, an object 2, each of
  * its pointers 1. When the budget is used up nothing more goes into the ring, but what is in it is
  * scanned, unless that takes more than DRAIN_OVER: put back, it would be resolved a second time,
- * and a slice is short. The chunk's top is kept in a register and written back around calls.
+ * and a slice is short.
+ * The chunk's top is kept in a register and written back around calls.
  */
 static void drain(struct gc_local *l, int budget)
 {

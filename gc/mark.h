@@ -63,8 +63,8 @@ void gc_scan_words(const void *lo, const void *hi);
 void gc_grey_locked(uintptr_t word);
 /* Scan an object without marking it (its slot's start or object start). Lock held. */
 void gc_scan_contents(uintptr_t object);
-/* One piece (at most GC_PIECE_BYTES) of an array of elem from byte `from` on; precisely. Lock held.
- */
+/* One piece (at most GC_PIECE_BYTES) of an array of elem from byte `from` on; precisely. Lock
+ * held. */
 void gc_scan_typed(uintptr_t base, size_t bytes, size_t from, const struct rt_type *elem);
 #define GC_PIECE_BYTES 2048u
 void gc_local_lock(void) NO_LOCK_ANALYSIS;

@@ -4,17 +4,19 @@
  * WHAT. The goal: the heap may grow by GOGC percent of what the last cycle marked (plus stacks and
  * globals, which cost marking too), and by GOMEMLIMIT's measure not beyond memory. The trigger lies
  * before the goal by the runway: what the program will allocate while the background marks, by the
- * measured ratio of both speeds. While marking, each allocated byte owes (scan work left) / (heap
- * left up to the goal).
+ * measured ratio of both speeds.
+ * While marking, each allocated byte owes (scan work left) / (heap left up to the goal).
  *
  * INVARIANTS
  * [pacer.1] trigger <= goal, and between 0.7 and 0.95 of the way from marked to goal, but for heaps
- * so small that the minimum's distance is larger. [pacer.2] The assist ratio is at least 1 byte of
- * work for 16 bytes allocated, so that a cycle ends.
+ *           so small that the minimum's distance is larger.
+ * [pacer.2] The assist ratio is at least 1 byte of work for 16 bytes allocated, so that a cycle
+ *           ends.
  *
  * LOCKING. Written while stopped, or under pacer_lock by rt_gc_set_percent() and the like and by
- * gc_pacer_end(); read without. SOURCES. golang/go runtime/mgcpacer.go; proposal 44167 "GC pacer
- * redesign"; proposal 48409 "soft memory limit".
+ * gc_pacer_end(); read without.
+ * SOURCES. golang/go runtime/mgcpacer.go; proposal 44167 "GC pacer redesign"; proposal 48409 "soft
+ * memory limit".
  */
 #include <gc/cycle.h>
 #include <gc/mark.h>

@@ -3,10 +3,13 @@
  *
  * WHAT. Slabs of 16 KiB, aligned to 16 KiB, one size class each, with a chain of free blocks; what
  * does not fit well is a run of pages of its own. Either begins with a head, which the block's
- * address leads to. INVARIANTS [raw.1] A free believes nothing that it can check: the head's mark,
- * the block's place in its slab, and that the block is not on the chain's top (a full check is made
- * in debug builds). LOCKING. One lock for each class, rank SPAN. Memory from here is not scanned:
- * no references in it.
+ * address leads to.
+ * INVARIANTS
+ * [raw.1] A free believes nothing that it can check: the head's mark, the block's place in its
+ *         slab, and that the block is not on the chain's top (a full check is made in debug
+ *         builds).
+ * LOCKING. One lock for each class, rank SPAN. Memory from here is not scanned: no references in
+ * it.
  */
 #include <gc/size.h>
 #include <lib/assert.h>

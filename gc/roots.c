@@ -7,17 +7,21 @@
  *
  * INVARIANTS
  * [roots.1] While marking, a goroutine that was there in STW#1 runs only after its stack has been
- * scanned in this cycle; one that was born later needs no scan: all it was given is in the snapshot
- * or black. [roots.2] scan_state is scan_generation << 2 and one of the SCAN_ values; any other
- * generation's means not scanned. Whoever swaps it to SCAN_BUSY owns the stack for a slice, with
- * preemption off; so nobody ever waits for more. [roots.3] SCAN_OWN: the goroutine was running in
- * STW#1 and was not scanned there (it is deep, or mode hybrid). While its registers are not saved
- * only its cpu's scheduler scans it; once it has parked (tokens is -1), anybody may.
+ *           scanned in this cycle; one that was born later needs no scan: all it was given is in
+ *           the snapshot or black.
+ * [roots.2] scan_state is scan_generation << 2 and one of the SCAN_ values; any other generation's
+ *           means not scanned. Whoever swaps it to SCAN_BUSY owns the stack for a slice, with
+ *           preemption off; so nobody ever waits for more.
+ * [roots.3] SCAN_OWN: the goroutine was running in STW#1 and was not scanned there (it is deep, or
+ *           mode hybrid). While its registers are not saved only its cpu's scheduler scans it; once
+ *           it has parked (tokens is -1),
+ *           anybody may.
  *
- * LOCKING. Cursors: roots_lock (rank GC_POOL). ORDERING. SCAN_DONE is stored with release and
- * loaded with acquire: partners are each other, and the scheduler's check. REJECTED. Waiting in the
- * scheduler until a worker is done: it picks another goroutine. Scanning parked stacks in the stop:
- * 10,000 of them are milliseconds.
+ * LOCKING. Cursors: roots_lock (rank GC_POOL).
+ * ORDERING. SCAN_DONE is stored with release and loaded with acquire: partners are each other, and
+ * the scheduler's check.
+ * REJECTED. Waiting in the scheduler until a worker is done: it picks another goroutine. Scanning
+ * parked stacks in the stop: 10,000 of them are milliseconds.
  */
 #include <gc/cycle.h>
 #include <gc/mark.h>
@@ -68,8 +72,8 @@ static void scan_registers(const struct arch_frame *frame)
 
 enum scan_result { SCANNED, UNFINISHED, NOT_NOW };
 
-/* Scan a slice of g's stack; `own`: we are the scheduler that is about to run it. Local lock held.
- */
+/* Scan a slice of g's stack; `own`: we are the scheduler that is about to run it. Local lock
+ * held. */
 static enum scan_result scan_goroutine(struct goroutine *g, bool own)
 {
     uint32_t s = load_acquire(&g->scan_state);

@@ -8,7 +8,8 @@
  * e = magic * bytes - 2^32, where 0 < e <= bytes, the quotient is exact for every offset < 2^32 /
  * e: the error offset * e / (2^32 * bytes) stays below 1 / bytes, the least distance of offset /
  * bytes from the next integer. Each line of the table asserts that for all offsets in a span;
- * tests/host/gc_size.c tries every offset of every class besides.
+ * tests/host/gc_size.c
+ * tries every offset of every class besides.
  */
 #pragma once
 
@@ -23,9 +24,10 @@
 /*  bytes, units (8 KiB) of a span: so few that less than an eighth is lost at its end */
 #define GC_CLASSES(X)                                                                              \
     X(8, 1)                                                                                        \
-    X(16, 1) X(24, 1) X(32, 1) X(48, 1) X(64, 1) X(80, 1) X(96, 1) X(112, 1) X(128, 1) X(160, 1)   \
-        X(192, 1) X(224, 1) X(256, 1) X(320, 1) X(384, 1) X(448, 1) X(512, 1) X(640, 1) X(768, 1)  \
-            X(896, 1) X(1024, 1) X(1280, 2) X(1536, 2) X(1792, 2) X(2048, 2) X(2560, 2) X(3072, 3) \
+    X(16, 1)                                                                                       \
+    X(24, 1) X(32, 1) X(48, 1) X(64, 1) X(80, 1) X(96, 1) X(112, 1) X(128, 1) X(160, 1) X(192, 1)  \
+        X(224, 1) X(256, 1) X(320, 1) X(384, 1) X(448, 1) X(512, 1) X(640, 1) X(768, 1) X(896, 1)  \
+            X(1024, 1) X(1280, 2) X(1536, 2) X(1792, 2) X(2048, 2) X(2560, 2) X(3072, 3)           \
                 X(3584, 4) X(4096, 4) X(5120, 5) X(6144, 3) X(7168, 7) X(8192, 4) X(10240, 5)      \
                     X(12288, 6) X(14336, 7) X(16384, 8) X(20480, 5) X(24576, 6) X(28672, 7)        \
                         X(32768, 8)

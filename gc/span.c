@@ -8,15 +8,16 @@
  *
  * INVARIANTS. gc/heap.h has those of spans. Here:
  * [span.1] A descriptor block is complete before its span is published, and is reused only after
- * the span was taken out of the page map while nobody marked [heap.3]. [span.2] gc_heap_bytes
- * covers a span before the page map shows it.
+ *          the span was taken out of the page map while nobody marked [heap.3].
+ * [span.2] gc_heap_bytes covers a span before the page map shows it.
  *
  * LOCKING. meta_lock (rank GC_POOL) guards the slabs; shapes_lock (rank SPAN) the insertion of
- * shapes, which are found without it. ORDERING. A shape is complete before its number is stored
- * into the table (release; pairs with gc_shape_find()'s acquire). REJECTED. Epoch bytes inside the
- * span: a 4 KiB object would no longer fit twice into 8 KiB. One flat table of bytes for all RAM: a
- * sixteenth of it, whether used or not. 32-bit page map entries: two more instructions for each
- * pointer marked.
+ * shapes, which are found without it.
+ * ORDERING. A shape is complete before its number is stored into the table (release; pairs with
+ * gc_shape_find()'s acquire).
+ * REJECTED. Epoch bytes inside the span: a 4 KiB object would no longer fit twice into 8 KiB. One
+ * flat table of bytes for all RAM: a sixteenth of it, whether used or not. 32-bit page map entries:
+ * two more instructions for each pointer marked.
  */
 #include <gc/heap.h>
 #include <gc/barriercheck.h>
@@ -83,8 +84,8 @@ static struct meta_slab *meta_slab_make(size_t block_bytes)
     return slab;
 }
 
-/* A block for a descriptor with n_slots epoch bytes; content undefined; NULL if there is no memory.
- */
+/* A block for a descriptor with n_slots epoch bytes; content undefined; NULL if there is no
+ * memory. */
 static struct gc_span *meta_alloc(size_t n_slots)
 {
     size_t block_bytes = meta_block_bytes(n_slots);

@@ -7,13 +7,15 @@
  *
  * INVARIANTS
  * [special.1] A finalizer is a root for all that its object leads to, not for the object. So if A
- * leads to B, and both have finalizers, only A's is due; and what a finalizer sees was not freed.
+ *             leads to B, and both have finalizers, only A's is due; and what a finalizer sees was
+ *             not freed.
  * [special.2] Weak references to an object are cleared before its finalizer is queued, and before
- * its slot is reused: its span waits (gc/sweep.c) until gc_special_handle() is through. [special.3]
- * rt_weak_get() is one step with preemption off. While marking it greys what it gives out. From
- * STW#2 until the table was gone through it gives an object only if that is marked, and looks at
- * the reference again after that: the handler clears first and revives then. [special.4] Queued
- * records are roots; whoever takes one off the queue greys what it refers to.
+ *             its slot is reused: its span waits (gc/sweep.c) until gc_special_handle() is through.
+ * [special.3] rt_weak_get() is one step with preemption off. While marking it greys what it gives
+ *             out. From STW#2 until the table was gone through it gives an object only if that is
+ *             marked, and looks at the reference again after that: the handler clears first and
+ *             revives then.
+ * [special.4] Queued records are roots; whoever takes one off the queue greys what it refers to.
  *
  * LOCKING. special_lock (rank GC_POOL, and nothing is taken inside) guards the table and the queue.
  * Records are memory of rt_alloc(), so the table holds no references and keeps nothing alive.
@@ -302,8 +304,8 @@ void *rt_weak_get(struct rt_weak *weak)
 }
 
 /* ---- Roots
- * ----------------------------------------------------------------------------------------------------
- */
+ *
+ * ---------------------------------------------------------------------------------------------------- */
 
 #define ROOTS_AT_A_TIME 32u
 
@@ -384,8 +386,8 @@ void gc_special_each_root_stw(void (*scan)(const void *lo, const void *hi))
 }
 
 /* ---- After STW#2
- * ------------------------------------------------------------------------------------------------
- */
+ *
+ * ------------------------------------------------------------------------------------------------ */
 
 bool gc_specials_settled(void)
 {

@@ -3,11 +3,13 @@
  * cycle for people.
  *
  * WHAT. rt_read_mem_stats(), the list of pauses, and the gctrace line in the newest Go's format,
- * byte for byte: gc 12 @3.141s 2%: 0.011+1.2+0.004 ms clock, 0.044+0.10/1.1/0.30+0.016 ms cpu,
- * 4->5->3 MB, 6 MB goal, ... gctrace=2 adds a line with the stops in ns.
+ *     byte for byte: gc 12 @3.141s 2%: 0.011+1.2+0.004 ms clock, 0.044+0.10/1.1/0.30+0.016 ms cpu,
+ *     4->5->3 MB, 6 MB goal, ...
+ * gctrace=2 adds a line with the stops in ns.
  *
  * LOCKING. Written by the controller alone; readers may see a cycle's figures half updated, but
- * each figure whole. SOURCES. golang/go runtime/mgc.go (gcMarkTermination, fmtNSAsMS).
+ * each figure whole.
+ * SOURCES. golang/go runtime/mgc.go (gcMarkTermination, fmtNSAsMS).
  */
 #include <gc/cycle.h>
 #include <gc/mark.h>

@@ -3,22 +3,22 @@
  *
  * WHAT. After STW#2 every slot whose epoch byte is not the current one is free; the sweep writes
  * that down (byte 0), counts, and gives spans without any object back. Nothing is done for it in
- * the stop: each shape's lists come in pairs, and the parity of gc_sweep_gen says which of the two
- * holds the swept ones, so raising that number turns every listed span into one that is to be swept
- * [sweep.1].
+ * the stop: each shape's
+ * lists come in pairs, and the parity of gc_sweep_gen says which of the two holds the swept ones,
+ * so raising that number turns every listed span into one that is to be swept [sweep.1].
  *
  * INVARIANTS
  * [sweep.1] On lists of the parity gc_sweep_gen & 1 all spans are swept; the others hold what is
- * not. The latter are empty before STW#1 [heap.2], so they can become the former. [sweep.2] A span
- * whose specials have not been looked at in this generation is not swept: it waits on
- *           special_waiting, because a finalizer may bring its object back.
+ *           not. The latter are empty before STW#1 [heap.2], so they can become the former.
+ * [sweep.2] A span whose specials have not been looked at in this generation is not swept: it waits
+ *           on special_waiting, because a finalizer may bring its object back.
  * [sweep.3] A dead byte is set to 0 only by the span's owner, byte by byte or where all 64 are
- * dead: a marker may be writing the live ones next to it.
+ *           dead: a marker may be writing the live ones next to it.
  *
  * LOCKING. A shape's lists: its lock (rank SPAN). sweeping counts who is between taking a span off
- * a list and putting it back: gc_sweep_finish() waits for 0. REJECTED. A bitmap of sweep results:
- * the epoch bytes are it. Sweeping when the marker finishes: the time would be in a stop, or the
- * program would wait.
+ * a list and putting it back: gc_sweep_finish() waits for 0.
+ * REJECTED. A bitmap of sweep results: the epoch bytes are it. Sweeping when the marker finishes:
+ * the time would be in a stop, or the program would wait.
  */
 #include <gc/sweep.h>
 #include <gc/barriercheck.h>

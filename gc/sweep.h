@@ -19,8 +19,8 @@ void gc_sweep_and_file(struct gc_span *span);
 
 /*
  * A span of this shape with at least one free slot, for this cpu's cache; sweeps up to `budget`
- * spans to find one. NULL: none found; then *more tells whether there is still something to sweep.
- * Preemption off.
+ * spans to find one.
+ * NULL: none found; then *more tells whether there is still something to sweep. Preemption off.
  */
 struct gc_span *gc_shape_take(unsigned shape, unsigned budget, bool *more);
 

@@ -9,8 +9,9 @@
  * INVARIANTS
  * [verify.1] For each black slot: each word that its shape calls a pointer leads to no white slot.
  * [verify.2] Words of stacks are no proof: below the frames that were written lies what older calls
- * left. They count for a goroutine that has not run since it was scanned, and not at all for
- * others. [verify.3] A span's slots, limit, shape and place in the page map agree.
+ *            left. They count for a goroutine that has not run since it was scanned, and not at all
+ *            for others.
+ * [verify.3] A span's slots, limit, shape and place in the page map agree.
  *
  * Memory for the walk is taken from the page allocator and given back; without enough of it the
  * walk says so.

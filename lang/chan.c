@@ -9,28 +9,30 @@
  *
  * INVARIANTS (L: while the lock is free)
  * [chan.1] count[] says by its sign alone what a send and a receive can do: see lang/chan.h. So a
- * fast path makes one comparison, and a refusal (== 0) needs no lock at all. [chan.2] A record in a
- * queue belongs to whoever holds the lock. Taking it off is the right to complete it; for a select
- * only together with select_done 0 -> 1. ready() follows exactly once. A record of a select that
- * was completed elsewhere is just dropped. [chan.3] `version` changes with every operation that
- * changes count[] or a queue, so two equal reads enclose a time in which nothing happened. [chan.4]
- * L: receivers wait only if the ring is empty, senders only if it is full; both only in a select
- * that does both (it does not serve itself). [chan.5] A slot that holds no element is zero, if
- * elements may hold references.
+ *          fast path makes one comparison, and a refusal (== 0) needs no lock at all.
+ * [chan.2] A record in a queue belongs to whoever holds the lock. Taking it off is the right to
+ *          complete it; for a select only together with select_done 0 -> 1. ready() follows exactly
+ *          once. A record of a select that was completed elsewhere is just dropped.
+ * [chan.3] `version` changes with every operation that changes count[] or a queue, so two equal
+ *          reads enclose a time in which nothing happened.
+ * [chan.4] L: receivers wait only if the ring is empty, senders only if it is full; both only in a
+ *          select that does both (it does not serve itself).
+ * [chan.5] A slot that holds no element is zero, if elements may hold references.
  *
  * LOCKING. One spin lock of rank CHAN for each channel; ready() is called after it is free. Closing
- * wakes waiters in batches, for preemption is off while it is held. COLLECTOR. A store into a slot
- * or into another goroutine's frame goes through the barrier, and what is taken out of a slot or
- * out of a parked sender's frame is shaded while marking (DESIGN.md section 6, (b)). Both are
- * skipped while rt_wb_on is 0; it cannot change under the lock, since no stop happens with
- * preemption off. ORDERING. The lock orders everything but the unlocked looks at count[], closed
- * and version. Those are relaxed: an answer "would wait" is true of some moment during the call,
- * and orders nothing.
+ * wakes waiters in batches, for preemption is off while it is held.
+ * COLLECTOR. A store into a slot or into another goroutine's frame goes through the barrier, and
+ * what is taken out of a slot or out of a parked sender's frame is shaded while marking (DESIGN.md
+ * section 6, (b)). Both are skipped while rt_wb_on is 0; it cannot change under the lock, since no
+ * stop happens with preemption off.
+ * ORDERING. The lock orders everything but the unlocked looks at count[], closed and version. Those
+ * are relaxed: an answer "would wait" is true of some moment during the call, and orders nothing.
  *
  * REJECTED. Slots of 1, 2 and 4 bytes: three more copies of every fast path, to save memory in
  * buffered channels of characters. Large elements in the ring: 64 KiB copied with preemption off. A
  * lock-free ring: the waiting queues need the lock anyway, and a locked add costs as much as the
- * whole uncontended lock. SOURCES. Go runtime/chan.go.
+ * whole uncontended lock.
+ * SOURCES. Go runtime/chan.go.
  */
 #include <lang/chan.h>
 
@@ -113,8 +115,8 @@ RT_COLD void chan_wait_for_ever(enum wait_reason why)
 /* ---- Slots
  * ------------------------------------------------------------------------------------------- */
 
-/* Copy one slot's bytes. Preemption off. The collector may be reading dst: whole words stay whole.
- */
+/* Copy one slot's bytes. Preemption off. The collector may be reading dst: whole words stay
+ * whole. */
 static RT_ALWAYS_INLINE void slot_copy(const struct rt_chan *c, void *dst, const void *src)
 {
     size_t bytes = c->slot_bytes;
@@ -210,8 +212,8 @@ void chan_word_to(const struct rt_chan *c, uint64_t word, void *elem)
 /* ---- Under the lock
  * ---------------------------------------------------------------------------------- */
 
-/* The first waiter whose operation we may complete, off the queue; NULL if there is none [chan.2].
- */
+/* The first waiter whose operation we may complete, off the queue; NULL if there is none
+ * [chan.2]. */
 static RT_ALWAYS_INLINE struct chan_wait *chan_dequeue_locked(struct rt_chan *c, unsigned kind)
 {
     struct list *head = &c->waits[kind];
@@ -308,8 +310,8 @@ CHAN_HOT enum chan_result chan_recv_locked(struct rt_chan *c, void *elem)
     return recv_locked(c, elem);
 }
 
-/* Park with a record in the queue; the lock is dropped. What *elem is or gets, the other side does.
- */
+/* Park with a record in the queue; the lock is dropped. What *elem is or gets, the other side
+ * does. */
 static RT_ALWAYS_INLINE bool chan_wait_locked(struct rt_chan *c, unsigned kind, void *elem)
 {
     struct chan_wait w;

@@ -18,8 +18,8 @@
 
 #define CHAN_INLINE_MAX 1024 /* bytes: copied under the lock, some 300 instructions */
 
-/* Hot functions with a waiter record: nothing in them can run over, and a guard would cost a tenth.
- */
+/* Hot functions with a waiter record: nothing in them can run over, and a guard would cost a
+ * tenth. */
 #define CHAN_HOT __attribute__((no_stack_protector))
 
 /*
@@ -27,11 +27,11 @@
  *     avail > 0   a value can be taken by whoever holds the lock, with nothing else to do
  *     room > 0    a value can be put in, likewise
  *     == 0        the operation would wait
- *     < 0         it is not plain: look closer. It waits only if all who wait on the other side are
- * selects that were completed elsewhere and have not taken back their records yet; looking drops
- * those The plain number is what remains modulo CHAN_SLOW, and each of these takes CHAN_SLOW off
- * once: avail: senders wait; the channel is closed       room: receivers wait; the channel is
- * closed
+ *     < 0 it is not plain: look closer. It waits only if all who wait on the other side are selects
+ *                 that were completed elsewhere and have not taken back their records yet; looking
+ *                 drops those
+ * The plain number is what remains modulo CHAN_SLOW, and each of these takes CHAN_SLOW off once:
+ *     avail: senders wait; the channel is closed       room: receivers wait; the channel is closed
  */
 #define CHAN_SLOW (INT64_C(1) << 61)
 

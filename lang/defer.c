@@ -8,12 +8,14 @@
  *
  * INVARIANTS
  * [defer.5] The pages of a goroutine are one stack of records: those of a newer frame lie above
- * those of an older one, because a frame's calls are taken newest first, and a frame is dropped
- * only when all its calls are taken. So taking a record gives back the space at the top. [defer.6]
- * A goroutine has a page only while a frame with RT_DEFER_OVERFLOW is linked: dropping such a frame
- * frees the empty pages. Nothing is left when the goroutine ends. [defer.7] A taken record's bytes
- * stay as they are, and are scanned, until the next record is pushed or taken: its thunk may not
- * have read its arguments yet. The invariants of frames are in rt/defer.h.
+ *           those of an older one, because a frame's calls are taken newest first, and a frame is
+ *           dropped only when all its calls are taken. So taking a record gives back the space at
+ *           the top.
+ * [defer.6] A goroutine has a page only while a frame with RT_DEFER_OVERFLOW is linked: dropping
+ *           such a frame frees the empty pages. Nothing is left when the goroutine ends.
+ * [defer.7] A taken record's bytes stay as they are, and are scanned, until the next record is
+ *           pushed or taken: its thunk may not have read its arguments yet. The invariants of
+ *           frames are in rt/defer.h.
  *
  * LOCKING. None: only the goroutine itself comes here; the collector looks while it does not run.
  * REJECTED. Records on the collected heap, as Go had them first: 100,000 records would be garbage

@@ -2,12 +2,14 @@
  * lang/hold.c - the table of holds.
  *
  * Chunks of words, linked from a root, never given back. A free word holds the address of the next
- * free one, which points into a chunk and so keeps nothing alive that isn't. [hold.1] A word that
- * is not on the free list refers to an object and belongs to whoever holds its address. [hold.2]
- * What a hold is dropped from is shaded while marking (the store is gc_set()), so an object that
- * was alive through it when marking began is found. LOCKING. One spin lock, rank HOLD, a leaf for
- * lang. REJECTED. Scanning the timers' heaps: they belong to a layer that knows no references, and
- * their entries move while a worker walks them.
+ * free one, which points into a chunk and so keeps nothing alive that isn't.
+ * [hold.1] A word that is not on the free list refers to an object and belongs to whoever holds its
+ *          address.
+ * [hold.2] What a hold is dropped from is shaded while marking (the store is gc_set()), so an
+ *          object that was alive through it when marking began is found.
+ * LOCKING. One spin lock, rank HOLD, a leaf for lang.
+ * REJECTED. Scanning the timers' heaps: they belong to a layer that knows no references, and their
+ * entries move while a worker walks them.
  */
 #include <lang/hold.h>
 

@@ -4,10 +4,11 @@
  * The interrupt line's function moves bytes from the device into a ring, on a scheduler stack, and
  * readies the reader. A reader that finds the ring empty looks at the device itself before it
  * waits. What has no room in the ring stays in the device, which holds the sender up: nothing is
- * lost. LOCKING. One reader at a time (reader_lock, a mutex: the others park). ring_lock (rank
- * TIMER, a leaf here) makes one writer of the two that move bytes into the ring. ORDERING. `tail`
- * is released by the writer after the bytes, acquired by the reader. `waiter` is taken by a swap:
- * by the writer, who then owes a ready(), or back by the reader.
+ * lost.
+ * LOCKING. One reader at a time (reader_lock, a mutex: the others park). ring_lock (rank TIMER, a
+ * leaf here) makes one writer of the two that move bytes into the ring.
+ * ORDERING. `tail` is released by the writer after the bytes, acquired by the reader. `waiter` is
+ * taken by a swap: by the writer, who then owes a ready(), or back by the reader.
  */
 #include <arch/arch.h>
 #include <lib/atomic.h>

@@ -8,19 +8,21 @@
  *
  * INVARIANTS
  * [panic.1] g->panics lists the panics in progress, newest first, each a panic_state on the
- * goroutine's stack; a newer one lies at a lower address. A panic that was overtaken (a deferred
- * call that it made panicked, and the newer panic reached its frames) stays in the list, for the
- * report. [panic.2] Recovering to a frame drops exactly the panics that lie below it on the stack:
- * they were overtaken, or are the one that was recovered. If rt_goexit() is among them it begins
- * again from that frame: a goexit cannot be recovered. [panic.3] recover() works only in a function
- * that a deferred call is: its caller's frame is the runner's (or that of the thunk that the runner
- * called). Functions that call recover() have frames of their own [defer.2].
+ *           goroutine's stack; a newer one lies at a lower address. A panic that was overtaken (a
+ *           deferred call that it made panicked, and the newer panic reached its frames) stays in
+ *           the list, for the report.
+ * [panic.2] Recovering to a frame drops exactly the panics that lie below it on the stack: they
+ *           were overtaken, or are the one that was recovered. If rt_goexit() is among them it
+ *           begins again from that frame: a goexit cannot be recovered.
+ * [panic.3] recover() works only in a function that a deferred call is: its caller's frame is the
+ *           runner's (or that of the thunk that the runner called). Functions that call recover()
+ *           have frames of their own [defer.2].
  *
  * LOCKING. None; all is the goroutine's own. The report stops the other cpus first (lib/fatal.h).
  * REJECTED. setjmp at each defer: the compiler then guards every local. Tables for unwinding:
  * registers of all frames in between would have to be found, which at 50 frames costs more than the
- * whole panic. SOURCES. Go's runtime/panic.go for the order of things and the texts (printpanics,
- * Goexit).
+ * whole panic.
+ * SOURCES. Go's runtime/panic.go for the order of things and the texts (printpanics, Goexit).
  */
 #include <stdarg.h>
 #include <gc/alloc.h>

@@ -8,14 +8,16 @@
  *
  * INVARIANTS
  * [pool.1] A desk (the two stocks of one pool) is never given back, but goes to another pool once
- * it has been empty for two collections; its generation changes then. So a pool that was forgotten,
- * even one on a stack that is gone, leaks nothing, and a pool that finds another generation at its
- * desk just asks for a new one. [pool.2] What is taken out is shaded while marking: the stock that
- * referred to it may not have been scanned yet.
+ *          it has been empty for two collections; its generation changes then. So a pool that was
+ *          forgotten, even one on a stack that is gone, leaks nothing, and a pool that finds
+ *          another generation at its desk just asks for a new one.
+ * [pool.2] What is taken out is shaded while marking: the stock that referred to it may not have
+ *          been scanned yet.
  *
  * LOCKING. One lock a desk and one for the list of desks, both of rank HOLD, never two at once.
  * REJECTED. Stocks for each core, as in Go: they save a locked exchange, and make the rotation
- * visit cores x pools. SOURCES. Go sync/pool.go.
+ * visit cores x pools.
+ * SOURCES. Go sync/pool.go.
  */
 #include <gc/alloc.h>
 #include <gc/barrier.h>

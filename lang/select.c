@@ -11,20 +11,24 @@
  *
  * INVARIANTS
  * [select.1] Nothing of a select is in a queue while it looks and chooses: it never meets itself,
- * though it may send and receive on one channel. [select.2] When rt_select_run() returns, no queue
- * holds a record of it. A core that took one off and lost the race for select_done was done with it
- * before it dropped the channel's lock. [select.3] The default is taken only if at one moment
- * during the call nothing could go on: on one core because preemption is off while it looks, else
- * because no channel's version changed between two looks.
+ *            though it may send and receive on one channel.
+ * [select.2] When rt_select_run() returns, no queue holds a record of it. A core that took one off
+ *            and lost the race for select_done was done with it before it dropped the channel's
+ *            lock.
+ * [select.3] The default is taken only if at one moment during the call nothing could go on: on one
+ *            core because preemption is off while it looks, else because no channel's version
+ *            changed between two looks.
  *
  * LOCKING. Several locks of rank CHAN by rising address; each once, however often its channel
- * occurs. ORDERING. select_done is won by a full barrier; woken_by is stored before ready() and
- * read after park().
+ * occurs.
+ * ORDERING. select_done is won by a full barrier; woken_by is stored before ready() and read after
+ * park().
  *
  * REJECTED. Taking part in queues one lock at a time: two selects that meet must then claim each
  * other and may have to let go again, and a wake-up can fall between. Asking channels in random
  * order instead of drawing among the ready: the neighbour behind a run of idle cases is drawn more
- * often. SOURCES. Go runtime/select.go.
+ * often.
+ * SOURCES. Go runtime/select.go.
  */
 #include <lang/chan.h>
 
@@ -414,8 +418,9 @@ CHAN_HOT int rt_select_run(struct rt_select_frame *frame, uint32_t shape)
         __attribute__((fallthrough));
         LOOK(15)
         LOOK(14)
-        LOOK(13) LOOK(12) LOOK(11) LOOK(10) LOOK(9) LOOK(8) LOOK(7) LOOK(6) LOOK(5) LOOK(4) LOOK(3)
-            LOOK(2) LOOK(1) LOOK(0)
+        LOOK(13)
+        LOOK(12) LOOK(11) LOOK(10) LOOK(9) LOOK(8) LOOK(7) LOOK(6) LOOK(5) LOOK(4) LOOK(3) LOOK(2)
+            LOOK(1) LOOK(0)
 #undef LOOK
                 default : break;
     }

@@ -2,9 +2,10 @@
  * lang/slice.c - growing slices, and what an index out of range says.
  *
  * GROWTH is Go's: to twice the capacity up to 256 elements, from there by a quarter and 192 more,
- * so that the factor falls smoothly from 2 to 1.25; at least what is asked for. [slice.1] A slice
- * never points behind its array: rt_sub() keeps p where it is when nothing is left, or an empty
- * rest would keep the neighbouring object alive, and append() to it would be the neighbour's.
+ * so that the factor falls smoothly from 2 to 1.25; at least what is asked for.
+ * [slice.1] A slice never points behind its array: rt_sub() keeps p where it is when nothing is
+ *           left, or an empty rest would keep the neighbouring object alive, and append() to it
+ *           would be the neighbour's.
  * SOURCES. Go runtime/slice.go, runtime/error.go (texts).
  */
 #include <gc/alloc.h>

@@ -6,13 +6,16 @@
  * without waiting.
  *
  * [time.1] Stop and reset say "was still to fire" exactly if the timer was in the heap: between
- * leaving the heap and clock_fire() it has fired already, as in Go, and a reset then makes it fire
- * once more. [time.2] While a timer is pending, holds keep its own object and its argument alive,
- * wherever they lie. [time.3] A ticker that was stopped sends nothing any more: firing and stopping
- * exclude each other, and a generation tells a tick that was on its way. LOCKING. Each clock has a
- * spin lock of rank CLOCK, taken around start and stop, so that two cannot start one timer at once.
- * On the scheduler stack it is taken too; whoever holds it has preemption off. SOURCES. Go
- * time/sleep.go, tick.go; runtime/time.go (how a late ticker goes on).
+ *          leaving the heap and clock_fire() it has fired already, as in Go, and a reset then makes
+ *          it fire once more.
+ * [time.2] While a timer is pending, holds keep its own object and its argument alive, wherever
+ *          they lie.
+ * [time.3] A ticker that was stopped sends nothing any more: firing and stopping exclude each
+ *          other, and a generation tells a tick that was on its way.
+ * LOCKING. Each clock has a spin lock of rank CLOCK, taken around start and stop, so that two
+ * cannot start one timer at once. On the scheduler stack it is taken too; whoever holds it has
+ * preemption off.
+ * SOURCES. Go time/sleep.go, tick.go; runtime/time.go (how a late ticker goes on).
  */
 #include <rt/time.h>
 

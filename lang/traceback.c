@@ -6,8 +6,9 @@
  *
  * INVARIANTS
  * [trace.1] A frame is read only if it lies in the mapped part of the goroutine's stack, aligned,
- * and above the one before it. So a broken chain ends the walk. [trace.2] A goroutine is walked
- * only while it stands still: it is the caller, or the other cpus are stopped.
+ *           and above the one before it. So a broken chain ends the walk.
+ * [trace.2] A goroutine is walked only while it stands still: it is the caller, or the other cpus
+ *           are stopped.
  *
  * LOCKING. None; rt_print_goroutines() stops the world.
  * SOURCES. Go's runtime/traceback.go for forms and limits.

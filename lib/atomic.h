@@ -16,7 +16,8 @@
     __atomic_store_n((p), (v), __ATOMIC_SEQ_CST) /* drains the store buffer */
 #define swap_acq_rel(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
 #define add_relaxed(p, v)                                                                          \
-    __atomic_fetch_add((p), (v), __ATOMIC_RELAXED) /* returns the old value                        \
+    __atomic_fetch_add((p), (v),                                                                   \
+                       __ATOMIC_RELAXED) /* returns the old value                        \
                                                     */
 #define add_acq_rel(p, v) __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
 #define sub_acq_rel(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_ACQ_REL)

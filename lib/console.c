@@ -4,8 +4,8 @@
  * A piece of text is written between console_begin() and console_end(). The owner may be preempted
  * and stopped, since a serial line is slow: so this is no spin lock. Whoever finds it owned lets
  * others run, if it is a goroutine that may; code that must not wait (preemption off, a scheduler
- * stack) waits a bounded time and then writes into the middle of the other's text [console.1]. A
- * report (lib/fatal.c) takes the console from everybody: all other cpus stand still by then.
+ * stack) waits a bounded time and then writes into the middle of the other's text [console.1].
+ * A report (lib/fatal.c) takes the console from everybody: all other cpus stand still by then.
  */
 #include <lib/console.h>
 #include <lib/atomic.h>

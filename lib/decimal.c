@@ -14,8 +14,8 @@
  *
  * REJECTED. Ryu and Grisu tables: 10 KiB, and neither gives arbitrary precision. Binary bignums:
  * exact too, but need a division by 10^9 for integers, a multiplication for fractions, and serve
- * reading badly. SOURCES. Steele & White, PLDI 1990; Clinger, PLDI 1990 (why exactness needs the
- * long digits).
+ * reading badly.
+ * SOURCES. Steele & White, PLDI 1990; Clinger, PLDI 1990 (why exactness needs the long digits).
  */
 #include <lib/decimal.h>
 

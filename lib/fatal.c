@@ -7,8 +7,10 @@
  *
  * INVARIANTS
  * [fatal.1] One report: the first cpu to swap `reporter` writes it; another cpu that comes later
- * halts. [fatal.2] A fault or fatal() inside the report ends in one short line: depth 1 tries to
- * leave, depth 2 halts. [fatal.3] Nothing here allocates or takes a lock that the culprit may hold.
+ *           halts.
+ * [fatal.2] A fault or fatal() inside the report ends in one short line: depth 1 tries to leave,
+ *           depth 2 halts.
+ * [fatal.3] Nothing here allocates or takes a lock that the culprit may hold.
  */
 #include <stdarg.h>
 #include <lib/atomic.h>

@@ -9,9 +9,9 @@
  *
  * INVARIANTS
  * [math.1] Rounding is to nearest and nothing is fused or reordered: the exact sums and products
- * below rely on it (the baseline machine has no fused instructions). No function looks at, or
- * promises, the exception flags. [math.2] Each function lies in a section of its own, so an image
- * holds those that it calls.
+ *          below rely on it (the baseline machine has no fused instructions). No function looks at,
+ *          or promises, the exception flags.
+ * [math.2] Each function lies in a section of its own, so an image holds those that it calls.
  *
  * SOURCES. Dekker, Numerische Mathematik 18, 1971 (exact sums and products of doubles). Payne &
  * Hanek, ACM SIGNUM Newsletter 18(1), 1983 (reduction by a window of 2/pi). Muller, Elementary

@@ -4,9 +4,10 @@
  * Code of the runtime that must not be descheduled or stopped half way raises it: preempt_off() ...
  * preempt_on(), nesting. An interrupt that wants to stop or reschedule and finds it raised only
  * clears PREEMPT_QUIET; the preempt_on() that brings the count back to 0 then takes the request. So
- * one `dec` tests both "still nested?" and "somebody waits?" [preempt.1]. Budget: 5,000
- * instructions between the two (a tracer in the tests measures it). LOCKING. The word belongs to
- * its cpu; only that cpu changes it, each change is one instruction, so interrupts cannot tear it.
+ * one `dec` tests both "still nested?" and "somebody waits?" [preempt.1].
+ * Budget: 5,000 instructions between the two (a tracer in the tests measures it).
+ * LOCKING. The word belongs to its cpu; only that cpu changes it, each change is one instruction,
+ * so interrupts cannot tear it.
  */
 #pragma once
 

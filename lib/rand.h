@@ -2,8 +2,8 @@
  * lib/rand.h - seeded generator: every random choice of the runtime and of tests comes from here.
  *
  * splitmix64: one 64-bit word of state, any seed is good, and a stream for each user (a core, a
- * test) can be split off by hashing the user's number into the seed. Not for secrets. SOURCES.
- * Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
+ * test) can be split off by hashing the user's number into the seed. Not for secrets.
+ * SOURCES. Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
  */
 #pragma once
 

@@ -2,7 +2,8 @@
  * lib/rseq.c - restartable ranges: the table and the search.
  *
  * WHAT. lib/rseq.h says what a range is. The linker's order is not by address (functions are split
- * and sorted), so the table is sorted once at boot. LOCKING. None: it never changes after that.
+ * and sorted), so the table is sorted once at boot.
+ * LOCKING. None: it never changes after that.
  */
 #include <lib/rseq.h>
 #include <lib/assert.h>

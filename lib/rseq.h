@@ -7,8 +7,9 @@
  * unless it is hit.
  *
  * [rseq.1] A range is left only by its end or by a jump out; registers that it reads are not
- * written in it. [rseq.2] Only a stop or a switch restarts: an interrupt that just returns does
- * not, so single-stepping ends.
+ *          written in it.
+ * [rseq.2] Only a stop or a switch restarts: an interrupt that just returns does not, so
+ *          single-stepping ends.
  *
  * Ranges are listed in section rt_rseq as pairs of addresses, by gc_set() (rt/barrier.h) and
  * gc_fast.S.

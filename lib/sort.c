@@ -6,9 +6,10 @@
  *
  * INVARIANTS
  * [sort.1] The larger part of a partition is sorted by the loop, the smaller by recursion: at most
- * log2(n) frames. [sort.2] The array is a permutation of its input at each call of `compare`, which
- * may leave by a panic. [sort.3] A `compare` that contradicts itself gives some order, but no
- * access outside the array.
+ *          log2(n) frames.
+ * [sort.2] The array is a permutation of its input at each call of `compare`, which may leave by a
+ *          panic.
+ * [sort.3] A `compare` that contradicts itself gives some order, but no access outside the array.
  *
  * SOURCES. Musser, Software Practice and Experience 27(8), 1997 (introsort). Hoare, Computer J. 5,
  * 1962.

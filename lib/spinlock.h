@@ -3,10 +3,11 @@
  *
  * Test and test-and-set, with preemption off while held: nobody who holds one is ever descheduled
  * or stopped [spin.1]. Not for interrupt handlers: a handler that needed one could meet its own cpu
- * inside it [arch.2]. Debug builds check rank order (lib/lockrank.h), the owner, and a bounded
- * wait. REJECTED. Ticket and queue locks: with more vcpus than host cores a preempted next-in-line
- * stalls all. ORDERING. spin_lock() acquires, spin_unlock() releases; they are each other's
- * partners.
+ * inside it
+ * [arch.2]. Debug builds check rank order (lib/lockrank.h), the owner, and a bounded wait.
+ * REJECTED. Ticket and queue locks: with more vcpus than host cores a preempted next-in-line stalls
+ * all.
+ * ORDERING. spin_lock() acquires, spin_unlock() releases; they are each other's partners.
  */
 #pragma once
 

@@ -7,10 +7,11 @@
  *
  * INVARIANTS
  * [string.1] No loop here may be recognised by a compiler as the very function it implements.
- * KEEP_LOOP hides the pointer's next value, which stops that and costs no instruction. [string.2]
- * Everything is in USER_FAULT_TEXT, helpers are inlined into it, so that a fault on a bad pointer
- * is the program's. [string.3] A copy reads its last word before it writes anything: overlapping
- * areas come out right.
+ *            KEEP_LOOP hides the pointer's next value, which stops that and costs no instruction.
+ * [string.2] Everything is in USER_FAULT_TEXT, helpers are inlined into it, so that a fault on a
+ *            bad pointer is the program's.
+ * [string.3] A copy reads its last word before it writes anything: overlapping areas come out
+ *            right.
  */
 #include <lib/string.h>
 #include <arch/bulk.h>

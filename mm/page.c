@@ -16,29 +16,32 @@
  *
  * INVARIANTS
  * [page.1] A page that is ours is in exactly one state: free in the bitmap; free in the cache of
- * the cpu that claimed its block; taken by page_zero_idle() (counted in n_zeroing); used. Its bit
- * is set in the bitmap in the first case only. [page.2] A claimed block (claim != 0) has no bit in
- * the bitmap, and is all RAM [pcache.2] [pcache.3]. [page.3] Whenever the lock is free, each
- * summary is that of what lies below it. [page.4] The zero bit of a free page says that every byte
- * is 0. It is cleared when a page is freed, not when it is allocated: so whoever got a run may read
- * its bits without the lock until it frees it (others change the words, but never set one of these
- * bits). [page.5] The lowest run that fits is taken, except that an aligned request stops looking
- * low after ALIGN_TRIES chunks that have long enough runs in the wrong places, if a longer run fits
- * for certain.
+ *          the cpu that claimed its block; taken by page_zero_idle() (counted in n_zeroing); used.
+ *          Its bit is set in the bitmap in the first case only.
+ * [page.2] A claimed block (claim != 0) has no bit in the bitmap, and is all RAM [pcache.2]
+ *          [pcache.3].
+ * [page.3] Whenever the lock is free, each summary is that of what lies below it.
+ * [page.4] The zero bit of a free page says that every byte is 0. It is cleared when a page is
+ *          freed, not when it is allocated: so whoever got a run may read its bits without the lock
+ *          until it frees it (others change the words, but never set one of these bits).
+ * [page.5] The lowest run that fits is taken, except that an aligned request stops looking low
+ *          after ALIGN_TRIES chunks that have long enough runs in the wrong places, if a longer run
+ *          fits for certain.
  *
  * LOCKING. page_lock, rank PAGE, guards everything here [p]; segments are fixed after init [I]. The
  * caches have tokens inside it (mm/pcache.h). Time under the lock: O(log RAM) for short runs; a run
  * of n pages costs some 20 instructions for every 64 pages on top, a drain some hundred for each
- * cpu. ORDERING. Contents of a page go from who freed it to who gets it, and from page_zero_idle(),
- * by the lock or the token.
+ * cpu.
+ * ORDERING. Contents of a page go from who freed it to who gets it, and from page_zero_idle(), by
+ * the lock or the token.
  *
  * REJECTED. Buddy lists: spans of 3, 5, 10 pages would waste up to half. Size-sorted trees of runs
  * (best fit): as fast, but the books live in free pages or need allocating, and low-first packing
  * is lost. A table by address: 64 TiB of direct map would need 256 MiB of it. Zeroing ahead under
  * the lock: 0.8 us for each page that all others wait; zeroing out of sight of the allocator: the
- * last free page would be refused. SOURCES. Go, src/runtime/mpagealloc.go, mpallocbits.go,
- * mpagecache.go (the tree, the page cache; proposal 35112). Here: dense chunks for holes,
- * known-zero bits, alignment, frees into the cache.
+ * last free page would be refused.
+ * SOURCES. Go, src/runtime/mpagealloc.go, mpallocbits.go, mpagecache.go (the tree, the page cache;
+ * proposal 35112). Here: dense chunks for holes, known-zero bits, alignment, frees into the cache.
  */
 #include <mm/page.h>
 

@@ -7,22 +7,25 @@
  * freed in the bitmap.
  *
  * [pcache.1] The token. Whoever swaps a cpu's `token` for 0 and gets the block's address is alone
- * with that cache until it stores the address back. A 0 means: closed, or somebody is inside. The
- * cpu itself never waits for its token: if it gets 0 it goes to the slow path, behind the page
- * lock. Others wait for it, holding the page lock; the holder has preemption off and is out again
- * after a few instructions, without taking anything else. [pcache.2] A block is claimed by at most
- * one cpu, and while it is, its word in the bitmap is 0: a page is free in exactly one place, so
- * that one bit tells every double free. [pcache.3] Only blocks that are all RAM are claimed. So
- * what the fast path frees may be freed, if its bit was clear. [pcache.4] `zero` is right for pages
- * that are free; for others it is anything.
+ *            with that cache until it stores the address back. A 0 means: closed, or somebody is
+ *            inside. The cpu itself never waits for its token: if it gets 0 it goes to the slow
+ *            path, behind the page lock. Others wait for it, holding the page lock; the holder has
+ *            preemption off and is out again after a few instructions, without taking anything
+ *            else.
+ * [pcache.2] A block is claimed by at most one cpu, and while it is, its word in the bitmap is 0: a
+ *            page is free in exactly one place, so that one bit tells every double free.
+ * [pcache.3] Only blocks that are all RAM are claimed. So what the fast path frees may be freed, if
+ *            its bit was clear.
+ * [pcache.4] `zero` is right for pages that are free; for others it is anything.
  *
  * Claims change under the page lock only (mm/pcache.c).
  * ORDERING. Swapping the token out acquires, storing it back releases; they are each other's
- * partners. REJECTED. Compare-and-swap on the free word alone: a block that is taken away between
- * the look at its address and the swap makes a double free invisible, and an exhausted word (0)
- * can't be told from a closed one, so the 64th page would always take the lock. Interrupts off
- * instead of a token: no other cpu could empty the cache without an IPI, and the last page could
- * not be found while that cpu is halted.
+ * partners.
+ * REJECTED. Compare-and-swap on the free word alone: a block that is taken away between the look at
+ * its address and the swap makes a double free invisible, and an exhausted word (0) can't be told
+ * from a closed one, so the 64th page would always take the lock. Interrupts off instead of a
+ * token: no other cpu could empty the cache without an IPI, and the last page could not be found
+ * while that cpu is halted.
  */
 #pragma once
 

@@ -3,12 +3,13 @@
  *
  * INVARIANTS
  * [stack.1] The page tables of a slot's top STACK_TABLES_AHEAD are there from the start; the deeper
- * ones of a large slot are made ahead of need (sched/stackfault.c), so a slot of gigabytes costs no
- * more than a small one. [stack.2] The reserve belongs to its cpu: the handler takes from it with
- * interrupts off, others fill it with preemption off, and each step is one that the handler may
- * interrupt. [stack.3] A mapped stack page is unmapped only by stack_trim(), whose addresses may be
- * used again only after every cpu has flushed (sched/stackfault.c); slots are never given back,
- * only reused.
+ *           ones of a large slot are made ahead of need (sched/stackfault.c), so a slot of
+ *           gigabytes costs no more than a small one.
+ * [stack.2] The reserve belongs to its cpu: the handler takes from it with interrupts off, others
+ *           fill it with preemption off, and each step is one that the handler may interrupt.
+ * [stack.3] A mapped stack page is unmapped only by stack_trim(), whose addresses may be used again
+ *           only after every cpu has flushed (sched/stackfault.c); slots are never given back, only
+ *           reused.
  *
  * LOCKING. stack_lock (rank STACK) guards the bump pointer of the window.
  */

@@ -6,10 +6,12 @@
  *
  * INVARIANTS
  * [step.1] The machine's step flag is a register, not a goroutine's: a switch by a call hands it to
- * the next goroutine, a preempting one keeps it in the frame. So the function decides at each step
- * by the goroutine that it meets, and what runs without one (the scheduler) is not stepped.
+ *          the next goroutine, a preempting one keeps it in the frame. So the function decides at
+ *          each step by the goroutine that it meets, and what runs without one (the scheduler) is
+ *          not stepped.
  * [step.2] A step that nobody wants any more ends the stepping; a breakpoint that nobody wants is a
- * fault. LOCKING. None: a handler that has loaded the old function may still run for a moment.
+ *          fault.
+ * LOCKING. None: a handler that has loaded the old function may still run for a moment.
  */
 #include <lib/atomic.h>
 #include <sched/sched.h>

@@ -8,9 +8,10 @@
  *
  * INVARIANTS
  * [goroutine.1] A block is linked into the list of all once, when its slot is made, and is never
- * unlinked or freed. [goroutine.2] A block is in at most one place: running or queued, a cpu's
- * cache, the shared lists, the trim list. [goroutine.3] A slot whose pages were unmapped is reused
- * only after every cpu flushed [stack.3].
+ *               unlinked or freed.
+ * [goroutine.2] A block is in at most one place: running or queued, a cpu's cache, the shared
+ *               lists, the trim list.
+ * [goroutine.3] A slot whose pages were unmapped is reused only after every cpu flushed [stack.3].
  *
  * LOCKING. pool_lock (rank GOROUTINES) guards the shared lists; a cpu's cache belongs to it,
  * preemption off.
@@ -265,8 +266,8 @@ RT_COLD void goroutine_free_odd(struct goroutine *g)
     free_shared(g);
 }
 
-/* Unmap all of g's stack but the top page; the pages go on a chain through their own first words.
- */
+/* Unmap all of g's stack but the top page; the pages go on a chain through their own first
+ * words. */
 static void *trim(struct goroutine *g, void *chain)
 {
     uintptr_t top_page = align_down((uintptr_t)g, ARCH_PAGE_BYTES);

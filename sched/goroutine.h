@@ -70,8 +70,8 @@ struct panic_state;    /* lang/panic.c */
 struct chan_wait;      /* lang/chan.c: the waiter record (sudog) */
 
 /*
- * I fixed from spawn to exit   a atomic   g only the goroutine itself, or its owner while it is not
- * RUNNING S written only while the world is stopped   s the scheduler of the cpu that switches it
+ * I fixed from spawn to exit a atomic g only the goroutine itself, or its owner while it is not
+ * RUNNING S written only while the world is stopped s the scheduler of the cpu that switches it
  */
 struct goroutine {
     struct arch_context context; /* [s] valid if !preempted */
@@ -119,8 +119,8 @@ struct goroutine {
 
 DECLARE_PERCPU(struct goroutine *, current);
 
-/* The newest block; follow all_next. Any context; sees every block that was linked before the call.
- */
+/* The newest block; follow all_next. Any context; sees every block that was linked before the
+ * call. */
 struct goroutine *goroutine_all(void);
 
 /* How many there are: born and not yet gone, without those of the runtime. */
@@ -148,8 +148,8 @@ void ready_last(struct goroutine *g);
 
 /*
  * Make a goroutine that runs thunk(args copy), and make it runnable. Never NULL: out of memory
- * panics. args     copied to the base of the new stack (scanned with it), `bytes` <= 512, alignment
- * <= 16 creator  return address of the go statement
+ * panics. args copied to the base of the new stack (scanned with it), `bytes` <= 512, alignment <=
+ * 16 creator return address of the go statement
  */
 struct rt_go_opts;
 struct goroutine *goroutine_spawn(void (*thunk)(void *args), const void *args, size_t bytes,
@@ -159,8 +159,8 @@ struct goroutine *goroutine_spawn(void (*thunk)(void *args), const void *args, s
 /* The same for the runtime's own work: not counted, not waited for. */
 struct goroutine *goroutine_spawn_system(void (*fn)(void *arg), void *arg, const char *name);
 
-/* Give back what ended goroutines' deep stacks hold. A goroutine, preemption on; stops the world.
- */
+/* Give back what ended goroutines' deep stacks hold. A goroutine, preemption on; stops the
+ * world. */
 void goroutine_release_memory(void);
 
 /* For the collector: the scan_state that a new goroutine is born with. */

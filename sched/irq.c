@@ -6,10 +6,11 @@
  * lock [arch.2].
  *
  * [irq.1] A line's function runs on one cpu at a time: `busy` is taken by a swap. Whoever finds it
- * taken leaves the interrupt to the one that has it, who looks again after giving it back. LOCKING.
- * `fired` is counted up by handlers; `delivered` belongs to whoever has `busy`. Attaching is rare,
- * under lines_lock (rank TIMER). ORDERING. Giving `busy` back is a full barrier before the last
- * look at `fired`; counting `fired` up is one before trying `busy`: one of the two sees the other.
+ *         taken leaves the interrupt to the one that has it, who looks again after giving it back.
+ * LOCKING. `fired` is counted up by handlers; `delivered` belongs to whoever has `busy`. Attaching
+ * is rare, under lines_lock (rank TIMER).
+ * ORDERING. Giving `busy` back is a full barrier before the last look at `fired`; counting `fired`
+ * up is one before trying `busy`: one of the two sees the other.
  */
 #include <lib/assert.h>
 #include <lib/spinlock.h>

@@ -8,11 +8,15 @@
  * ever, and the usual case pays nothing.
  *
  * STATE. Bit LOCKED; WOKEN: a waiter was woken, or spins, so unlock need wake nobody; STARVING;
- * number of waiters. [mutex.1] In starving mode LOCKED may be clear although the lock has an owner
- * to be: the waiter at the head. [mutex.2] A waiter is counted before it queues, and uncounted by
- * whoever wakes it (normal) or by itself (starving). LOCKING. `state` changes by compare-and-swap
- * and atomic adds; waiting is in sync_acquire() (sched/sema.c). ORDERING. Taking the lock acquires,
- * unlocking releases; each is the other's partner. SOURCES. Go internal/sync/mutex.go.
+ * number of waiters.
+ * [mutex.1] In starving mode LOCKED may be clear although the lock has an owner to be: the waiter
+ *           at the head.
+ * [mutex.2] A waiter is counted before it queues, and uncounted by whoever wakes it (normal) or by
+ *           itself (starving).
+ * LOCKING. `state` changes by compare-and-swap and atomic adds; waiting is in sync_acquire()
+ * (sched/sema.c).
+ * ORDERING. Taking the lock acquires, unlocking releases; each is the other's partner.
+ * SOURCES. Go internal/sync/mutex.go.
  */
 #include <sched/sync.h>
 

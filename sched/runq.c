@@ -4,16 +4,19 @@
  * INVARIANTS
  * [runq.1] A goroutine is on at most one queue, and in one place of it.
  * [runq.2] ring[head % SIZE .. tail % SIZE) is the content. Whoever moves head by CAS owns what it
- * passed, so it reads the slots before the CAS; the owner never overwrites a slot until head has
- * passed it. [runq.3] `next` is taken by one swap, so exactly one taker gets it. [runq.4] A
- * goroutine is put only after its context is saved (sched_finish_switch), since a thief may run it
- * at once.
+ *          passed, so it reads the slots before the CAS; the owner never overwrites a slot until
+ *          head has passed it.
+ * [runq.3] `next` is taken by one swap, so exactly one taker gets it.
+ * [runq.4] A goroutine is put only after its context is saved (sched_finish_switch), since a thief
+ *          may run it at once.
  *
  * ORDERING. The owner's release of tail pairs with the thief's acquire: slots are filled before
  * they are seen. The thief's CAS of head releases, the owner's acquire of head pairs: slots are
- * read before they are reused. REJECTED. A Chase-Lev deque: taking the newest first starves the
- * oldest, and a thief could take only one at a time. SOURCES. golang/go runtime/proc.go (runqput,
- * runqsteal): the shape of the ring and the numbers 256 and one half.
+ * read before they are reused.
+ * REJECTED. A Chase-Lev deque: taking the newest first starves the oldest, and a thief could take
+ * only one at a time.
+ * SOURCES. golang/go runtime/proc.go (runqput, runqsteal): the shape of the ring and the numbers
+ * 256 and one half.
  */
 #include <lib/assert.h>
 #include <lib/spinlock.h>

@@ -4,11 +4,14 @@
  * WHAT. Go's: `readers` counts readers; a writer takes `writers`, subtracts WRITER from `readers`
  * (which sends new readers to the queue) and waits for those that were there. When it unlocks, it
  * adds WRITER back and lets in the readers that came meanwhile, before the next writer: neither
- * side starves. [rw.1] readers < 0: a writer holds the lock or waits for it. readers + WRITER is
- * the number of readers then. [rw.2] `leaving` is how many readers the writer still waits for; the
- * one that brings it to 0 wakes it. It may be below 0 for a moment, when readers leave before the
- * writer has said how many it found. ORDERING. All counters change by full barriers. SOURCES. Go
- * sync/rwmutex.go.
+ * side starves.
+ * [rw.1] readers < 0: a writer holds the lock or waits for it. readers + WRITER is the number of
+ *        readers then.
+ * [rw.2] `leaving` is how many readers the writer still waits for; the one that brings it to 0
+ *        wakes it. It may be below 0 for a moment, when readers leave before the writer has said
+ *        how many it found.
+ * ORDERING. All counters change by full barriers.
+ * SOURCES. Go sync/rwmutex.go.
  */
 #include <sched/sync.h>
 

@@ -5,23 +5,27 @@
  *
  * INVARIANTS
  * [sched.1] `current` and `state` change only with preemption off, so a stop never meets a
- * half-made switch. [sched.2] Whoever is switched to finishes the switch: sched_finish_switch()
- * does for the previous goroutine what must wait until its context is saved. Preemption depth is 1
- * on both sides of a switch. [sched.3] While sched_scan_on, nothing runs that
- * sched_up_before_resume() has not agreed to. [sched.4] Fairness. `next` runs out of turn, but a
- * slice that ends without anybody's turn having come puts it behind the ring; the global queue is
- * looked at every 61st pick, and at the end of every second slice that was used up (or 61 of those
- * would pass); a goroutine that is preempted goes to the end. So nobody waits longer than two
- * slices times the number of those ahead. [idle.1]  A cpu goes idle by: idle = CPU_IDLE and its bit
- * in the mask, then a look at every queue. A waker enqueues first, then looks at the mask. Both are
- * full barriers between, so one of them sees the other: no work is left while a cpu sleeps for
- * good. Whoever swaps CPU_IDLE for something else (a waker: WOKEN; a stop: CLAIMED; the cpu itself:
- * BUSY) has it; only a waker sends an IPI. Mask and count are the cpu's own to change, so a woken
- * one may stand in them for a while, and a waker goes on to the next. [idle.2]  If `searching` is
- * not 0, a cpu looks for work already, and no other is woken; one that finds work and was the last
- * to search wakes the next. [idle.3]  Nothing can ever run if every cpu was CPU_IDLE at one moment
- * with all queues empty, no timer and nobody waiting for an interrupt. One moment: no cpu left
- * idle() between the first look and the last.
+ *           half-made switch.
+ * [sched.2] Whoever is switched to finishes the switch: sched_finish_switch() does for the previous
+ *           goroutine what must wait until its context is saved. Preemption depth is 1 on both
+ *           sides of a switch.
+ * [sched.3] While sched_scan_on, nothing runs that sched_up_before_resume() has not agreed to.
+ * [sched.4] Fairness. `next` runs out of turn, but a slice that ends without anybody's turn having
+ *           come puts it behind the ring; the global queue is looked at every 61st pick, and at the
+ *           end of every second slice that was used up (or 61 of those would pass); a goroutine
+ *           that is preempted goes to the end. So nobody waits longer than two slices times the
+ *           number of those ahead.
+ * [idle.1]  A cpu goes idle by: idle = CPU_IDLE and its bit in the mask, then a look at every
+ *           queue. A waker enqueues first, then looks at the mask. Both are full barriers between,
+ *           so one of them sees the other: no work is left while a cpu sleeps for good. Whoever
+ *           swaps CPU_IDLE for something else (a waker: WOKEN; a stop: CLAIMED; the cpu itself:
+ *           BUSY) has it; only a waker sends an IPI. Mask and count are the cpu's own to change, so
+ *           a woken one may stand in them for a while, and a waker goes on to the next.
+ * [idle.2]  If `searching` is not 0, a cpu looks for work already, and no other is woken; one that
+ *           finds work and was the last to search wakes the next.
+ * [idle.3]  Nothing can ever run if every cpu was CPU_IDLE at one moment with all queues empty, no
+ *           timer and nobody waiting for an interrupt. One moment: no cpu left idle() between the
+ *           first look and the last.
  *
  * LOCKING. Per-cpu data with preemption off. Handlers touch only flags.
  * REJECTED. A goroutine for the scheduler's loop (an M of its own): a switch would cost two.
@@ -219,8 +223,8 @@ void ready_last(struct goroutine *g)
 
 /* ---- Picking ---- */
 
-/* Every GLOBAL_EVERY picks, and while a slice that ended has put the ring before `next` [sched.4].
- */
+/* Every GLOBAL_EVERY picks, and while a slice that ended has put the ring before `next`
+ * [sched.4]. */
 RT_NOINLINE static struct goroutine *pick_in_turn(struct sched_cpu *c, struct runq *q)
 {
     struct goroutine *g;
@@ -348,8 +352,8 @@ void sched_finish_switch(void)
     finish_switch();
 }
 
-/* Leave the running goroutine by a call. Preemption off; comes back when it is resumed, still off.
- */
+/* Leave the running goroutine by a call. Preemption off; comes back when it is resumed, still
+ * off. */
 static RT_ALWAYS_INLINE struct arch_context *switch_target(struct goroutine *g,
                                                            enum switch_action action)
 {

@@ -44,8 +44,8 @@ uint64_t sched_seed(void);
 /* For reports, after the other cpus were stopped: what cpu i was running; NULL: its scheduler. */
 struct goroutine *sched_running_on(unsigned cpu);
 
-/* Set when main's goroutine has ended by rt_goexit(): the program ends with the last of the others.
- */
+/* Set when main's goroutine has ended by rt_goexit(): the program ends with the last of the
+ * others. */
 extern bool sched_main_gone; /* [a] */
 
 /* ---- Interrupt lines (sched/irq.c) ---- */
@@ -90,8 +90,8 @@ bool sched_up_before_resume(struct goroutine *g);
  * True: did some. */
 bool sched_up_idle_work(void);
 
-/* lang: print every goroutine (deadlock, rt_print_goroutines) or only the running one, for reports.
- */
+/* lang: print every goroutine (deadlock, rt_print_goroutines) or only the running one, for
+ * reports. */
 void sched_up_print_goroutines(bool all);
 
 /* lang: misuse of a sync object: a panic of the running goroutine with Go's text. */

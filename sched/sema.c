@@ -3,11 +3,12 @@
  *
  * INVARIANTS
  * [sync.1] While somebody waits for a count, the count is 0: a release hands its unit to the first
- * waiter. [sync.2] A record is on its queue until the lock holder takes it off; whoever does calls
- * ready() once, and reads the record before, for it dies with the wait. LOCKING. The queue's own
- * spin lock, rank SYNC. ready() is called after it is free. REJECTED. Go's table of queues by
- * address, with a tree each: it saves 24 bytes a mutex, and costs a hash, a shared lock and a
- * rotation for each wait.
+ *          waiter.
+ * [sync.2] A record is on its queue until the lock holder takes it off; whoever does calls ready()
+ *          once, and reads the record before, for it dies with the wait.
+ * LOCKING. The queue's own spin lock, rank SYNC. ready() is called after it is free.
+ * REJECTED. Go's table of queues by address, with a tree each: it saves 24 bytes a mutex, and costs
+ * a hash, a shared lock and a rotation for each wait.
  */
 #include <sched/sync.h>
 

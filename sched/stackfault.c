@@ -8,8 +8,8 @@
  * INVARIANTS
  * [stackfault.1] The mapped part of a stack is one piece: [stack_committed, slot's top).
  * [stackfault.2] Before the reserve or the tables below run out, the goroutine goes through its
- * scheduler, which fills them up: the handler asks for that when half of the reserve is left. Code
- * with preemption off needs less than half of the reserve at a time.
+ *                scheduler, which fills them up: the handler asks for that when half of the reserve
+ *                is left. Code with preemption off needs less than half of the reserve at a time.
  */
 #include <lib/assert.h>
 #include <lib/bits.h>

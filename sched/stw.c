@@ -9,22 +9,24 @@
  * INVARIANTS
  * [stw.1] One stop at a time: `world` belongs to the stopper from begin to end.
  * [stw.2] When stw_begin() returns, every other cpu is claimed, or spins in stw_stop_here() having
- * said `stopped`; its goroutine is between two instructions, outside every restartable range and
- * runtime section. [stw.3] A claimed cpu that wakes up (a timer, a line) runs handlers, which touch
- * flags only, and then waits in idle_end() for its release: it looks at nothing else. [stw.4] A
- * stop reaches a cpu that was just going idle: it had not been claimable yet, so it got the IPI,
- * and it looks for requests with interrupts off before it halts.
+ *         said `stopped`; its goroutine is between two instructions, outside every restartable
+ *         range and runtime section.
+ * [stw.3] A claimed cpu that wakes up (a timer, a line) runs handlers, which touch flags only, and
+ *         then waits in idle_end() for its release: it looks at nothing else.
+ * [stw.4] A stop reaches a cpu that was just going idle: it had not been claimable yet, so it got
+ *         the IPI, and it looks for requests with interrupts off before it halts.
  *
  * [stw.5] A cpu that stops copies its registers to its goroutine's block before it says so. So it
- * may leave the interrupt stack and halt there if the stop takes longer than SPIN_TURNS: where
- * there are more cpus than the machine really has, one that spins keeps another from stopping.
+ *         may leave the interrupt stack and halt there if the stop takes longer than SPIN_TURNS:
+ *         where there are more cpus than the machine really has, one that spins keeps another from
+ *         stopping.
  *
  * ORDERING. epoch is stored seq_cst by begin: before the stopper looks at idle states; pairs with
  * idle()'s fence. `stopped` is released by the cpu and acquired by the stopper, which then reads
  * its frame and its goroutine's memory. `halted` and epoch are a pair of Dekker's: each side stores
- * its own (seq_cst) and then looks at the other's. REJECTED. Polls in programs: they cost every
- * loop, and foreign loops have none. Waiting by halting at once: 20 us to wake each, when most
- * stops take less.
+ * its own (seq_cst) and then looks at the other's.
+ * REJECTED. Polls in programs: they cost every loop, and foreign loops have none. Waiting by
+ * halting at once: 20 us to wake each, when most stops take less.
  */
 #include <lib/assert.h>
 #include <lib/bits.h>
@@ -83,8 +85,8 @@ static void flush_if_asked(void)
     }
 }
 
-/* Sleep until the stop of epoch e is over. The scheduler's stack, interrupts off, preemption off.
- */
+/* Sleep until the stop of epoch e is over. The scheduler's stack, interrupts off, preemption
+ * off. */
 static void halt_until_over(uint32_t e)
 {
     struct stop *s = this_cpu_ptr(stop);

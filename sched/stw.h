@@ -3,8 +3,8 @@
  * goroutine.
  *
  *     stw_begin(STW_GC_START);
- *     ... nothing else runs; no lock may be taken that a goroutine holds (none is held: [spin.1])
- * ... stw_end();
+ *     ... nothing else runs; no lock may be taken that a goroutine holds (none is held: [spin.1]) ...
+ *     stw_end();
  *
  * The caller is a goroutine, preemption on; it stays on its cpu from begin to end, preemption off.
  * A stop costs one IPI for each busy cpu and one CAS for each idle one.

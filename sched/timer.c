@@ -3,12 +3,15 @@
  *
  * INVARIANTS
  * [timer.1] heap[0] is the earliest; each parent is no later than its children; t->heap_index says
- * where t is. [timer.2] A timer is in at most one heap; `cpu` says which, and changes only while it
- * is in none. Somebody who stops a timer locks the heap of t->cpu and looks again whether that was
- * right. [timer.3] fn runs with no lock held, after its timer has left the heap: it may start it
- * again. LOCKING. One lock a heap, rank TIMER. Handlers never touch a heap: the timer interrupt
- * only asks for the scheduler. REJECTED. A wheel: its tick would bound the precision, or its size
- * the range; 4-ary heaps of Go's size sift through few cache lines.
+ *           where t is.
+ * [timer.2] A timer is in at most one heap; `cpu` says which, and changes only while it is in none.
+ *           Somebody who stops a timer locks the heap of t->cpu and looks again whether that was
+ *           right.
+ * [timer.3] fn runs with no lock held, after its timer has left the heap: it may start it again.
+ * LOCKING. One lock a heap, rank TIMER. Handlers never touch a heap: the timer interrupt only asks
+ * for the scheduler.
+ * REJECTED. A wheel: its tick would bound the precision, or its size the range; 4-ary heaps of Go's
+ * size sift through few cache lines.
  */
 #include <lib/assert.h>
 #include <lib/spinlock.h>

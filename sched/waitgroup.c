@@ -3,9 +3,10 @@
  *
  * Counter and number of waiters are one word, so that "the counter came to 0 and somebody waits" is
  * one atomic step [wg.1]. Whoever does that step owns the word until it has stored 0: any other
- * change meanwhile is the program's misuse, and panics where it is seen. ORDERING. add and wait
- * change the word by full barriers: what happened before a done is visible after the wait. SOURCES.
- * Go sync/waitgroup.go.
+ * change meanwhile is the program's misuse, and panics where it is seen.
+ * ORDERING. add and wait change the word by full barriers: what happened before a done is visible
+ * after the wait.
+ * SOURCES. Go sync/waitgroup.go.
  */
 #include <sched/sync.h>
 

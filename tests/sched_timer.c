@@ -216,8 +216,8 @@ static void reads_the_clock(int64_t end)
     add_acq_rel(&clocks.ended, 1);
 }
 
-/* What one cpu read no other goes behind, also while the rate is being refined [clock.1] [clock.3].
- */
+/* What one cpu read no other goes behind, also while the rate is being refined [clock.1]
+ * [clock.3]. */
 TEST(timer, one_clock_for_all_cpus)
 {
     unsigned n = arch_cpu_count();

@@ -7,11 +7,13 @@
  *
  * INVARIANTS
  * [acpi.1] A table is looked at only through struct table, whose `bytes` were granted by phys_map()
- * and whose checksum is right; fields are read by table_get(), which gives 0 beyond the end.
+ *          and whose checksum is right; fields are read by table_get(), which gives 0 beyond the
+ *          end.
  * [acpi.2] Nothing follows a pointer out of a table but root pointer -> root table -> table and
  *          FADT -> DSDT, each step checked by signature: tables that point in circles end there.
  * [acpi.3] Every loop advances by at least 1 (2 in the MADT) and is bounded by a table's bytes,
- * which are bounded by TABLE_BYTES_MAX. [acpi.4] Each APIC id is in cpus[] once.
+ *          which are bounded by TABLE_BYTES_MAX.
+ * [acpi.4] Each APIC id is in cpus[] once.
  *
  * REJECTED. A checksum byte by byte and a search byte by byte: with QEMU's 8 KB DSDT that was a
  * sixth of the time from entry to main. So eight bytes at a time, and a search that skips. SOURCES.

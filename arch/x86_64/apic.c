@@ -3,7 +3,8 @@
  *
  * xAPIC by memory, x2APIC by MSR where the cpu has it. The timer is the TSC deadline where there is
  * one, else the APIC's counter, whose rate apic_timer_calibrate() measures against the cycle
- * counter. SOURCES. Intel SDM 3A chapter 11 (register offsets, ICR format, x2APIC MSRs).
+ * counter.
+ * SOURCES. Intel SDM 3A chapter 11 (register offsets, ICR format, x2APIC MSRs).
  */
 #include <lib/assert.h>
 #include <lib/print.h>

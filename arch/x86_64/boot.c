@@ -2,9 +2,8 @@
  * arch/x86_64/boot.c - the boot cpu's way from boot.S to portable code.
  *
  *     boot_main        console, this cpu's tables, start info   -> arch_on_boot() (lang/start.c)
- *     arch_memory_init own page tables                          called from there, once RAM is
- * known arch_devices_init ACPI, interrupt controllers, clock      called from there, once knobs are
- * known
+ *     arch_memory_init own page tables                          called from there, once RAM is known
+ *     arch_devices_init ACPI, interrupt controllers, clock      called from there, once knobs are known
  *
  * Until arch_memory_init() the early tables hold: the first 4 GiB, everything writable.
  */

@@ -8,13 +8,15 @@
  *
  * INVARIANTS
  * [clock.1] arch_nanotime() never goes back, on no cpu and between no two: a refinement keeps the
- * value of the moment and changes the rate from there on. [clock.2] Readers see one consistent
- * {cycles, ns, rate}: odd `version` means that it is being changed. [clock.3] The moment of a
- * change is taken after `version` is odd: a reader that still used the old rate read the counter
- *           before it. Else a virtual cpu that is held up just then lets others go on with the old
- * rate for milliseconds, and the new rate, if lower, would take them back. LOCKING. One writer: the
- * boot cpu's timer interrupt. Readers retry. SOURCES. IA-PC HPET specification 1.0a;
- * ACPI 6.5 4.8.3.3 (PM timer); Intel 8254 data sheet.
+ *           value of the moment and changes the rate from there on.
+ * [clock.2] Readers see one consistent {cycles, ns, rate}: odd `version` means that it is being
+ *           changed.
+ * [clock.3] The moment of a change is taken after `version` is odd: a reader that still used the
+ *           old rate read the counter before it. Else a virtual cpu that is held up just then lets
+ *           others go on with the old rate for milliseconds, and the new rate, if lower, would take
+ *           them back.
+ * LOCKING. One writer: the boot cpu's timer interrupt. Readers retry.
+ * SOURCES. IA-PC HPET specification 1.0a; ACPI 6.5 4.8.3.3 (PM timer); Intel 8254 data sheet.
  */
 #include <lib/assert.h>
 #include <lib/atomic.h>

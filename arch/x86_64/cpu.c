@@ -6,10 +6,11 @@
  *
  * INVARIANTS
  * [cpu.1] Every vector has an IST stack, by kind: 1 interrupts, 2 page fault, 3 double fault, 4
- * NMI, 5 machine check, 6 other faults, 7 debug and breakpoint. So [arch.1] holds, and a fault
- * inside a handler of another kind still has a stack to report on. [cpu.2] Nothing is gated on a
- * feature without a fallback: the list in cpu_features says what was found. SOURCES. Intel SDM
- * 3A: 6.14 (64-bit exceptions, IST), 2.5 (control registers), 3.5 (descriptors).
+ *         NMI, 5 machine check, 6 other faults, 7 debug and breakpoint. So [arch.1] holds, and a
+ *         fault inside a handler of another kind still has a stack to report on.
+ * [cpu.2] Nothing is gated on a feature without a fallback: the list in cpu_features says what was
+ *         found.
+ * SOURCES. Intel SDM 3A: 6.14 (64-bit exceptions, IST), 2.5 (control registers), 3.5 (descriptors).
  */
 #include <arch/arch.h>
 #include <lib/assert.h>
@@ -92,8 +93,8 @@ static unsigned ist_of(unsigned vector)
     }
 }
 
-/* Under icount every instruction takes the same time, so equal loops take equal time, to the cycle.
- */
+/* Under icount every instruction takes the same time, so equal loops take equal time, to the
+ * cycle. */
 static bool looks_like_icount(void)
 {
     uint64_t took[4];

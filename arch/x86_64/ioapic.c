@@ -3,8 +3,9 @@
  *
  * A line is a global system interrupt; the 16 old ISA lines may be wired elsewhere and with other
  * polarity, as the MADT's overrides say. Vector = VECTOR_IRQ + the number the program used. All
- * lines are masked until somebody asks; the old PICs are masked for ever. LOCKING. Set up and
- * changed on one cpu at a time, under irq_lock. SOURCES. Intel 82093AA data sheet; ACPI 6.5 5.2.12.
+ * lines are masked until somebody asks; the old PICs are masked for ever.
+ * LOCKING. Set up and changed on one cpu at a time, under irq_lock.
+ * SOURCES. Intel 82093AA data sheet; ACPI 6.5 5.2.12.
  */
 #include <lib/assert.h>
 #include <lib/spinlock.h>

@@ -2,17 +2,18 @@
  * arch/x86_64/paging.c - the kernel's only address space.
  *
  * WHAT. Builds the final page tables from the boot cpu's early ones, and maps pages afterwards. The
- * map: ffffffff80000000  the image, wherever it was loaded: text r-x, rodata r--, data rw-
- *     ffff800000000000  direct map of RAM (RAM only), rw-; the image's text and rodata r-- there
- * too ffffc00000000000  devices and firmware tables; wired stacks ffffd00000000000  goroutine
- * stacks, by page ffffe00000000000  large objects that physical memory can't place in one piece the
- * low half      empty, but for the trampoline while cpus start
+ *     map: ffffffff80000000 the image, wherever it was loaded: text r-x, rodata r--, data rw-
+ *     ffff800000000000 direct map of RAM (RAM only), rw-; the image's text and rodata r-- there too
+ *     ffffc00000000000 devices and firmware tables; wired stacks
+ *     ffffd00000000000  goroutine stacks, by page
+ *     ffffe00000000000  large objects that physical memory can't place in one piece
+ *     the low half      empty, but for the trampoline while cpus start
  *
  * INVARIANTS
  * [page_table.1] No page is writable and executable, through any address. Outside the image's text
- * nothing is executable (where the cpu can forbid it). [page_table.2] A table, once linked, is
- * never freed; so a walk needs no lock. [page_table.3] Windows that come and go (stacks, vmap) are
- * not global: a CR3 reload forgets them.
+ *     nothing is executable (where the cpu can forbid it).
+ * [page_table.2] A table, once linked, is never freed; so a walk needs no lock.
+ * [page_table.3] Windows that come and go (stacks, vmap) are not global: a CR3 reload forgets them.
  *
  * LOCKING. table_lock (rank PAGE_TABLE) guards linking new tables. A leaf is written by the owner
  * of its address alone: one aligned 8-byte store, which the cpu's walker sees whole or not at all.

@@ -5,7 +5,8 @@
  * port that isn't there is noticed once and then never waited for. Input raises IRQ 4; whoever
  * reads it takes the bytes by arch_console_get(). A byte that waits when serial_init() turns the
  * FIFOs on is lost, only one (there is no room for more, if nobody reads it): tools/run.sh sends a
- * NUL ahead. SOURCES. National Semiconductor PC16550D data sheet.
+ * NUL ahead.
+ * SOURCES. National Semiconductor PC16550D data sheet.
  */
 #include <lib/atomic.h>
 #include <lib/knobs.h>

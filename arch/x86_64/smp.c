@@ -9,10 +9,11 @@
  *
  * INVARIANTS
  * [smp.1] A cpu's number is its place in the order of arrival; 0 is the boot cpu. Numbers are
- * dense, and nothing that a cpu does before it has its number touches per-cpu data. ORDERING.
- * ap_ready[number] is released by the cpu, after apic_id_of_cpu[number], and acquired by the boot
- * cpu. REJECTED. Numbers in the MADT's order: a cpu would have to wait for the others, spinning,
- * and 254 that spin starve the boot cpu of an emulator with two host cores (10 s instead of 1).
+ *         dense, and nothing that a cpu does before it has its number touches per-cpu data.
+ * ORDERING. ap_ready[number] is released by the cpu, after apic_id_of_cpu[number], and acquired by
+ * the boot cpu.
+ * REJECTED. Numbers in the MADT's order: a cpu would have to wait for the others, spinning, and 254
+ * that spin starve the boot cpu of an emulator with two host cores (10 s instead of 1).
  * SOURCES. Intel SDM 3A 8.4 (MP initialization).
  */
 #include <lib/assert.h>

@@ -3,7 +3,8 @@
  *
  * The order of trust: a page fault may be a stack that grows; else a fault may be the program's own
  * and becomes its panic (lang/fault.c decides); else the runtime is broken and fatal_frame() ends
- * the run. LOCKING. None: handlers run with interrupts off on this cpu's trap stacks [arch.2].
+ * the run.
+ * LOCKING. None: handlers run with interrupts off on this cpu's trap stacks [arch.2].
  */
 #include <arch/arch.h>
 #include <lib/assert.h>

@@ -16,7 +16,7 @@
 
 /* Not 0 while stores need the slow half. Written only while the world is stopped. */
 extern uint8_t rt_wb_on;
-#define RT_WB_MARKING 1 /* a collection marks */
+#define RT_WB_MARKING 1  /* a collection marks */
 #define RT_WB_CHECKING 2 /* GODEBUG=gcbarriercheck=1 */
 
 void rt_gc_store_slow(void *slot, void *value);

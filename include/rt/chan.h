@@ -4,16 +4,17 @@
  * chan(T) is the type of a channel of T: the same type in every file, different for different T, so
  * that a value, a channel or a variable of the wrong type does not compile. T is any type but an
  * array (put it in a struct) or one with const on top; up to 64 KiB. Elements are copied in and
- * copied out, and may hold references to collected objects. A channel is a collected object itself:
- * in a collected struct it is a gc(chan(T)) field, in a global a gc_root(chan(T), name); a local is
- * a plain chan(T). NULL is a channel that nobody ever serves.
+ * copied out, and may hold references to
+ * collected objects. A channel is a collected object itself: in a collected struct it is a
+ * gc(chan(T)) field, in a global a gc_root(chan(T), name); a local is a plain chan(T). NULL is a
+ * channel that nobody ever serves.
  *
  * Behaviour is that of the Go specification ("Send statements", "Receive operator", "Close",
  * "Select statements"), and so is the memory order: what happened before a send is visible after
  * its receive; what happened before a close is visible to who receives because of it; the k-th
- * receive from a channel of capacity C happens before the end of the (k+C)-th send. Panics: "send
- * on closed channel", "close of closed channel", "close of nil channel", "makechan: size out of
- * range".
+ * receive from a channel of capacity C happens before the end of the (k+C)-th send.
+ * Panics: "send on closed channel", "close of closed channel", "close of nil channel", "makechan:
+ * size out of range".
  * Context: a goroutine.
  */
 #pragma once
@@ -30,8 +31,7 @@ struct rt_chan; /* what a chan(T) really points to */
 
 /*
  * chan(int) c = chan_make(int, capacity);
- * capacity    elements that fit in; 0: a send waits for its receiver. Below 0 or too large: a
- * panic.
+ * capacity elements that fit in; 0: a send waits for its receiver. Below 0 or too large: a panic.
  */
 #define rt_chan_make(T, capacity)                                                                  \
     __extension__({                                                                                \
@@ -42,7 +42,7 @@ struct rt_chan; /* what a chan(T) really points to */
         (rt_chan(T)) rt_chan_make_raw(RT_TYPE(T), (capacity));                                     \
     })
 
-/* chan_send(c, value);  waits until a receiver or the buffer takes the value. NULL: for ever.
+/* chan_send(c, value); waits until a receiver or the buffer takes the value. NULL: for ever.
  * Closed: a panic. */
 #define rt_chan_send(c, ...) RT_CHAN_SEND_(RT_UNIQUE(rt_chan_), c, __VA_ARGS__)
 
@@ -50,7 +50,7 @@ struct rt_chan; /* what a chan(T) really points to */
 #define rt_chan_recv(c) RT_CHAN_RECV_(RT_UNIQUE(rt_chan_), c)
 
 /*
- * bool ok = chan_recv_ok(c, lvalue);  true with a value; false, and lvalue zeroed, once closed and
+ * bool ok = chan_recv_ok(c, lvalue); true with a value; false, and lvalue zeroed, once closed and
  * drained. lvalue must have the element's very type. A gc() field does not compile: receive into a
  * local, then gc_set.
  */
@@ -60,7 +60,7 @@ struct rt_chan; /* what a chan(T) really points to */
 #define rt_chan_try_send(c, ...) RT_CHAN_TRY_SEND_(RT_UNIQUE(rt_chan_), c, __VA_ARGS__)
 
 /*
- * bool got = chan_try_recv(c, lvalue);  false if a receive would wait (lvalue is left alone), or if
+ * bool got = chan_try_recv(c, lvalue); false if a receive would wait (lvalue is left alone), or if
  * the channel is closed and drained (lvalue is zeroed; chan_closed(c) tells the two apart).
  */
 #define rt_chan_try_recv(c, lvalue) RT_CHAN_TRY_RECV_(RT_UNIQUE(rt_chan_), c, lvalue)
@@ -74,7 +74,7 @@ struct rt_chan; /* what a chan(T) really points to */
 #define rt_chan_closed(c)                                                                          \
     __extension__({ rt_chan_closed_raw(RT_CHAN_RAW_(c)); }) /* bool; NULL: false */
 
-/* chan_range (v, c) { ... }  declares v; one turn for each value, until closed and drained. c is
+/* chan_range (v, c) { ... } declares v; one turn for each value, until closed and drained. c is
  * evaluated once. */
 #define rt_chan_range(v, c) RT_CHAN_RANGE_(RT_UNIQUE(rt_chan_), v, c)
 
@@ -88,11 +88,11 @@ struct rt_chan; /* what a chan(T) really points to */
  * }
  * Runs one case that can go on: which one is chance, each with equal odds. If none can, the default
  * case; if there is none, waits. No cases: waits for ever. A closed channel can be received from,
- * and sending on it panics if that case is chosen. A NULL channel never can. Channels and values
- * are evaluated once, in order, before anything is chosen; lvalues only in the chosen case. At most
- * 16 cases; values sent up to 64 bytes (rt_select() for more). Nothing but cases may stand in the
- * body. break and continue leave the select; goto may continue an outer loop. Cases may hold a
- * go_select of their own.
+ * and sending on it panics if that case is chosen. A NULL channel never can.
+ * Channels and values are evaluated once, in order, before anything is chosen; lvalues only in the
+ * chosen case. At most 16 cases; values sent up to 64 bytes (rt_select() for more). Nothing but
+ * cases may stand in the body. break and continue leave the select; goto may continue an outer
+ * loop. Cases may hold a go_select of their own.
  */
 #define rt_go_select RT_SELECT_FOR_
 #define rt_on_recv(lvalue, c) RT_ON_RECV_(__COUNTER__, lvalue, c)
@@ -104,11 +104,12 @@ struct rt_chan; /* what a chan(T) really points to */
 /*
  * The same for cases that are counted at run time.
  * chan    any chan(T), or struct rt_chan * of chan_raw(); NULL never becomes ready
- * elem    where the value to send is, or where to put the one received; NULL drops it. It is one
- * element of the channel's type: here nobody checks that block   false: returns -1 if none can go
- * on ok      may be NULL; after a receive: false if it was for the channel being closed Returns the
- * index of the case that went on. With no cases and block: waits for ever. No other core gets at
- * the channels' locks meanwhile, so keep n below some 64 where that matters.
+ * elem where the value to send is, or where to put the one received; NULL drops it. It is one
+ *         element of the channel's type: here nobody checks that
+ * block   false: returns -1 if none can go on
+ * ok      may be NULL; after a receive: false if it was for the channel being closed
+ * Returns the index of the case that went on. With no cases and block: waits for ever. No other
+ * core gets at the channels' locks meanwhile, so keep n below some 64 where that matters.
  */
 struct rt_select_case {
     void *chan; /* a struct rt_chan *; void * so that any chan(T) goes in as it is */

@@ -5,8 +5,8 @@
  * must know where references are:
  *   - on a stack and in registers: everywhere, nothing to do;
  *   - in a collected object: a field that may refer to a collected object is declared gc(T).
- * Reading it is a plain read; a plain store to it does not compile, gc_set(obj->field, value)
- * stores;
+ *     Reading it is a plain read; a plain store to it does not compile, gc_set(obj->field, value)
+ *     stores;
  *   - in a global: static gc_root(T, name), read as name.p, stored by gc_set(name.p, value);
  *   - in any other memory: nowhere. rt_alloc() memory may not hold references.
  * A pointer into the middle of an object keeps it alive. Objects arrive zeroed and never move.
@@ -165,11 +165,11 @@ _Static_assert(sizeof(struct rt_type) == 40, "tools/gcmap.c knows this layout");
 #define rt_gc_keep(p) __asm__ volatile("" : : "r"(p) : "memory")
 
 /* ---- Roots
- * ----------------------------------------------------------------------------------------- static
- * gc_root(struct node *, head);      head.p reads, gc_set(head.p, q) stores static
- * gc_root_array(struct node *, table, 64);   table.p[i] Without `static` the name is global.
- * `extern gc_root(T, name);` makes it known to other files; a header that says so is followed, in
- * the one file that defines it, by gc_root_define(name). */
+ *     -----------------------------------------------------------------------------------------
+ *     static gc_root(struct node *, head); head.p reads, gc_set(head.p, q) stores static
+ *     gc_root_array(struct node *, table, 64); table.p[i]
+ * Without `static` the name is global. `extern gc_root(T, name);` makes it known to other files; a
+ * header that says so is followed, in the one file that defines it, by gc_root_define(name). */
 struct rt_root_desc {
     void *address;
     uint64_t count;

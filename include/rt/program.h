@@ -1,9 +1,9 @@
 /*
  * rt/program.h - the program and its machine: start, end, environment, clock, chance, devices.
  *
- * A program defines `int main(void)` or `int main(int argc, char **argv)`, which runs as
- * goroutine 1. argv[0] is the program's name; the other arguments are the words behind "--" on the
- * command line.
+ * A program defines `int main(void)` or `int main(int argc, char **argv)`, which runs as goroutine
+ * 1. argv[0] is the program's name; the other arguments are the words behind "--" on the command
+ * line.
  */
 #pragma once
 

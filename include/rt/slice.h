@@ -4,11 +4,12 @@
  *     slice_type(int, ints);                     declares struct ints { int *p; size_t len, cap; }
  *     slice_type(gc(struct node *), nodes);      a slice of references
  *     struct ints s = {0};                       empty, and ready to use
- *     s = append(s, 1, 2, 3);  at(s, i) += 1;  struct ints t = sub(s, 1, 3);  slice_range (i, v, s)
- * { ... } The elements lie on the collected heap (or wherever p was pointed to); slices share them,
- * as in Go. In a collected struct a slice is a field gc(struct ints) items, written by
- * gc_copy(&obj->items, &s, 1). Panics: "index out of range [5] with length 3", "slice bounds out of
- * range [:11] with capacity 10", and so on, each after "runtime error: ".
+ *     s = append(s, 1, 2, 3);  at(s, i) += 1;  struct ints t = sub(s, 1, 3);  slice_range (i, v, s) { ... }
+ * The elements lie on the collected heap (or wherever p was pointed to); slices share them, as in
+ * Go. In a collected struct a slice is a field gc(struct ints) items, written by
+ * gc_copy(&obj->items, &s, 1).
+ * Panics: "index out of range [5] with length 3", "slice bounds out of range [:11] with capacity
+ * 10", and so on, each after "runtime error: ".
  */
 #pragma once
 
@@ -35,12 +36,12 @@
  */
 #define rt_append(s, ...) RT_APPEND_(RT_UNIQUE(rt_append_), s, __VA_ARGS__)
 
-/* slice_range (i, v, s) { ... }  declares size_t i and a copy v of each element; s is evaluated
+/* slice_range (i, v, s) { ... } declares size_t i and a copy v of each element; s is evaluated
  * once. */
 #define rt_slice_range(i, v, s) RT_SLICE_RANGE_(RT_UNIQUE(rt_range_), i, v, s)
 
-/* ---- How ----------------------------------------------------------------------------------------
- */
+/* ---- How
+ * ---------------------------------------------------------------------------------------- */
 
 RT_NORETURN RT_COLD void rt_panic_index(int64_t index, size_t len);
 RT_NORETURN RT_COLD void rt_panic_slice(int64_t lo, int64_t hi, size_t cap);

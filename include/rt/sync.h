@@ -4,9 +4,10 @@
  * All are plain structs that are ready to use when zero (`struct rt_mutex m = {0};`), on a stack,
  * in a global or in a collected object. They must not be copied or moved once used, and must
  * outlive their waiters. Waiting costs no core: the goroutine is parked. Rules are those of Go's
- * package sync: locks are not recursive, and belong to no goroutine (another may unlock). Memory
- * order: what happened before an unlock (release, done, signal) is visible after the lock (acquire,
- * wait) that it lets through. Context: a goroutine. Fields are the runtime's.
+ * package sync: locks are not recursive, and belong to no goroutine (another may unlock).
+ * Memory order: what happened before an unlock (release, done, signal) is visible after the lock
+ * (acquire, wait) that it lets through.
+ * Context: a goroutine. Fields are the runtime's.
  */
 #pragma once
 
@@ -101,7 +102,7 @@ void rt_wg_add(struct rt_waitgroup *wg, int n);
 void rt_wg_done(struct rt_waitgroup *wg);
 void rt_wg_wait(struct rt_waitgroup *wg);
 
-/* wg_go(&wg, fn, args...);  add 1; go fn(args...); done when it returns, panics or calls
+/* wg_go(&wg, fn, args...); add 1; go fn(args...); done when it returns, panics or calls
  * rt_goexit(). */
 #define rt_wg_go(wg, ...) RT_CALL(rt_wg_go_checked_, (wg), __VA_ARGS__)
 #define RT_WG_GO_ARGS_MAX 496 /* bytes */
@@ -113,7 +114,7 @@ void rt_wg_go_spawn(struct rt_waitgroup *wg, rt_thunk thunk, const void *args, s
 
 /* ---- Once
  * -----------------------------------------------------------------------------------------
- * once_do(&o, fn, args...);  the first call makes the call fn(args...); others wait until it has
+ * once_do(&o, fn, args...); the first call makes the call fn(args...); others wait until it has
  * returned. If fn panics, that counts as done. The arguments are evaluated each time. fn must not
  * use the same once. */
 struct rt_once {
@@ -144,11 +145,11 @@ bool rt_sema_try_acquire(struct rt_sema *s); /* false instead of waiting */
 void rt_sema_release(struct rt_sema *s);
 
 /* ---- Pool
- * ----------------------------------------------------------------------------------------- static
- * struct rt_pool buffers = { .make = new_buffer }; A stock of collected objects that are ready for
- * reuse. get gives any of them, or make(), or NULL if make is NULL. put must get what nobody uses
- * any more; NULL is ignored. What lies in the pool for two collections is dropped, so it is no
- * place to keep things. */
+ *     -----------------------------------------------------------------------------------------
+ *     static struct rt_pool buffers = { .make = new_buffer };
+ * A stock of collected objects that are ready for reuse. get gives any of them, or make(), or NULL
+ * if make is NULL. put must get what nobody uses any more; NULL is ignored. What lies in the pool
+ * for two collections is dropped, so it is no place to keep things. */
 struct rt_pool_stock;
 struct rt_pool {
     void *(*make)(void);
