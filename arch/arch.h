@@ -81,7 +81,13 @@ bool arch_console_irq(unsigned *irq); /* let console input raise a line; false: 
 /* ---- Memory
  * ------------------------------------------------------------------------------------- */
 
-enum arch_prot { ARCH_READ = 0, ARCH_WRITE = 1, ARCH_EXEC = 2, ARCH_UNCACHED = 4 };
+enum arch_prot {
+    ARCH_READ = 0,
+    ARCH_WRITE = 1,
+    ARCH_EXEC = 2,
+    ARCH_UNCACHED = 4,
+    ARCH_COMBINED = 8, /* stores may be gathered: pixels */
+};
 
 #define ARCH_PAGE_BYTES 4096u
 

@@ -18,6 +18,13 @@
 #define BOOT_FRAMEBUFFER_MAGIC 0x62667267u /* "grfb" */
 #define BOOT_FRAMEBUFFER_VERSION 1u        /* later versions only add fields at the end */
 
+/*
+ * Memory in which the runtime leaves its last report for the run after a warm restart. A loader
+ * keeps its own things elsewhere. (SeaBIOS clears what is below 0x90000.)
+ */
+#define BOOT_LASTWORDS_PADDR 0x92000u
+#define BOOT_LASTWORDS_BYTES 0x2000u
+
 /* One colour: its lowest bit in a pixel, and how many bits it has (at least 1). */
 struct boot_colour {
     uint8_t shift, bits;

@@ -12,10 +12,12 @@
  * What makes a start impossible is one line on the console and exit status 1.
  */
 #include <arch/arch.h>
+#include <boot/bootinfo.h>
 #include <gc/init.h>
 #include <lib/assert.h>
 #include <lib/console.h>
 #include <lib/knobs.h>
+#include <lib/lastwords.h>
 #include <lib/print.h>
 #include <mm/bootmem.h>
 #include <mm/page.h>
@@ -35,6 +37,7 @@ const struct boot_info *start_boot_info;         /* [I] for rt_module() */
 static bool pages_ready;                         /* [I] */
 static struct boot_range ram[MEMMAP_RANGES_MAX]; /* [I] what the direct map holds */
 static size_t n_ram;
+static bool has_lastwords; /* [I] that memory is RAM, and nobody else's */
 
 static RT_NORETURN RT_COLD void cannot_start(const char *why)
 {
@@ -75,6 +78,9 @@ static paddr_t find_memory(const struct boot_info *info)
         memmap_remove(&map, info->keep[i].base, info->keep[i].base + info->keep[i].bytes);
     memmap_remove(&map, arch_image_paddr(),
                   arch_image_paddr() + (uint64_t)(image_end - image_start));
+    const paddr_t words = BOOT_LASTWORDS_PADDR, words_end = words + BOOT_LASTWORDS_BYTES;
+    has_lastwords = memmap_has(&map, words, words_end);
+    memmap_remove(&map, words, words_end);
     paddr_t low = memmap_take_low(&map, PAGE_BYTES);
     if (memmap_bytes(&map) < LEAST_BYTES)
         cannot_start("less than 1 MiB of usable memory; give the machine more (8 MiB is enough)");
@@ -99,6 +105,8 @@ RT_NORETURN void arch_on_boot(const struct boot_info *info)
     paddr_t low = find_memory(info);
     arch_memory_init(ram, n_ram);
     arch_devices_init();
+    if (has_lastwords)
+        lastwords_open(phys_to_virt(BOOT_LASTWORDS_PADDR), BOOT_LASTWORDS_BYTES);
     page_init_boot(&bootmem);
     pages_ready = true;
     arch_start_cpus(low);

@@ -10,6 +10,7 @@
 #include <lib/console.h>
 #include <lib/atomic.h>
 #include <lib/fatal.h>
+#include <lib/lastwords.h>
 #include <lib/preempt.h>
 
 #define BARGE_SPINS 200000u
@@ -33,6 +34,8 @@ void console_begin(void)
 void console_put(const char *s, size_t n)
 {
     arch_console_put(s, n);
+    if (load_relaxed(&report))
+        lastwords_add(s, n);
 }
 
 void console_end(void)

@@ -73,9 +73,8 @@ RT_NORETURN void fatal_leave(void)
 {
     switch (knobs.on_panic) {
     case ON_PANIC_HALT:
-        arch_irq_off();
-        for (;;)
-            arch_halt_irq_off();
+        knobs.exit = EXIT_HALT;
+        break;
     case ON_PANIC_REBOOT:
         knobs.exit = EXIT_REBOOT;
         break;

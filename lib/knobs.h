@@ -54,8 +54,12 @@
     W(TICK_OFF, "off")
 #define KNOB_WORDS_console(W)                                                                      \
     W(CONSOLE_AUTO, "auto")                                                                        \
+    W(CONSOLE_SERIAL, "serial")                                                                    \
     W(CONSOLE_COM1, "com1")                                                                        \
     W(CONSOLE_COM2, "com2")                                                                        \
+    W(CONSOLE_ACPI, "acpi")                                                                        \
+    W(CONSOLE_PCI, "pci")                                                                          \
+    W(CONSOLE_FB, "fb")                                                                            \
     W(CONSOLE_NONE, "none")
 
 /*
@@ -100,7 +104,9 @@
     N(KNOB_IN_ENV, "maxcpus", maxcpus, NUM, 0, 1, 65536, "cores to start; all if not given")       \
     N(KNOB_IN_ENV, "watchdog", watchdog, NUM, 0, 0, 86400,                                         \
       "report a core that is stuck for so many seconds; 0: never")                                 \
-    W(KNOB_IN_ENV, "console", console, console, CONSOLE_AUTO, "where text goes and comes from")
+    W(KNOB_IN_ENV, "console", console, console, CONSOLE_AUTO, "where text goes and comes from")    \
+    N(KNOB_IN_ENV, "baud", baud, NUM, 0, 50, 115200,                                               \
+      "speed of the serial console; as the firmware says, or 115200, if not given")
 
 enum knob_where { KNOB_IN_ENV = 1, KNOB_IN_GODEBUG = 2 };
 

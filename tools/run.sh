@@ -19,6 +19,7 @@
 # can't start, with 0 after a triple fault, and the shell says 128 + n when signal n ended it. So:
 #     status 0 to 62      v = status + 1
 #     status 63 to 255    v = 0, after a last line "ingot: exit STATUS" on the console
+# Also after such a line: QEMU's 0, when the program switched the machine off or reset it (knob exit=).
 # arch_exit() is the other end of this. What is not the program's status: 124 time is up, 125 the machine
 # died (triple fault, or QEMU failed), 130 interrupted by Ctrl-C.
 # TERMINAL. Serial is on stdio, without QEMU's multiplexer, so Ctrl-C ends the run; the terminal's settings
@@ -157,14 +158,18 @@ too_old() { # asked only when something went wrong
     have=$("$qemu" --version 2>/dev/null | sed -n 's/.*version \([0-9]*\)\..*/\1/p')
     [ -z "$have" ] || [ "$have" -ge 6 ] || die "$qemu is version $have: too old, 6 or newer is needed"
 }
+said() { # ends with the status that the last line tells, if it is one of at least $1
+    status=$(tail -n 1 "$log" 2>/dev/null | tr -d '\r' | sed -n 's/.*ingot: exit \([0-9]\{1,3\}\)$/\1/p')
+    [ -z "$status" ] || [ "$status" -lt "$1" ] || [ "$status" -gt 255 ] || exit "$status"
+}
 case $code in
 0)
+    said 0
     too_old
     die "the machine was reset or switched off: most likely a triple fault"
     ;;
 1)
-    status=$(tail -n 1 "$log" 2>/dev/null | tr -d '\r' | sed -n 's/.*ingot: exit \([0-9]\{1,3\}\)$/\1/p')
-    [ -n "$status" ] && [ "$status" -ge 63 ] && [ "$status" -le 255 ] && exit "$status"
+    said 63
     too_old
     die "QEMU failed"
     ;;

@@ -1,8 +1,8 @@
 /*
  * arch/x86_64/acpi.c - what the ACPI tables say about cores, interrupts, clocks and the way out.
  *
- * WHAT. Root pointer to root table (XSDT, else RSDT) to MADT, FADT, HPET, SPCR; from the FADT to
- * the DSDT, in whose bytes (and the SSDTs') the package _S5_ is searched for instead of
+ * WHAT. Root pointer to root table (XSDT, else RSDT) to MADT, FADT, HPET, SPCR, DBG2; from the FADT
+ * to the DSDT, in whose bytes (and the SSDTs') the package _S5_ is searched for instead of
  * interpreting AML.
  *
  * INVARIANTS
@@ -16,8 +16,9 @@
  * [acpi.4] Each APIC id is in cpus[] once.
  *
  * REJECTED. A checksum byte by byte and a search byte by byte: with QEMU's 8 KB DSDT that was a
- * sixth of the time from entry to main. So eight bytes at a time, and a search that skips. SOURCES.
- * ACPI 6.5, 5.2 (tables), 7.4.2 (_Sx), 20.2 (AML encoding). IA-PC HPET 1.0a, 3.2.4. SPCR 4.
+ * sixth of the time from entry to main. So eight bytes at a time, and a search that skips.
+ * SOURCES. ACPI 6.5, 5.2 (tables), 7.4.2 (_Sx), 20.2 (AML encoding). IA-PC HPET 1.0a, 3.2.4. Microsoft's
+ * Serial Port Console Redirection Table and Debug Port Table 2.
  */
 #include <arch/x86_64/acpi.h>
 
@@ -70,7 +71,8 @@ static struct acpi_reg table_get_reg(const struct table *t, uint32_t offset)
 
     if (space > ACPI_PORT || address == 0 || (space == ACPI_PORT && address > UINT16_MAX))
         return none;
-    return (struct acpi_reg){(int)space, (uint8_t)table_get(t, offset + 1, 1), address};
+    return (struct acpi_reg){(int)space, (uint8_t)table_get(t, offset + 1, 1),
+                             (uint8_t)table_get(t, offset + 3, 1), address};
 }
 
 /* The sum of all bytes, modulo 256: pairs of lanes of 16 bits, emptied before they can overflow. */
@@ -450,7 +452,7 @@ static void acpi_search_s5(struct acpi_info *info, const struct table *t)
     }
 }
 
-/* ---- FADT, HPET, SPCR ---- */
+/* ---- FADT, HPET, SPCR, DBG2 ---- */
 
 /* The register whose 64-bit form is at `wide`, or else the port whose number is at `narrow`. */
 static struct acpi_reg fadt_reg(const struct table *t, uint32_t wide, uint32_t narrow)
@@ -459,7 +461,7 @@ static struct acpi_reg fadt_reg(const struct table *t, uint32_t wide, uint32_t n
     uint64_t port = table_get(t, narrow, 4);
 
     if (reg.address == 0 && port != 0 && port <= UINT16_MAX)
-        reg = (struct acpi_reg){ACPI_PORT, 0, port};
+        reg = (struct acpi_reg){ACPI_PORT, 0, 0, port};
     return reg;
 }
 
@@ -482,6 +484,10 @@ static void acpi_parse_fadt(struct acpi_info *info, const struct table *t,
     if (!info->hw_reduced) {
         info->pm1a_cnt = fadt_reg(t, 172, 64);
         info->pm1b_cnt = fadt_reg(t, 184, 68);
+        if (table_get(t, 48, 4) <= UINT16_MAX) {
+            info->smi_port = (uint16_t)table_get(t, 48, 4);
+            info->acpi_enable = (uint8_t)table_get(t, 52, 1);
+        }
         if (table_get(t, 91, 1) == 4) { /* PM_TMR_LEN: 0 if there is no timer */
             info->pm_timer = fadt_reg(t, 208, 76);
             info->pm_timer_32bit = (flags >> 8 & 1) != 0;
@@ -517,12 +523,46 @@ static void acpi_parse_hpet(struct acpi_info *info, const struct table *t)
     info->hpet_id = (uint32_t)table_get(t, 36, 4);
 }
 
+/* 16550, 16450, and 16550 as its address structure describes it: the types that SPCR and DBG2
+ * share. */
+static bool uart_type(uint64_t type)
+{
+    return type == 0 || type == 1 || type == 0x12;
+}
+
 static void acpi_parse_spcr(struct acpi_info *info, const struct table *t)
 {
-    info->serial = table_get_reg(t, 40);
-    info->serial_type = (uint8_t)table_get(t, 36, 1);
-    if ((table_get(t, 52, 1) & 2) != 0) /* it has an I/O APIC interrupt */
-        info->serial_gsi = (uint32_t)table_get(t, 54, 4);
+    static const uint32_t bauds[] = {[3] = 9600, [4] = 19200, [6] = 57600, [7] = 115200};
+    uint64_t irqs = table_get(t, 52, 1), baud = table_get(t, 58, 1);
+
+    if (info->spcr.reg.address != 0 || !uart_type(table_get(t, 36, 1)))
+        return;
+    info->spcr.reg = table_get_reg(t, 40);
+    info->spcr.baud = baud < sizeof bauds / sizeof bauds[0] ? bauds[baud] : 0;
+    if ((irqs & 2) != 0) /* by the I/O APIC */
+        info->spcr.irq = (uint32_t)table_get(t, 54, 4);
+    else if ((irqs & 1) != 0) /* by the old controllers */
+        info->spcr.irq = (uint32_t)table_get(t, 53, 1);
+}
+
+static void acpi_parse_dbg2(struct acpi_info *info, const struct table *t)
+{
+    uint64_t offset = table_get(t, 36, 4), n = table_get(t, 40, 4);
+
+    for (; n != 0 && offset < t->bytes && info->dbg2.reg.address == 0; n--) {
+        uint32_t at = (uint32_t)offset;
+        uint64_t bytes = table_get(t, at + 1, 2), reg = table_get(t, at + 18, 2);
+
+        if (bytes < 22 || bytes > t->bytes - at) { /* where the next one begins is unknown */
+            COMPLAIN(info, t->name, "the port at byte %u is %u bytes long; the rest is ignored", at,
+                     (unsigned)bytes);
+            return;
+        }
+        if (table_get(t, at + 3, 1) != 0 && reg + 12 <= bytes &&
+            table_get(t, at + 12, 2) == 0x8000 && uart_type(table_get(t, at + 14, 2)))
+            info->dbg2.reg = table_get_reg(t, at + (uint32_t)reg);
+        offset += bytes;
+    }
 }
 
 /* ---- Root table ---- */
@@ -560,6 +600,9 @@ static void acpi_parse_table(struct acpi_info *info, const struct phys_reader *r
     } else if (memcmp(name, "SPCR", 4) == 0) {
         if (table_open(&t, info, reader, paddr, "SPCR"))
             acpi_parse_spcr(info, &t);
+    } else if (memcmp(name, "DBG2", 4) == 0) {
+        if (table_open(&t, info, reader, paddr, "DBG2"))
+            acpi_parse_dbg2(info, &t);
     } else if (memcmp(name, "XSDT", 4) == 0 || memcmp(name, "RSDT", 4) == 0 ||
                memcmp(name, "RSD ", 4) == 0) {
         COMPLAIN(info, "ACPI table", "the root table lists a root at %#lx; ignored", paddr);

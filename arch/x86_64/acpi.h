@@ -16,8 +16,17 @@
 /* Where a register is; address 0 means that there is none. */
 struct acpi_reg {
     enum { ACPI_MEMORY = 0, ACPI_PORT = 1 } space;
-    uint8_t bits; /* width; 0 if the table does not say */
+    uint8_t bits;   /* width; 0 if the table does not say */
+    uint8_t access; /* how it is accessed: 1, 2, 3, 4 for 1, 2, 4, 8 bytes; 0 if the table does not
+                       say */
     uint64_t address;
+};
+
+/* A serial port that firmware knows, of the 16550's family; reg.address 0 if there is none. */
+struct acpi_uart {
+    struct acpi_reg reg; /* its first register */
+    uint32_t baud;       /* as the firmware set it; 0: not said */
+    uint32_t irq;        /* its interrupt line; 0 if it has none */
 };
 
 struct acpi_cpu {
@@ -79,6 +88,9 @@ struct acpi_info {
     bool pm_timer_32bit;      /* else it counts 24 bits */
     struct acpi_reg pm_timer; /* 3.579545 MHz */
     struct acpi_reg pm1a_cnt, pm1b_cnt;
+    uint16_t smi_port; /* a write of acpi_enable there makes the firmware hand the machine over; 0:
+                          it has */
+    uint8_t acpi_enable;
     struct acpi_reg sleep_control, sleep_status; /* where hw_reduced */
     struct acpi_reg reset;
     uint8_t reset_value; /* to be written to `reset` */
@@ -87,10 +99,8 @@ struct acpi_info {
     bool has_s5;
     uint8_t s5_typ_a, s5_typ_b;
 
-    /* SPCR: the serial console that the firmware uses; address 0 if it does not say */
-    struct acpi_reg serial;
-    uint8_t serial_type; /* 0: 16550, 1: 16450 subset, others are not PC serial ports */
-    uint32_t serial_gsi; /* 0 if it has no interrupt */
+    struct acpi_uart spcr; /* the serial console that the firmware uses */
+    struct acpi_uart dbg2; /* the first serial debug port */
 };
 
 #define ACPI_IAPC_LEGACY_DEVICES 0x01

@@ -71,7 +71,8 @@ void boot_complain(const char *what, const char *why, ...)
 /* The canary changes under its feet: it must not check its own frame. */
 __attribute__((no_stack_protector, noreturn)) static void boot_go(uint32_t start_info)
 {
-    pvh_parse(&boot_info, &reader, start_info);
+    if (pvh_parse(&boot_info, &reader, start_info))
+        console_find_screen(&boot_info, &reader);
     arch_on_boot(&boot_info);
 }
 
@@ -79,7 +80,7 @@ RT_NORETURN void boot_main(uint32_t start_info, uint32_t image_paddr_)
 {
     image_at = image_paddr_;
     this_cpu(preempt) = PREEMPT_QUIET + 1;
-    serial_init();
+    console_init();
     cpu_features_detect();
     __stack_chk_guard = arch_random_seed() & ~UINT64_C(0xff); /* a NUL ends overrunning strings */
     string_use_erms = cpu_features.erms && !cpu_features.tcg;
@@ -124,6 +125,8 @@ void arch_devices_init(void)
         break;
     }
     acpi_parse(&acpi_info, &reader, boot_info.rsdp);
+    console_choose();
+    power_init();
     ioapic_init(&acpi_info);
     apic_init(acpi_info.lapic_paddr != 0 ? acpi_info.lapic_paddr : 0xfee00000);
     apic_id_of_cpu[0] = apic_id();

@@ -187,7 +187,8 @@ static void control_registers_init(void)
         cr4 |= 1u << 21;
     write_cr4(cr4);
     write_cr0((read_cr0() | 0x10022) &
-              ~UINT64_C(0x6000000c)); /* WP, NE, MP; caches on, no EM, no TS */
+              ~UINT64_C(0x6000000c));             /* WP, NE, MP; caches on, no EM, no TS */
+    wrmsr(MSR_PAT, UINT64_C(0x0007040600070106)); /* as after reset, but entry 1: write combining */
     if (f->nx)
         wrmsr(MSR_EFER, rdmsr(MSR_EFER) | 0x800);
     __asm__ volatile("fninit" ::: "memory");

@@ -64,6 +64,8 @@ static pte_t leaf_bits(enum arch_prot prot, bool global)
         bits |= nx_bit;
     if (prot & ARCH_UNCACHED)
         bits |= PTE_PCD | PTE_PWT;
+    if (prot & ARCH_COMBINED)
+        bits |= PTE_PWT; /* entry 1 of the PAT: cpu.c */
     if (global)
         bits |= PTE_GLOBAL;
     return bits;
@@ -285,6 +287,13 @@ static void *device_map_as(paddr_t pa, size_t bytes, enum arch_prot prot)
 volatile void *device_map(paddr_t pa, size_t bytes)
 {
     return device_map_as(pa, bytes, ARCH_WRITE | ARCH_UNCACHED);
+}
+
+volatile void *framebuffer_map(paddr_t pa, uint64_t bytes)
+{
+    if (ram_ranges == NULL)
+        return pa + bytes <= UINT64_C(1) << 32 ? phys_to_virt(pa) : NULL;
+    return device_map_as(pa, bytes, ARCH_WRITE | ARCH_COMBINED);
 }
 
 volatile void *arch_device_map(paddr_t pa, size_t bytes)

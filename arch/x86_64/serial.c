@@ -1,162 +1,103 @@
 /*
- * arch/x86_64/serial.c - the console device (16550 on COM1) and the ways to end a run.
+ * arch/x86_64/serial.c - one serial port of the 16550's family, in ports or in memory.
  *
- * Output is polled and works from the first instruction in C: no table, no interrupt, no memory. A
- * port that isn't there is noticed once and then never waited for. Input raises IRQ 4; whoever
- * reads it takes the bytes by arch_console_get(). A byte that waits when serial_init() turns the
- * FIFOs on is lost, only one (there is no room for more, if nobody reads it): tools/run.sh sends a
- * NUL ahead.
+ * Output is polled and needs nothing: no table, no interrupt, no memory. A port that isn't there is
+ * noticed by its scratch register, and one whose transmitter stands still is given up after seconds,
+ * once. A byte of input that waits when a port is opened is lost, only one (there is no room for
+ * more, if nobody reads it): tools/run.sh sends a NUL ahead.
  * SOURCES. National Semiconductor PC16550D data sheet.
  */
-#include <lib/atomic.h>
-#include <lib/knobs.h>
-#include <lib/console.h>
-#include <lib/print.h>
-#include "acpi.h"
 #include "x86.h"
 
-#define COM1 0x3f8
-#define UART_DATA (COM1 + 0)
-#define UART_IER (COM1 + 1)
-#define UART_FCR (COM1 + 2)
-#define UART_LCR (COM1 + 3)
-#define UART_MCR (COM1 + 4)
-#define UART_LSR (COM1 + 5)
-#define UART_SCRATCH (COM1 + 7)
+#define UART_DATA 0 /* with the latch open: the divisor's low byte */
+#define UART_IER 1  /* with the latch open: its high byte */
+#define UART_FCR 2  /* reads as UART_IIR */
+#define UART_LCR 3
+#define UART_MCR 4
+#define UART_LSR 5
+#define UART_SCRATCH 7
+#define IIR_FIFOS 0xc0
+#define LCR_8N1 0x03
+#define LCR_LATCH 0x80
 #define LSR_DATA 0x01
 #define LSR_EMPTY 0x20
 #define FIFO_BYTES 16
+#define BASE_BAUD 115200 /* with a divisor of 1 */
 
-#define LCR_8N1 0x03
-
-static bool serial_there; /* [I] */
-
-void serial_init(void)
+static uint8_t get(const struct uart *u, unsigned reg)
 {
-    out8(UART_SCRATCH, 0xa5);
-    serial_there = in8(UART_SCRATCH) == 0xa5;
-    if (!serial_there)
-        return;
-    out8(UART_LCR, LCR_8N1);
-    out8(UART_IER, 0);
-    out8(UART_LCR, 0x80); /* divisor latch: 115200 baud */
-    out8(UART_DATA, 1);
-    out8(UART_IER, 0);
-    out8(UART_LCR, LCR_8N1); /* 8 bits, no parity, 1 stop bit */
-    out8(UART_FCR, 0x07);    /* FIFOs on and empty */
-    out8(UART_MCR, 0x0b);    /* DTR, RTS, and OUT2, which lets interrupts through */
+    if (u->at == NULL)
+        return in8((uint16_t)(u->port + reg));
+    return u->wide ? (uint8_t)((volatile uint32_t *)u->at)[reg] : ((volatile uint8_t *)u->at)[reg];
 }
 
-/* Wait until the FIFO is empty; a transmitter that never drains is given up. */
-static bool serial_wait(void)
+static void put(const struct uart *u, unsigned reg, uint8_t v)
 {
-    for (uint32_t tries = 0; tries < 2000000; tries++) {
-        if (in8(UART_LSR) & LSR_EMPTY)
-            return true;
-        arch_cpu_relax();
-    }
-    serial_there = false;
-    return false;
+    if (u->at == NULL)
+        out8((uint16_t)(u->port + reg), v);
+    else if (u->wide)
+        ((volatile uint32_t *)u->at)[reg] = v;
+    else
+        ((volatile uint8_t *)u->at)[reg] = v;
 }
 
-void arch_console_put(const char *s, size_t n)
+bool uart_open(struct uart *u, uint32_t baud)
 {
-    size_t room = 0;
-
-    for (size_t i = 0; i < n && serial_there; i++) {
-        if (room == 0) {
-            if (!serial_wait())
-                return;
-            room = FIFO_BYTES;
-        }
-        if (s[i] == '\n') {
-            out8(UART_DATA, '\r');
-            if (--room == 0) {
-                if (!serial_wait())
-                    return;
-                room = FIFO_BYTES;
-            }
-        }
-        out8(UART_DATA, (uint8_t)s[i]);
-        room--;
-    }
-}
-
-int arch_console_get(void)
-{
-    if (!serial_there || !(in8(UART_LSR) & LSR_DATA))
-        return -1;
-    return in8(UART_DATA);
-}
-
-bool arch_console_irq(unsigned *irq)
-{
-    *irq = 4;
-    if (!serial_there || !arch_irq_line(4, true))
+    put(u, UART_SCRATCH, 0xa5);
+    u->there = get(u, UART_SCRATCH) == 0xa5;
+    if (!u->there)
         return false;
-    out8(UART_IER, 1); /* data available */
+    put(u, UART_LCR, LCR_8N1); /* 8 bits, no parity, 1 stop bit */
+    put(u, UART_IER, 0);
+    if (baud != 0) {
+        uint32_t divisor = BASE_BAUD / baud;
+        put(u, UART_LCR, LCR_LATCH);
+        put(u, UART_DATA, (uint8_t)divisor);
+        put(u, UART_IER, (uint8_t)(divisor >> 8));
+        put(u, UART_LCR, LCR_8N1);
+    }
+    put(u, UART_FCR, 0x07); /* FIFOs on and empty */
+    put(u, UART_MCR, 0x0b); /* DTR, RTS, and OUT2, which lets interrupts through */
+    u->room_bytes = (get(u, UART_FCR) & IIR_FIFOS) == IIR_FIFOS ? FIFO_BYTES : 1;
     return true;
 }
 
-static void register_write(const struct acpi_reg *r, uint8_t v)
+void uart_drain(struct uart *u)
 {
-    if (r->address == 0)
-        return;
-    if (r->space == ACPI_PORT) {
-        out8((uint16_t)r->address, v);
-        return;
+    for (uint32_t tries = 0; u->there && tries < 2000000; tries++) {
+        if (get(u, UART_LSR) & LSR_EMPTY)
+            return;
+        arch_cpu_relax();
     }
-    volatile uint8_t *at = device_map(r->address, 1);
-    if (at != NULL)
-        *at = v;
+    u->there = false;
 }
 
-static void exit_by_acpi(void)
+void uart_put(struct uart *u, const char *s, size_t n)
 {
-    const struct acpi_info *a = &acpi_info;
+    unsigned room = 0;
+    bool returned = false;
 
-    if (!a->has_s5)
-        return;
-    if (a->hw_reduced) {
-        register_write(&a->sleep_control, (uint8_t)(a->s5_typ_a << 2 | 0x20));
-        return;
+    for (size_t i = 0; i < n; room--) {
+        if (room == 0) {
+            uart_drain(u);
+            room = u->room_bytes;
+        }
+        if (!u->there)
+            return;
+        returned = s[i] == '\n' && !returned; /* \n goes out as \r\n */
+        put(u, UART_DATA, returned ? '\r' : (uint8_t)s[i]);
+        i += !returned;
     }
-    if (a->pm1a_cnt.address != 0)
-        out16((uint16_t)a->pm1a_cnt.address, (uint16_t)(a->s5_typ_a << 10 | 1 << 13));
-    if (a->pm1b_cnt.address != 0)
-        out16((uint16_t)a->pm1b_cnt.address, (uint16_t)(a->s5_typ_b << 10 | 1 << 13));
 }
 
-static void reset(void)
+int uart_get(struct uart *u)
 {
-    register_write(&acpi_info.reset, acpi_info.reset_value);
-    out8(0xcf9, 0x06); /* the chipset's own reset register */
-    for (int i = 0; i < 100 && (in8(0x64) & 2); i++)
-        ;
-    out8(0x64, 0xfe); /* the keyboard controller's reset line */
+    if (!u->there || !(get(u, UART_LSR) & LSR_DATA))
+        return -1;
+    return get(u, UART_DATA);
 }
 
-RT_NORETURN void arch_exit(int status)
+void uart_input_irq(struct uart *u)
 {
-    arch_irq_off();
-    /*
-     * QEMU's exit device makes 2v + 1 of v. 1 is also QEMU's own failure, and 128 and more also
-     * mean a signal, so what doesn't fit between is read from the last line (tools/run.sh, STATUS).
-     */
-    bool by_line = (status & 255) > 62;
-    if (by_line) {
-        char line[64];
-        int n = rt_snprintf(line, sizeof line, "ingot: exit %d\n", status & 255);
-        arch_console_put(line, (size_t)n);
-    }
-    if (serial_there)
-        serial_wait();
-    if (knobs.exit == EXIT_REBOOT)
-        reset();
-    if (knobs.exit == EXIT_QEMU || (knobs.exit == EXIT_AUTO && cpu_features.hypervisor))
-        out32(0xf4, by_line ? 0 : (uint32_t)(status & 255) + 1);
-    if (knobs.exit != EXIT_HALT)
-        exit_by_acpi();
-    for (;;)
-        __asm__ volatile("cli; hlt");
+    put(u, UART_IER, 1); /* data available */
 }

@@ -90,6 +90,7 @@ static inline uint64_t read_cr2(void)
 
 /* ---- Model-specific registers ---- */
 #define MSR_APIC_BASE 0x1b
+#define MSR_PAT 0x277
 #define MSR_TSC_DEADLINE 0x6e0
 #define MSR_X2APIC 0x800
 #define MSR_EFER 0xc0000080
@@ -137,6 +138,9 @@ paddr_t image_paddr(const void *image_address); /* where a symbol of the image l
 void paging_map_low_page(paddr_t page);         /* identity, executable: the trampoline */
 void paging_unmap_low(void);                    /* empties the low half again */
 volatile void *device_map(paddr_t pa, size_t bytes); /* uncached, for ever; NULL: no memory */
+/* A framebuffer, stores combined where the cpu can; also before paging_init(), if it lies low
+ * enough. */
+volatile void *framebuffer_map(paddr_t pa, uint64_t bytes);
 const void *phys_map_any(void *ctx, uint64_t pa,
                          size_t bytes); /* a phys_reader over RAM and tables */
 /* One wired stack of `pages` pages with an unmapped page below; returns its top. */
@@ -166,8 +170,31 @@ uint64_t clock_cycles_of_ns(int64_t ns);
 void clock_refine(void); /* from the timer interrupt: cheap, rarely does anything */
 void clock_spin_ns(int64_t ns);
 
-/* ---- serial.c ---- */
-void serial_init(void);
+/* ---- serial.c: a port of the 16550's family; see the file ---- */
+struct uart {
+    volatile void *at;  /* [I] registers in memory; NULL: at `port` */
+    uint16_t port;      /* [I] */
+    bool wide;          /* [I] in memory: each register takes 4 bytes, and is accessed by 4 */
+    bool there;         /* false: nothing happens any more */
+    uint8_t room_bytes; /* [I] what it takes at a time */
+};
+bool uart_open(struct uart *u, uint32_t baud); /* 0: keep its speed; false: there is none */
+void uart_put(struct uart *u, const char *s, size_t n);
+int uart_get(struct uart *u);    /* -1: nothing has come */
+void uart_drain(struct uart *u); /* wait until all is out */
+void uart_input_irq(struct uart *u);
+
+/* ---- pci.c ---- */
+bool pci_find_uart(struct uart *u); /* the first there is, described but not opened */
+
+/* ---- console.c ---- */
+void console_init(void); /* first of all */
+void console_find_screen(const struct boot_info *info, const struct phys_reader *reader);
+void console_choose(void); /* knobs and firmware tables are known */
+void console_finish(void); /* the end: all text is out */
+
+/* ---- power.c ---- */
+void power_init(void); /* firmware tables are known */
 
 /* ---- smp.c ---- */
 extern struct acpi_info acpi_info; /* [I] */

@@ -13,6 +13,7 @@
 #define FADT (BASE + 0x2001)
 #define HPET (BASE + 0x2400)
 #define SPCR (BASE + 0x2500)
+#define DBG2 (BASE + 0x2600)
 #define DSDT (BASE + 0x3000)
 #define SSDT (BASE + 0x5000)
 
@@ -21,7 +22,7 @@ static uint64_t madt_end;
 
 /* ---- Building ---- */
 
-static const uint64_t all_tables[] = {XSDT, RSDT, MADT, FADT, HPET, SPCR, DSDT, SSDT};
+static const uint64_t all_tables[] = {XSDT, RSDT, MADT, FADT, HPET, SPCR, DBG2, DSDT, SSDT};
 
 /* Make a table's checksum right again, whatever its length says, if it can be. */
 static void fix_sum(uint64_t table)
@@ -119,10 +120,22 @@ static void aml_table(uint64_t at, const char *name, uint32_t bytes, uint32_t of
 
 #define S5_AML "\x08_S5_\x12\x06\x04\x0a\x05\x0a\x03\x00\x00"
 
+static void dbg2_port(uint64_t at, uint16_t bytes, uint16_t type, uint16_t subtype, uint16_t reg,
+                      uint64_t address)
+{
+    phys_field(at + 1, 2, bytes);
+    phys_field(at + 3, 1, 1);
+    phys_field(at + 12, 2, type);
+    phys_field(at + 14, 2, subtype);
+    phys_field(at + 18, 2, reg);
+    gas(at + reg, ACPI_MEMORY, 32, address);
+    phys_field(at + reg + 3, 1, 3);
+}
+
 /* A machine with 4 cores, one of which is not there. */
 static void build(void)
 {
-    static const uint64_t listed[] = {FADT, MADT, HPET, SPCR, SSDT};
+    static const uint64_t listed[] = {FADT, MADT, HPET, SPCR, DBG2, SSDT};
     uint64_t at;
 
     phys_reset(BASE, BYTES);
@@ -136,9 +149,9 @@ static void build(void)
     phys_field(RSDP + 20, 4, 36);
     phys_field(RSDP + 24, 8, XSDT);
 
-    header(XSDT, "XSDT", HEADER_BYTES + 5 * 8);
-    header(RSDT, "RSDT", HEADER_BYTES + 5 * 4);
-    for (unsigned i = 0; i < 5; i++) {
+    header(XSDT, "XSDT", HEADER_BYTES + 6 * 8);
+    header(RSDT, "RSDT", HEADER_BYTES + 6 * 4);
+    for (unsigned i = 0; i < 6; i++) {
         phys_field(XSDT + HEADER_BYTES + 8 * i, 8, listed[i]);
         phys_field(RSDT + HEADER_BYTES + 4 * i, 4, listed[i]);
     }
@@ -179,6 +192,8 @@ static void build(void)
     header(FADT, "FACP", 276);
     phys_field(FADT + 40, 4, 0xdead0000); /* the 64-bit form wins */
     phys_field(FADT + 46, 2, 9);
+    phys_field(FADT + 48, 4, 0xb2);
+    phys_field(FADT + 52, 1, 0xa0);
     phys_field(FADT + 64, 4, 0x604);
     phys_field(FADT + 76, 4, 0x608);
     phys_field(FADT + 91, 1, 4);
@@ -198,7 +213,15 @@ static void build(void)
     phys_field(SPCR + 36, 1, 0);
     gas(SPCR + 40, ACPI_PORT, 8, 0x3f8);
     phys_field(SPCR + 52, 1, 3);
+    phys_field(SPCR + 53, 1, 3);
     phys_field(SPCR + 54, 4, 4);
+    phys_field(SPCR + 58, 1, 4);
+
+    header(DBG2, "DBG2", 44 + 40 + 38);
+    phys_field(DBG2 + 36, 4, 44);
+    phys_field(DBG2 + 40, 4, 2);
+    dbg2_port(DBG2 + 44, 40, 0x8003, 0, 26, 0); /* a network card, for a debugger */
+    dbg2_port(DBG2 + 84, 38, 0x8000, 0x12, 22, 0xfedc9000);
 
     AML(DSDT, "DSDT", 0x200, 0x101, S5_AML);
     AML(SSDT, "SSDT", 0x80, 0x40, "nothing");
@@ -282,8 +305,13 @@ static void test_good(void)
         CHECK(info.iapc_boot_arch == ACPI_IAPC_8042 && !info.hw_reduced, "FADT");
         CHECK(info.reset.address == 0xcf9 && info.reset_value == 0xf, "reset");
         CHECK(info.has_s5 && info.s5_typ_a == 5 && info.s5_typ_b == 3, "_S5_");
-        CHECK(info.serial.address == 0x3f8 && info.serial_gsi == 4 && info.serial_type == 0,
+        CHECK(info.smi_port == 0xb2 && info.acpi_enable == 0xa0, "the way into ACPI mode");
+        CHECK(info.spcr.reg.space == ACPI_PORT && info.spcr.reg.address == 0x3f8 &&
+                  info.spcr.irq == 4 && info.spcr.baud == 19200,
               "SPCR");
+        CHECK(info.dbg2.reg.space == ACPI_MEMORY && info.dbg2.reg.address == 0xfedc9000 &&
+                  info.dbg2.reg.access == 3,
+              "DBG2: %#llx", (unsigned long long)info.dbg2.reg.address);
         check_info();
     }
 }
@@ -396,6 +424,45 @@ static void test_bad(void)
     CHECK(parse() && info.n_cpus == 4, "300 tables");
     CHECK(complaints == COMPLAINTS_MAX + 1 && strstr(complaint_last, "240 more") != NULL, "%u, %s",
           complaints, complaint_last);
+}
+
+static void test_serial(void)
+{
+    fuzz_group("acpi: serial ports that can't be used are not");
+    build();
+    phys_put(SPCR + 36, 1, 3); /* an ARM one */
+    phys_put(DBG2 + 84 + 14, 2, 3);
+    fix_sums();
+    CHECK(parse() && info.spcr.reg.address == 0 && info.dbg2.reg.address == 0 && complaints == 0,
+          "other kinds");
+    build();
+    phys_put(SPCR + 52, 1, 1);
+    phys_put(SPCR + 58, 1, 200);
+    phys_put(SPCR + 40, 1, ACPI_MEMORY);
+    phys_put(SPCR + 44, 8, 0xfe034000);
+    fix_sum(SPCR);
+    CHECK(parse() && info.spcr.irq == 3 && info.spcr.baud == 0 &&
+              info.spcr.reg.space == ACPI_MEMORY && info.spcr.reg.address == 0xfe034000,
+          "registers in memory, the old interrupt, a speed that does not exist");
+    build();
+    phys_put(DBG2 + 44 + 1, 2, 21);
+    fix_sum(DBG2);
+    CHECK(parse() && info.dbg2.reg.address == 0, "too short");
+    CHECK_COMPLAINTS(1, "DBG2 is bad: the port at byte 44 is 21 bytes long");
+    build();
+    phys_put(DBG2 + 84 + 1, 2, 39);
+    fix_sum(DBG2);
+    CHECK(parse() && info.dbg2.reg.address == 0, "longer than the table");
+    CHECK_COMPLAINTS(1, "DBG2 is bad: the port at byte 84 is 39 bytes long");
+    build();
+    phys_put(DBG2 + 84 + 18, 2, 27); /* its address would end in the next one */
+    fix_sum(DBG2);
+    CHECK(parse() && info.dbg2.reg.address == 0 && complaints == 0, "address outside");
+    build();
+    phys_put(DBG2 + 36, 4, 0xfffffff0);
+    phys_put(DBG2 + 40, 4, 0xffffffff);
+    fix_sum(DBG2);
+    CHECK(parse() && info.dbg2.reg.address == 0 && complaints == 0, "offset outside");
 }
 
 static void test_madt(void)
@@ -575,6 +642,7 @@ int main(void)
     test_good();
     test_root();
     test_bad();
+    test_serial();
     test_madt();
     test_fadt();
     test_s5();

@@ -1,0 +1,190 @@
+/*
+ * arch/x86_64/console.c - which devices the console is: a serial port, and a screen beside it.
+ *
+ * WHAT. Text goes to COM1 from the first instruction in C. Once firmware tables and knobs are
+ * known, console_choose() settles what the console is, as the knob console= says; what was printed
+ * until then is kept, and shown by each device that comes in by then. A run that ends before that,
+ * because the command line is wrong, say, still opens the screen to tell so.
+ *
+ * The serial port of console=auto is the first of these that answers: the one that the firmware
+ * itself talks on (ACPI SPCR), COM1, its debug port (ACPI DBG2), a PCI card.
+ */
+#include <boot/bootinfo.h>
+#include <lib/knobs.h>
+#include <lib/screen.h>
+#include <lib/string.h>
+#include "acpi.h"
+#include "x86.h"
+
+#define COM1 0x3f8
+#define COM1_IRQ 4
+#define COM2 0x2f8
+#define COM2_IRQ 3
+#define DEFAULT_BAUD 115200
+#define EARLY_BYTES 1024
+
+static struct uart uart = {.port = COM1};   /* [I] from console_choose() on */
+static uint32_t uart_baud = DEFAULT_BAUD;   /* [I] */
+static uint32_t uart_irq = COM1_IRQ;        /* [I] 0: none, poll */
+static struct boot_framebuffer framebuffer; /* [I] magic 0: there is none */
+static bool settled, screen_on;             /* [I] */
+static char early[EARLY_BYTES]; /* what was printed before `settled`; what does not fit is only
+                                   where it went */
+static size_t n_early;
+
+void console_init(void)
+{
+    uart_open(&uart, uart_baud);
+}
+
+void arch_console_put(const char *s, size_t n)
+{
+    if (!settled) {
+        size_t keep = n < EARLY_BYTES - n_early ? n : EARLY_BYTES - n_early;
+        memcpy(early + n_early, s, keep);
+        n_early += keep;
+    }
+    uart_put(&uart, s, n);
+    if (screen_on)
+        screen_put(s, n);
+}
+
+int arch_console_get(void)
+{
+    return uart_get(&uart);
+}
+
+bool arch_console_irq(unsigned *irq)
+{
+    *irq = uart_irq;
+    if (!uart.there || uart_irq == 0 || !arch_irq_line(uart_irq, true))
+        return false;
+    uart_input_irq(&uart);
+    return true;
+}
+
+/* ---- The screen ---- */
+
+void console_find_screen(const struct boot_info *info, const struct phys_reader *reader)
+{
+    for (size_t i = 0; i < info->n_modules; i++) {
+        const struct boot_module *m = &info->modules[i];
+        if (strcmp(m->name, BOOT_FRAMEBUFFER_NAME) != 0)
+            continue;
+        const void *view =
+            m->bytes < sizeof framebuffer ? NULL : phys_map(reader, m->paddr, sizeof framebuffer);
+        if (view != NULL)
+            memcpy(&framebuffer, view, sizeof framebuffer);
+        if (view == NULL || !screen_usable(&framebuffer)) {
+            framebuffer.magic = 0;
+            boot_complain("framebuffer", "the loader's description at %#lx makes no sense",
+                          m->paddr);
+        }
+    }
+}
+
+static void screen_begin(void)
+{
+    volatile void *pixels;
+
+    if (framebuffer.magic == 0 || screen_on)
+        return;
+    pixels =
+        framebuffer_map(framebuffer.paddr, (uint64_t)framebuffer.pitch_bytes * framebuffer.height);
+    if (pixels == NULL)
+        return;
+    screen_open(&framebuffer, pixels);
+    screen_put(early, n_early);
+    screen_on = true;
+}
+
+/* ---- The serial port ---- */
+
+/* Make this port the console's, if it is there. baud 0: its speed is right as it is. */
+static bool use(struct uart u, uint32_t irq, uint32_t baud)
+{
+    bool same = uart.there && u.port == uart.port && u.at == uart.at;
+
+    if (knobs.baud != 0)
+        baud = (uint32_t)knobs.baud;
+    if (!same || (baud != 0 && baud != uart_baud)) { /* opening it again might cost input */
+        uart_drain(&uart); /* a change of speed garbles what is on its way */
+        if (!uart_open(&u, baud))
+            return false;
+        uart = u;
+        uart_baud = baud;
+        if (!same)
+            uart_put(&uart, early, n_early);
+    }
+    uart_irq = irq;
+    return true;
+}
+
+/* Its speed is the firmware's business, if it says nothing else: its clock may be any. */
+static bool use_acpi(const struct acpi_uart *a)
+{
+    struct uart u = {.port = (uint16_t)a->reg.address};
+
+    if (a->reg.address == 0)
+        return false;
+    if (a->reg.space == ACPI_MEMORY) {
+        u.wide = a->reg.access == 3 || (a->reg.access == 0 && a->reg.bits == 32);
+        u.at = device_map(a->reg.address, u.wide ? 32 : 8);
+        if (u.at == NULL)
+            return false;
+        u.port = 0;
+    }
+    return use(u, a->irq < IRQ_LINES ? a->irq : 0, a->baud);
+}
+
+static bool use_port(uint16_t port, uint32_t irq)
+{
+    return use((struct uart){.port = port}, irq, DEFAULT_BAUD);
+}
+
+static bool use_pci(void)
+{
+    struct uart u;
+
+    return pci_find_uart(&u) && use(u, 0, DEFAULT_BAUD);
+}
+
+static bool choose_serial(void)
+{
+    switch (knobs.console) {
+    case CONSOLE_AUTO:
+    case CONSOLE_SERIAL:
+        return use_acpi(&acpi_info.spcr) || use_port(COM1, COM1_IRQ) || use_acpi(&acpi_info.dbg2) ||
+               use_pci();
+    case CONSOLE_COM1:
+        return use_port(COM1, COM1_IRQ);
+    case CONSOLE_COM2:
+        return use_port(COM2, COM2_IRQ);
+    case CONSOLE_ACPI:
+        return use_acpi(&acpi_info.spcr) || use_acpi(&acpi_info.dbg2);
+    case CONSOLE_PCI:
+        return use_pci();
+    case CONSOLE_FB:
+    case CONSOLE_NONE:
+        break;
+    }
+    return false;
+}
+
+void console_choose(void)
+{
+    if (!choose_serial()) {
+        uart_drain(&uart);
+        uart.there = false;
+    }
+    if (knobs.console == CONSOLE_AUTO || knobs.console == CONSOLE_FB)
+        screen_begin();
+    settled = true;
+}
+
+void console_finish(void)
+{
+    if (!settled)
+        screen_begin();
+    uart_drain(&uart);
+}
