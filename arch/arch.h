@@ -133,10 +133,6 @@ enum arch_ipi {
 void arch_ipi(unsigned cpu, enum arch_ipi what);
 void arch_ipi_nmi(unsigned cpu); /* for reports only: arch_on_nmi() on the target */
 
-/* Enter arch_on_resched() on this cpu, on a frame of the calling goroutine. Interrupts on
- * before. */
-static inline void arch_resched_self(void);
-
 int64_t arch_nanotime(void);             /* ns since boot; monotonic over all cpus; any context */
 int64_t arch_cycles_ns(uint64_t cycles); /* how long so many cycles last, about */
 int64_t arch_walltime_ns(void);          /* ns since 1970 by the machine's calendar clock */

@@ -523,13 +523,6 @@ static RT_ALWAYS_INLINE bool chan_can_get_word_locked(struct rt_chan *c)
     return c->chan_avail == -CHAN_SLOW && chan_waiter_is_plain_locked(c, RT_SELECT_SEND);
 }
 
-/* preempt_on() and a result, for who has nothing else to keep. */
-static CHAN_HOT RT_NOINLINE struct rt_chan_word chan_word_after_request(uint64_t word)
-{
-    preempt_take_request();
-    return (struct rt_chan_word){word, CHAN_DONE};
-}
-
 static CHAN_HOT RT_NOINLINE struct rt_chan_word chan_recv_word_contended(struct rt_chan *c)
 {
     chan_lock(c);
@@ -546,10 +539,8 @@ CHAN_HOT struct rt_chan_word rt_chan_recv_word(struct rt_chan *c)
     if (RT_UNLIKELY(!chan_trylock(c)))
         return chan_recv_word_contended(c);
     if (chan_take_word_locked(c, &word)) {
-        preempt_on_or(request);
+        preempt_on();
         return (struct rt_chan_word){word, CHAN_DONE};
-    request:
-        return chan_word_after_request(word);
     }
     if (chan_can_get_word_locked(c)) {
         struct chan_wait *w = chan_take_plain_locked(c, RT_SELECT_SEND);

@@ -17,8 +17,13 @@
 
 DECLARE_PERCPU(uint32_t, preempt); /* PREEMPT_QUIET + depth */
 
-/* sched: called at depth 0 with a request waiting; settles it and sets PREEMPT_QUIET again. */
-void preempt_take_request(void);
+/*
+ * What preempt_on() calls at depth 0 with a request waiting (arch/<port>/entry.S): sets PREEMPT_QUIET
+ * again and enters arch_on_resched() on an interrupt's frame. It keeps every register, so no caller
+ * has anything to save for it. With interrupts off it calls preempt_request_later().
+ */
+void preempt_request(void);
+void preempt_request_later(void); /* sched: has the next interrupt do it */
 
 static RT_ALWAYS_INLINE void preempt_off(void)
 {
@@ -27,26 +32,12 @@ static RT_ALWAYS_INLINE void preempt_off(void)
 
 static RT_ALWAYS_INLINE void preempt_on(void)
 {
-    __asm__ goto("decl %%gs:percpu_preempt\n\t"
-                 "jz %l[request]"
-                 :
-                 :
-                 : "memory", "cc"
-                 : request);
-    return;
-request:
-    preempt_take_request();
+    __asm__ volatile("decl %%gs:percpu_preempt\n\t"
+                     "jnz 1f\n\t"
+                     "call preempt_request\n"
+                     "1:" ::
+                         : "memory", "cc");
 }
-
-/* preempt_on() for a caller that calls preempt_take_request() itself, at `label`: so nothing has to
- * survive it here. */
-#define preempt_on_or(label)                                                                       \
-    __asm__ goto("decl %%gs:percpu_preempt\n\t"                                                    \
-                 "jz %l[" #label "]"                                                               \
-                 :                                                                                 \
-                 :                                                                                 \
-                 : "memory", "cc"                                                                  \
-                 : label)
 
 /* Depth, without the flag. */
 static inline uint32_t preempt_depth(void)

@@ -517,15 +517,11 @@ void arch_on_resched(struct arch_frame *frame)
     take_requests(frame);
 }
 
-void preempt_take_request(void)
+/* Nobody may stop us here; the next interrupt does it. */
+void preempt_request_later(void)
 {
-    if (!arch_irq_enabled()) { /* nobody may stop us here; the next interrupt does it */
-        this_cpu(preempt) |= PREEMPT_QUIET;
-        arch_ipi(arch_cpu_id(), ARCH_IPI_RESCHED);
-        return;
-    }
     this_cpu(preempt) |= PREEMPT_QUIET;
-    arch_resched_self();
+    arch_ipi(arch_cpu_id(), ARCH_IPI_RESCHED);
 }
 
 /* ---- The loop, on the scheduler's stack: preemption depth 1, interrupts on ---- */

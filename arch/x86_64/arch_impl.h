@@ -128,10 +128,6 @@ static inline uint64_t arch_cycles(void)
 }
 
 #define ARCH_VECTOR_RESCHED 0xf1
-static inline void arch_resched_self(void)
-{
-    __asm__ volatile("int %0" ::"i"(ARCH_VECTOR_RESCHED) : "memory");
-}
 
 /* ---- Memory ---- */
 static inline void *phys_to_virt(paddr_t pa)

@@ -6,6 +6,7 @@
  *     void trap_dispatch(struct arch_frame *frame);
  * with DF clear and rsp a multiple of 16. If that returns, everything is put back.
  * void arch_frame_resume(const struct arch_frame *frame): the second half alone, for any copy of a frame.
+ * void preempt_request(void): see there.
  * void arch_leave_to(void *top, void (*fn)(void *), void *arg): forget this stack; fn must not return.
  */
 #define FRAME_XMM 0
@@ -14,6 +15,9 @@
 #define FRAME_GPR 272 /* r15 */
 #define FRAME_VECTOR 392
 #define FRAME_RIP 408
+#define RFLAGS_IF 0x200
+#define PREEMPT_QUIET 0x80000000
+#define VECTOR_RESCHED 0xf1
 
     .text
     .macro xmm_each op
@@ -77,6 +81,38 @@ arch_frame_resume:
     popq %rax
     addq $16, %rsp /* vector, error */
     iretq
+
+/*
+ * What preempt_on() calls when a request waits (lib/preempt.h). Keeps every register. The usual case is the
+ * interrupt that a cpu sends itself, which saves them all.
+ */
+    .globl preempt_request
+    .type preempt_request, @function
+preempt_request:
+    pushq %rbp
+    movq %rsp, %rbp
+    pushfq
+    testl $RFLAGS_IF, (%rsp)
+    jz 1f
+    orl $PREEMPT_QUIET, %gs:percpu_preempt
+    int $VECTOR_RESCHED
+    leave
+    ret
+1:  .irp r, rax, rcx, rdx, rsi, rdi, r8, r9, r10, r11
+    pushq %\r
+    .endr
+    subq $256, %rsp
+    andq $-16, %rsp
+    xmm_each xmm_save
+    call preempt_request_later
+    movq %rsp, %rdi
+    xmm_each xmm_load
+    leaq -10 * 8(%rbp), %rsp
+    .irp r, r11, r10, r9, r8, rdi, rsi, rdx, rcx, rax
+    popq %\r
+    .endr
+    leave
+    ret
 
     .globl arch_leave_to
 arch_leave_to:

@@ -21,6 +21,9 @@ _Static_assert(offsetof(struct arch_frame, r15) == 272, "entry.S: FRAME_GPR");
 _Static_assert(offsetof(struct arch_frame, vector) == 392, "entry.S: FRAME_VECTOR");
 _Static_assert(offsetof(struct arch_frame, rip) == 408, "entry.S: FRAME_RIP");
 _Static_assert(sizeof(struct arch_frame) == 448, "entry.S pushes 448 bytes");
+_Static_assert(ARCH_RFLAGS_IF == 0x200, "entry.S: RFLAGS_IF");
+_Static_assert(PREEMPT_QUIET == 0x80000000, "entry.S: PREEMPT_QUIET");
+_Static_assert(ARCH_VECTOR_RESCHED == 0xf1, "entry.S: VECTOR_RESCHED");
 
 #define PF_PRESENT 1u /* error code: the page was there, the access was not allowed */
 

@@ -118,10 +118,6 @@ static inline void arch_halt_irq_off(void)
     sched_yield();
 }
 
-static inline void arch_resched_self(void)
-{
-}
-
 int64_t arch_nanotime(void)
 {
     struct timespec ts;
