@@ -30,6 +30,7 @@
 #include <gc/barrier.h>
 #include <gc/barriercheck.h>
 #include <gc/init.h>
+#include <gc/limiter.h>
 #include <gc/mark.h>
 #include <gc/special.h>
 #include <gc/sweep.h>
@@ -245,6 +246,7 @@ static void tick_fire(struct timer *timer)
         looked_in_vain();
     gc_pacer_earn((int64_t)sum);
     this_cpu_ptr(gc_counts)->tick_ns += now - begin;
+    gc_limiter_update(now, false);
     if (gc_phase == GC_MARKING)
         t->armed = timer_start(timer, now + TICK_PAUSE_NS, tick_fire);
 }
@@ -303,20 +305,25 @@ static void assist(struct goroutine *g, size_t bytes)
     g->assist_credit += gc_pacer_borrow(-g->assist_credit);
     if (g->assist_credit >= 0)
         return;
-    int64_t begin = arch_nanotime();
-    while (g->assist_credit < 0 && gc_phase == GC_MARKING) {
+    int64_t took = 0, now = 0; /* between two slices others may run here */
+    while (g->assist_credit < 0 && gc_phase == GC_MARKING && !load_relaxed(&gc_limiting)) {
         uint64_t work;
+        preempt_off(); /* so that it is our time alone */
+        int64_t begin = arch_nanotime();
         bool did = gc_mark_slice(&work);
+        now = arch_nanotime();
+        preempt_on();
+        took += now - begin;
         g->assist_credit += (int64_t)work;
         if (!did) {
             looked_in_vain();
             g->assist_credit = 0; /* nothing to be had: the others are at it, or it is over */
         }
     }
-    int64_t took = arch_nanotime() - begin;
     preempt_off();
     this_cpu_ptr(gc_counts)->assist_ns += took;
     preempt_on();
+    gc_limiter_update(now, false);
 }
 
 static uint32_t stress_left; /* [a] */
@@ -338,7 +345,8 @@ void gc_before_alloc(size_t bytes)
     }
     if (gc_phase == GC_MARKING) {
         gc_tick_start();
-        assist(g, bytes);
+        if (RT_LIKELY(!load_relaxed(&gc_limiting)))
+            assist(g, bytes);
     } else if (load_relaxed(&gc_heap_live) >= load_relaxed(&gc_trigger)) {
         if (wish(&wish_trigger))
             sched_next_first(); /* now, not when our slice ends: the heap would outgrow its goal
@@ -375,6 +383,7 @@ static int64_t stop_end(int64_t begun)
     stw_end();
     int64_t took = arch_nanotime() - begun;
     gc_stats_pause(took);
+    gc_limiter_stopped(took);
     void (*fn)(int64_t) = load_relaxed(&on_stop_end);
     if (fn != NULL)
         fn(took);
@@ -398,6 +407,7 @@ static void begin_stw(void)
         c->unflushed_bytes = 0;
         c->assist_ns = c->tick_ns = c->idle_ns = 0;
     }
+    gc_limiter_begin_stw();
     gc_cycle_number++;
     gc_epoch_also = gc_epoch;
     gc_epoch = gc_epoch == 255 ? 1 : gc_epoch + 1;
@@ -515,6 +525,7 @@ static void run_cycle(bool forced)
     struct gc_cycle_times t = {.forced = forced, .procs = sched_procs()};
 
     gc_sweep_finish(); /* [cycle.2] */
+    gc_limiter_update(arch_nanotime(), true); /* what follows begins to count anew */
     mode = load_relaxed(&gc_mode_next);
     trace(TRACE_GC_PHASE, gc_cycle_number + 1, 1);
     t.begun_ns = stop_begin(STW_GC_START);
@@ -532,6 +543,7 @@ static void run_cycle(bool forced)
         mark_and_end(&t);
     }
     gc_pacer_end();
+    gc_limiter_update(arch_nanotime(), true);
     trace(TRACE_GC_PHASE, gc_cycle_number, 2);
     gc_special_handle();
     gc_sweep_release_specials();
@@ -609,6 +621,7 @@ void gc_init(void)
     gc_stress = stress_left = (uint32_t)knobs.gcstress;
     gc_mark_init();
     gc_pacer_init();
+    gc_limiter_init();
     controller = goroutine_spawn_system(controller_main, NULL, "GC controller");
     if (controller == NULL)
         fatal("gc: no memory for the collector's goroutine");

@@ -5,13 +5,14 @@
  * WHAT. rt_read_mem_stats(), the list of pauses, and the gctrace line in the newest Go's format,
  *     byte for byte: gc 12 @3.141s 2%: 0.011+1.2+0.004 ms clock, 0.044+0.10/1.1/0.30+0.016 ms cpu,
  *     4->5->3 MB, 6 MB goal, ...
- * gctrace=2 adds a line with the stops in ns.
+ * gctrace=2 adds a line with the stops in ns and how full the limiter's bucket is.
  *
  * LOCKING. Written by the controller alone; readers may see a cycle's figures half updated, but
  * each figure whole.
  * SOURCES. golang/go runtime/mgc.go (gcMarkTermination, fmtNSAsMS).
  */
 #include <gc/cycle.h>
+#include <gc/limiter.h>
 #include <gc/mark.h>
 #include <lib/bits.h>
 #include <lib/knobs.h>
@@ -138,8 +139,9 @@ static void print_trace(const struct gc_cycle_times *c, int64_t now)
         mb(c->global_bytes), c->procs, c->forced ? " (forced)" : "");
     rt_printf("%s\n", t.buf);
     if (knobs.gctrace >= 2)
-        rt_printf("gc %lu stops: %ld+%ld ns\n", (unsigned long)num_gc, (long)c->stop1_ns,
-                  (long)c->stop2_ns);
+        rt_printf("gc %lu stops: %ld+%ld ns, limiter %u%%%s\n", (unsigned long)num_gc,
+                  (long)c->stop1_ns, (long)c->stop2_ns, gc_limiter_fill(),
+                  load_relaxed(&gc_limiting) ? " (assists are off)" : "");
 }
 
 void gc_stats_cycle(const struct gc_cycle_times *c)
@@ -188,6 +190,7 @@ void rt_read_mem_stats(struct rt_mem_stats *out)
     out->pause_total_ns = load_relaxed(&pause_total);
     out->pause_max_ns = load_relaxed(&pause_max);
     out->goroutines = goroutine_count();
+    out->limiter_last_cycle = gc_limiter_last_cycle();
     uint64_t to_stop[STW_BUCKETS], total[STW_BUCKETS];
     (void)stw_histogram(to_stop, total);
     for (unsigned b = STW_BUCKETS; b-- > 0;) {

@@ -264,6 +264,7 @@ struct rt_mem_stats {
     uint64_t gc_cpu_ns;                    /* all cores together, idle time not counted */
     uint64_t pause_total_ns, pause_max_ns; /* of the collector's stops */
     uint64_t stop_max_ns;
+    uint64_t limiter_last_cycle; /* when the collector last reached half of the machine; 0: never */
     uint64_t goroutines;
 };
 void rt_read_mem_stats(struct rt_mem_stats *out);
