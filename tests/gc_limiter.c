@@ -92,7 +92,7 @@ static int64_t collector_ns(void)
  * has half of the machine at most, and the program goes on; it is enough room that ends it.
  */
 TEST_OPTS(gc_limiter, a_limit_below_what_lives_leaves_half_of_the_machine, .need_mib = 96,
-          .timeout_s = 60)
+          .icount_only = true)
 {
     hold(200000); /* 12.8 MB */
     rt_gc();
