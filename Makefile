@@ -246,7 +246,7 @@ ifneq ($(words $(APP)),$(words $(firstword $(APP))))
 $(error APP=$(APP): a path with spaces is too much for make)
 endif
 RUN_APP := $(or $(APP),examples/wordcount)
-RUN_ONLY := $(if $(filter-out run debug size deps,$(GOALS)),,$(filter run debug size,$(GOALS)))
+RUN_ONLY := $(if $(filter-out run debug size image flash deps,$(GOALS)),,$(filter run debug size image flash,$(GOALS)))
 PROGRAMS := $(sort $(or $(APP),$(if $(RUN_ONLY),$(RUN_APP),$(EXAMPLES))))
 ifneq ($(CC_IS),)
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p),$(call program_image,$(p)))))
@@ -298,6 +298,74 @@ run: $(RUN_IMAGE) ## boot APP= (a folder or .c file anywhere; default examples/w
 debug: $(RUN_IMAGE) ## boot APP= under gdb (tools/ingot.gdb)
 	@GDB=1 tools/run.sh $<
 .PHONY: run debug
+
+# ---- Flashable images (docs/boards.md) --------------------------------------------------------------------
+# Loaders for BIOS and UEFI, and one raw disk image with both, the program and its modules.
+BOOT := $(OUT)/boot
+BOOT_CFLAGS := -std=gnu11 -ffreestanding -nostdinc -isystem $(CC_INCLUDE) -I. -Os -mgeneral-regs-only \
+	-fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -fno-strict-aliasing \
+	-ffunction-sections -fdata-sections $(WARN) -Werror
+BOOT_LINK := -nostdlib -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noexecstack \
+	-fuse-ld=$(if $(findstring lld,$(LD)),lld,bfd)
+# The second stage runs in 32-bit protected mode, the UEFI loader at any address.
+BIOS_CFLAGS := -march=i686 -fno-pic -fno-pie
+EFI_CFLAGS := -fpie -fvisibility=hidden -mno-red-zone
+ifeq ($(CC_IS),clang)
+BIOS_CC := $(CC) --target=i686-unknown-none-elf -Qunused-arguments
+BIOS_LINK := $(CC) --target=i686-linux-gnu -Qunused-arguments
+EFI_CC := $(CC) --target=$(ARCH)-unknown-none-elf -Qunused-arguments
+EFI_LINK := $(CC) --target=$(ARCH)-linux-gnu -Qunused-arguments
+else
+BIOS_CC := $(CC) -m32
+BIOS_LINK := $(CC) -m32
+EFI_CC := $(CC)
+EFI_LINK := $(CC)
+endif
+BIOS_LINK += $(BOOT_LINK) -static -Wl,--oformat=binary
+EFI_LINK += $(BOOT_LINK) -pie -Wl,--no-dynamic-linker -Wl,-z,separate-code -Wl,-z,norelro -Wl,-z,max-page-size=4096 -Wl,-e,efi_main
+BIOS_OBJS := $(addprefix $(BOOT)/bios/,stage2.S.o bios.c.o loader.c.o)
+EFI_OBJS := $(addprefix $(BOOT)/efi/,leave.S.o efi.c.o loader.c.o)
+BOOT_FILES := $(BOOT)/mbr.bin $(BOOT)/stage2.bin $(BOOT)/BOOTX64.EFI
+
+define boot_object # folder, compile
+$(BOOT)/$(1)/%.o: $(2) $(BOOT)/flags
+	$$(call say,$(if $(filter bios,$(1)),CC32,CC),$$<)
+	$$(Q)mkdir -p $$(@D) && $(3) $(BOOT_CFLAGS) $(DEPS) -c $$< -o $$@
+endef
+$(foreach d,boot boot/bios,$(eval $(call boot_object,bios,$(d)/%,$(BIOS_CC) $(BIOS_CFLAGS))))
+$(foreach d,boot boot/efi,$(eval $(call boot_object,efi,$(d)/%,$(EFI_CC) $(EFI_CFLAGS))))
+$(BOOT)/flags: FORCE
+	$(call stamp,$(BIOS_CC) $(BIOS_CFLAGS) $(EFI_CC) $(EFI_CFLAGS) $(BOOT_CFLAGS) $(BIOS_LINK) $(EFI_LINK) $(CC_MAJOR))
+-include $(wildcard $(BOOT)/*/*.d)
+
+$(BOOT)/mbr.bin: $(BOOT)/bios/mbr.S.o
+	$(call say,LD,$@)
+	$(Q)$(BIOS_LINK) -Wl,-Ttext=0x7c00 -Wl,-e,mbr_start -o $@ $<
+$(BOOT)/stage2.bin: $(BIOS_OBJS) boot/bios/bios.ld
+	$(call say,LD,$@)
+	$(Q)$(BIOS_LINK) -Wl,-T,boot/bios/bios.ld -o $@ $(BIOS_OBJS)
+$(BOOT)/efi/loader.elf: $(EFI_OBJS)
+	$(call say,LD,$@)
+	$(Q)$(EFI_LINK) -o $@ $^
+$(BOOT)/BOOTX64.EFI: $(BOOT)/efi/loader.elf $(HOST)/elf2pe
+	$(call say,PE,$@)
+	$(Q)$(HOST)/elf2pe $< $@
+
+# IMAGE= is where to; CMDLINE= the whole command line, if not made of ENV and ARGS as for `make run`.
+IMAGE ?= $(RUN_IMAGE:.elf=.img)
+CMDLINE ?= $(strip $(ENV)$(if $(ARGS), -- $(ARGS)))
+image flash: export CMDLINE := $(CMDLINE)
+image flash: export MODULE := $(MODULE)
+define make_image
+	$(call say,IMAGE,$(1))
+	$(Q)if [ -f "$$MODULE" ]; then set -- "$$MODULE"; else set -- $$MODULE; fi; \
+		$(HOST)/mkimage -o $(1) --mbr $(BOOT)/mbr.bin --stage2 $(BOOT)/stage2.bin --efi $(BOOT)/BOOTX64.EFI \
+		--cmdline "$$CMDLINE" $(2) "$$@"
+endef
+boot-files: $(BOOT_FILES)
+image: $(RUN_IMAGE) $(BOOT_FILES) $(HOST)/mkimage ## one disk image of APP= for boards, by UEFI and BIOS: IMAGE= CMDLINE= MODULE=
+	$(call make_image,$(IMAGE),$<)
+.PHONY: boot-files image
 
 # ---- Tests (docs/testing.md) ----------------------------------------------------------------------------
 # T=PATTERNS runs only the in-guest cases that match; else everything there is. BUILD= CC= SMP= MEM= SEED= narrow it.

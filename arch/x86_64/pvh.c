@@ -9,50 +9,16 @@
  *         structure is copied out before it is looked at: no alignment is assumed.
  * [pvh.2] Every loop is bounded by a constant of ours, never by a count of theirs alone.
  * [pvh.3] After pvh_parse() cmdline and every module name are strings that end in readable memory.
- *
- * SOURCES. Xen, xen/include/public/arch-x86/hvm/start_info.h (layout, versions) and
- * docs/misc/pvh.pandoc.
  */
 #include <arch/x86_64/pvh.h>
 
+#include <boot/pvh.h>
 #include <string.h>
-
-#define PVH_MAGIC 0x336ec578u /* "xEn3" with bit 7 of the E set */
 
 #define PVH_TEXT_MAX (64u << 10) /* a text without NUL in so many bytes is no text */
 #define PVH_TEXT_STEP 256u       /* it is searched in blocks that end at multiples of this */
 
-struct pvh_start_info {
-    uint32_t magic;
-    uint32_t version;
-    uint32_t flags;
-    uint32_t nr_modules;
-    uint64_t modlist_paddr;
-    uint64_t cmdline_paddr;
-    uint64_t rsdp_paddr;
-    /* from version 1 */
-    uint64_t memmap_paddr;
-    uint32_t memmap_entries;
-    uint32_t reserved;
-};
-_Static_assert(sizeof(struct pvh_start_info) == 56, "fixed by the protocol");
 #define PVH_V0_BYTES offsetof(struct pvh_start_info, memmap_paddr)
-
-struct pvh_module {
-    uint64_t paddr;
-    uint64_t size;
-    uint64_t cmdline_paddr;
-    uint64_t reserved;
-};
-_Static_assert(sizeof(struct pvh_module) == 32, "fixed by the protocol");
-
-struct pvh_memmap_entry {
-    uint64_t addr;
-    uint64_t size;
-    uint32_t type;
-    uint32_t reserved;
-};
-_Static_assert(sizeof(struct pvh_memmap_entry) == 24, "fixed by the protocol");
 
 /* Copy one structure; false if it can't be read. */
 static bool pvh_copy(void *to, const struct phys_reader *reader, uint64_t paddr, size_t bytes)
