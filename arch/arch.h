@@ -143,10 +143,12 @@ bool arch_needs_tick(void); /* single-threaded emulation: a halted or spinning c
 uint64_t arch_random_seed(void); /* hardware randomness or the best mix there is */
 
 /*
- * Start every cpu; each calls arch_on_cpu_start() on its own scheduler stack. Returns how many are
- * up. low_page a free page that a starting cpu can reach (memmap_take_low); 0: there is none
+ * Starts every cpu; each calls arch_on_cpu_start() on its own scheduler stack, maybe before this
+ * returns. low_page: a free page that a starting cpu can reach (memmap_take_low); 0: there is none.
+ * arch_await_cpus() waits for them and returns how many are up, this one included.
  */
-unsigned arch_start_cpus(paddr_t low_page);
+void arch_start_cpus(paddr_t low_page);
+unsigned arch_await_cpus(void);
 uintptr_t arch_sched_stack_top(unsigned cpu); /* wired, guarded, 16 KiB */
 
 /* ---- Switching

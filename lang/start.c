@@ -107,9 +107,10 @@ RT_NORETURN void arch_on_boot(const struct boot_info *info)
     arch_devices_init();
     if (has_lastwords)
         lastwords_open(phys_to_virt(BOOT_LASTWORDS_PADDR), BOOT_LASTWORDS_BYTES);
+    arch_start_cpus(low);
     page_init_boot(&bootmem);
     pages_ready = true;
-    arch_start_cpus(low);
+    arch_await_cpus();
     sched_init();
     const struct rt_go_opts opts = {.stack_bytes = MAIN_STACK_BYTES};
     if (goroutine_spawn(main_thunk, NULL, 0, &opts, (uintptr_t)main, 0) ==

@@ -82,6 +82,7 @@ RT_NORETURN void boot_main(uint32_t start_info, uint32_t image_paddr_)
     this_cpu(preempt) = PREEMPT_QUIET + 1;
     console_init();
     cpu_features_detect();
+    control_registers_init();
     __stack_chk_guard = arch_random_seed() & ~UINT64_C(0xff); /* a NUL ends overrunning strings */
     string_use_erms = cpu_features.erms && !cpu_features.tcg;
     boot_go(start_info);

@@ -19,7 +19,6 @@
 #include "x86.h"
 
 #define GDT_CODE 8
-#define GDT_DATA 16
 #define GDT_TSS 24
 
 struct RT_ALIGNED(16) tss {
@@ -171,7 +170,11 @@ static void idt_init(void)
     }
 }
 
-static void control_registers_init(void)
+/*
+ * Early: an emulator keeps translations made under other values of these apart, and would translate
+ * all that runs before and after a change twice.
+ */
+void control_registers_init(void)
 {
     const struct cpu_features *f = &cpu_features;
     uint64_t cr4 = read_cr4();
@@ -218,7 +221,7 @@ void cpu_init(unsigned id)
     uint64_t *gdt = *this_cpu_ptr(gdt);
     uintptr_t base = (uintptr_t)tss;
     gdt[1] = 0x00af9a000000ffff;
-    gdt[2] = 0x00cf92000000ffff;
+    gdt[2] = 0x008f92000000ffff; /* B clear, like a null SS: see entry.S */
     gdt[3] = (sizeof *tss - 1) | (base & 0xffffff) << 16 | UINT64_C(0x89) << 40 |
              (base >> 24 & 0xff) << 56;
     gdt[4] = base >> 32;
@@ -232,5 +235,4 @@ void cpu_init(unsigned id)
     pointer.limit = sizeof idt - 1;
     pointer.base = (uintptr_t)idt;
     __asm__ volatile("lidt %0" ::"m"(pointer) : "memory");
-    control_registers_init();
 }

@@ -18,6 +18,8 @@
 #define RFLAGS_IF 0x200
 #define PREEMPT_QUIET 0x80000000
 #define VECTOR_RESCHED 0xf1
+#define FRAME_SS 440
+#define GDT_DATA 16
 
     .text
     .macro xmm_each op
@@ -53,6 +55,8 @@ trap_common:
     stmxcsr FRAME_MXCSR(%rsp)
     fnstcw FRAME_FCW(%rsp)
     cld
+    movq $GDT_DATA, FRAME_SS(%rsp) /* returning to a null SS would set its B bit in QEMU's eyes, and
+                                      what runs under another B is translated again */
     movq %rsp, %rdi
     xorl %ebp, %ebp /* a handler's own backtrace ends here; reports walk the frame's */
     call trap_dispatch

@@ -2,7 +2,7 @@
  * arch/x86_64/smp.c - starting the other cpus (ap.S is the code they start with).
  *
  * Each cpu that the MADT lists gets INIT, then, 200 us later, a SIPI, and a second one if it hasn't
- * come after a while: all at once. They number themselves as they arrive (lock xadd), and
+ * come after a while: all at once, and meanwhile the boot cpu goes on with the page allocator. They number themselves as they arrive (lock xadd), and
  * everything that a number needs, stacks and per-cpu data, was made before; so they share nothing,
  * wait for nobody, and halt until the scheduler starts. A cpu that does not come in time is
  * reported and left out; should it come later, its number is too large and it halts for ever.
@@ -35,7 +35,11 @@ uintptr_t
     ap_stack_tops[ARCH_MAX_CPUS];    /* [I] by arrival: ap.S starts on it; the scheduler's stack */
 uint32_t ap_arrived;                 /* [a] arrivals so far; ap.S counts it up */
 static bool ap_ready[ARCH_MAX_CPUS]; /* [a] by number */
-static unsigned n_cpus = 1;          /* [I] after arch_start_cpus() */
+static unsigned n_cpus = 1;          /* [I] after arch_await_cpus() */
+/* The cpus to start, in the MADT's order; the boot cpu's own. */
+static uint32_t wanted[ARCH_MAX_CPUS];
+static unsigned n_wanted;
+static uint32_t sipi;
 
 unsigned arch_cpu_count(void)
 {
@@ -66,6 +70,7 @@ void ap_main(uint32_t arrival)
 {
     unsigned number = arrival + 1;
 
+    control_registers_init();
     cpu_init(number);
     apic_init_cpu();
     apic_id_of_cpu[number] = apic_id();
@@ -136,36 +141,43 @@ static void percpu_make(unsigned id)
     arch_percpu_offset[id] = area - (uintptr_t)percpu_start;
 }
 
-unsigned arch_start_cpus(paddr_t low_page)
+void arch_start_cpus(paddr_t low_page)
 {
-    static uint32_t ids[ARCH_MAX_CPUS];
-    unsigned n = wanted_list(ids);
-
-    if (n == 0)
-        return 1;
+    n_wanted = wanted_list(wanted);
+    if (n_wanted == 0)
+        return;
     if (low_page == 0) {
-        boot_complain("memory map", "no free page below 640 KiB to start the other %u cpus in", n);
-        return 1;
+        boot_complain("memory map", "no free page below 640 KiB to start the other %u cpus in",
+                      n_wanted);
+        n_wanted = 0;
+        return;
     }
-    for (unsigned i = 1; i <= n; i++) {
+    for (unsigned i = 1; i <= n_wanted; i++) {
         percpu_make(i);
         cpu_stacks_make(i);
         ap_stack_tops[i - 1] = cpu_sched_stack_top(i);
     }
     trampoline_make(low_page);
     paging_map_low_page(low_page);
-    for (unsigned i = 0; i < n; i++)
-        apic_send(ids[i], APIC_INIT);
+    for (unsigned i = 0; i < n_wanted; i++)
+        apic_send(wanted[i], APIC_INIT);
     clock_spin_ns(200000);
-    uint32_t sipi = APIC_SIPI | (uint32_t)(low_page >> 12);
-    for (unsigned i = 0; i < n; i++)
-        apic_send(ids[i], sipi);
-    unsigned first = n;
+    sipi = APIC_SIPI | (uint32_t)(low_page >> 12);
+    for (unsigned i = 0; i < n_wanted; i++)
+        apic_send(wanted[i], sipi);
+}
+
+unsigned arch_await_cpus(void)
+{
+    unsigned n = n_wanted, first = n;
+
+    if (n == 0)
+        return 1;
     if (!wait_ready(n, 20000000 +
                            (int64_t)n * 1000000)) { /* cpus that run already ignore a second one */
         for (unsigned i = 0; i < n; i++)
-            if (!came(ids[i], n))
-                apic_send(ids[i], sipi);
+            if (!came(wanted[i], n))
+                apic_send(wanted[i], sipi);
         wait_ready(n, 1000000000 + (int64_t)n * 20000000);
         first = swap_acq_rel(&ap_arrived, ARCH_MAX_CPUS); /* the door is closed */
         if (first > n)
@@ -174,8 +186,8 @@ unsigned arch_start_cpus(paddr_t low_page)
     }
     n_cpus = 1 + count_ready(first);
     for (unsigned i = 0; i < n; i++)
-        if (n_cpus < n + 1 && !came(ids[i], n_cpus - 1))
-            boot_complain("cpu", "the one with APIC id %u does not answer; left out", ids[i]);
+        if (n_cpus < n + 1 && !came(wanted[i], n_cpus - 1))
+            boot_complain("cpu", "the one with APIC id %u does not answer; left out", wanted[i]);
     paging_unmap_low();
     return n_cpus;
 }

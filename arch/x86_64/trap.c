@@ -20,6 +20,7 @@ _Static_assert(offsetof(struct arch_frame, fcw) == 260, "entry.S: FRAME_FCW");
 _Static_assert(offsetof(struct arch_frame, r15) == 272, "entry.S: FRAME_GPR");
 _Static_assert(offsetof(struct arch_frame, vector) == 392, "entry.S: FRAME_VECTOR");
 _Static_assert(offsetof(struct arch_frame, rip) == 408, "entry.S: FRAME_RIP");
+_Static_assert(offsetof(struct arch_frame, ss) == 440, "entry.S: FRAME_SS");
 _Static_assert(sizeof(struct arch_frame) == 448, "entry.S pushes 448 bytes");
 _Static_assert(ARCH_RFLAGS_IF == 0x200, "entry.S: RFLAGS_IF");
 _Static_assert(PREEMPT_QUIET == 0x80000000, "entry.S: PREEMPT_QUIET");
