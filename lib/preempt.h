@@ -39,6 +39,12 @@ static RT_ALWAYS_INLINE void preempt_on(void)
                          : "memory", "cc");
 }
 
+/* Does a request wait for this section to end? What can leave early does. */
+static inline bool preempt_asked(void)
+{
+    return (this_cpu(preempt) & PREEMPT_QUIET) == 0;
+}
+
 /* Depth, without the flag. */
 static inline uint32_t preempt_depth(void)
 {

@@ -693,22 +693,26 @@ static uint64_t zero_scan_locked(uint64_t *block) REQUIRES(&page_lock)
 }
 
 /*
- * Take pages of a block out of the bitmap for zeroing, or put them back, zeroed. Meanwhile the
- * block may have been claimed. Not a change that the scan should hear of.
+ * Take pages of a block out of the bitmap for zeroing. Neither this nor putting them back is a
+ * change that the scan should hear of.
  */
-static void zero_move_locked(uint64_t block, uint64_t mask, bool take) REQUIRES(&page_lock)
+static void zero_take_locked(uint64_t block, uint64_t mask) REQUIRES(&page_lock)
 {
-    unsigned n = bits_count(mask);
+    chunk_of(block)->free[word_of(block)] &= ~mask;
+    heap.n_free -= bits_count(mask);
+    heap.n_zeroing += bits_count(mask);
+    summaries_update_locked(block, block);
+    store_relaxed(&heap.n_changes, heap.n_changes - 1);
+}
 
-    if (take) {
-        chunk_of(block)->free[word_of(block)] &= ~mask;
-        heap.n_free -= n;
-        heap.n_zeroing += n;
-    } else {
-        block_free_locked(block, mask, true);
-        heap.n_zeroing -= n;
-        heap.n_zeroed_ahead += n;
-    }
+/* Put them back: zeroed, or as they were. Meanwhile the block may have been claimed. */
+static void zero_put_locked(uint64_t block, uint64_t done, uint64_t left) REQUIRES(&page_lock)
+{
+    block_free_locked(block, done, true);
+    if (left != 0)
+        block_free_locked(block, left, false);
+    heap.n_zeroing -= bits_count(done | left);
+    heap.n_zeroed_ahead += bits_count(done);
     summaries_update_locked(block, block);
     store_relaxed(&heap.n_changes, heap.n_changes - 1);
 }
@@ -735,15 +739,16 @@ bool page_zero_idle(void)
         spin_unlock(&page_lock);
         return more;
     }
-    zero_move_locked(block, mask, true);
+    zero_take_locked(block, mask);
     spin_unlock_keep(&page_lock); /* not preemptible: others may come to wait for these pages */
 
     uintptr_t base = page_address(block);
-    for (uint64_t rest = mask; rest != 0; rest &= rest - 1)
-        page_clear((void *)(base + ((uintptr_t)bit_lowest(rest) << PAGE_SHIFT)));
+    uint64_t left = mask;
+    for (; left != 0 && !preempt_asked(); left &= left - 1)
+        page_clear((void *)(base + ((uintptr_t)bit_lowest(left) << PAGE_SHIFT)));
 
     spin_lock(&page_lock);
-    zero_move_locked(block, mask, false);
+    zero_put_locked(block, mask & ~left, left);
     spin_unlock(&page_lock);
     preempt_on();
     return true;

@@ -77,7 +77,7 @@ static inline void page_free_one(void *page);
 
 /*
  * For an idle cpu: zero some free pages ahead, at most PAGE_ZERO_STEP a call (some 4,096 stores,
- * preemption off). Returns whether it is worth calling again; if not (the PAGE_ZERO_AHEAD lowest
+ * preemption off; but whoever asks for the cpu waits for one page, not for all). Returns whether it is worth calling again; if not (the PAGE_ZERO_AHEAD lowest
  * free pages are zero, or another cpu is at it) the cpu may halt. Costs two loads when there is
  * nothing to do. A page that is being zeroed is as allocatable as any: whoever finds nothing else
  * waits for it.

@@ -612,9 +612,16 @@ static void test_zero_idle(void)
     struct page_stats s;
     unsigned calls = 0;
 
-    fuzz_group("zeroing ahead: pages come zeroed, and only dirty ones are written");
+    fuzz_group("zeroing ahead: pages come zeroed, and only dirty ones are written; a cpu that is asked for "
+               "leaves");
     fresh(usual, 2);
+    host_preempt_asked = true; /* before the first page: all of them go back as they were */
+    for (unsigned i = 0; i < 10; i++)
+        CHECK(page_zero_idle(), " ");
     page_get_stats(&s);
+    CHECK(s.zeroed_ahead == 0, "%lu", s.zeroed_ahead);
+    check_stats();
+    host_preempt_asked = false;
     while (page_zero_idle())
         calls++;
     page_get_stats(&s);
@@ -668,7 +675,7 @@ static void *put_back(void *block)
     host_cpu = 3;
     nanosleep(&ts, NULL);
     spin_lock(&page_lock);
-    zero_move_locked(*(uint64_t *)block, 0xf0, false);
+    zero_put_locked(*(uint64_t *)block, 0xf0, 0);
     spin_unlock(&page_lock);
     return NULL;
 }
@@ -688,7 +695,7 @@ static void test_zeroing_waited_for(void)
         page_free((char *)page_address(block) + 4 * PAGE_BYTES, 4);
         spin_lock(&page_lock);
         pcache_drain_all_locked();
-        zero_move_locked(block, 0xf0, true);
+        zero_take_locked(block, 0xf0);
         spin_unlock(&page_lock);
         page_verify();
         memset((char *)page_address(block) + 4 * PAGE_BYTES, 0, 4 * PAGE_BYTES);

@@ -21,6 +21,13 @@ static inline void preempt_on(void)
         abort();
 }
 
+static bool host_preempt_asked; /* a test sets it */
+
+static inline bool preempt_asked(void)
+{
+    return host_preempt_asked;
+}
+
 static inline uint32_t preempt_depth(void)
 {
     return this_cpu(preempt);
