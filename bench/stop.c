@@ -8,6 +8,7 @@
  */
 #include <bench/bench.h>
 
+#include <lib/symbol.h>
 #include <sched/stw.h>
 #include <stdlib.h>
 
@@ -34,19 +35,88 @@ static void live_make(uint64_t bytes)
     }
 }
 
-/* Collects until there are samples of about 2 stops in each of `cycles` cycles. */
+/* ---- Which core was waited for, and what it was doing ---- */
+
+enum { PLACES = 64 };
+static struct place {
+    const char *function, *outer; /* the innermost, and the one that has the frame */
+    unsigned n;
+    int64_t sum_ns, worst_ns;
+} places[PLACES];
+static unsigned n_places;
+
+static void place_add(const struct stw_record *r)
+{
+    struct symbol s = {.name = "(its scheduler)"};
+    const char *inner;
+    unsigned i = 0;
+
+    if (r->slowest_pc != 0)
+        symbol_lookup(r->slowest_pc, &s);
+    else if (r->slowest_goroutine == 0 && r->to_stop_ns < 1000)
+        s.name = "(nobody)";
+    inner = s.name;
+    while (symbol_outer(&s))
+        ;
+    while (i < n_places && (places[i].function != inner || places[i].outer != s.name))
+        i++;
+    if (i == PLACES)
+        return;
+    if (i == n_places)
+        places[n_places++] = (struct place){.function = inner, .outer = s.name};
+    places[i].n++;
+    places[i].sum_ns += r->to_stop_ns;
+    if (r->to_stop_ns > places[i].worst_ns)
+        places[i].worst_ns = r->to_stop_ns;
+}
+
+static int by_n(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+
+    return x->n < y->n ? 1 : x->n > y->n ? -1 : 0;
+}
+
+static void places_print(void)
+{
+    qsort(places, n_places, sizeof places[0], by_n);
+    for (unsigned i = 0; i < n_places && i < 12; i++)
+        rt_printf("#   %4u stops waited for %s (%s): mean %ld ns, worst %ld ns\n", places[i].n,
+                  places[i].function, places[i].outer, (long)(places[i].sum_ns / places[i].n),
+                  (long)places[i].worst_ns);
+    n_places = 0;
+}
+
+/*
+ * Collections one after the other, and each of their stops. With other cores: also how long it took
+ * until all stood still, and what the last one was at when it was asked to.
+ */
 static void stops_of_collections(struct bench *b, unsigned cycles)
 {
     enum { MAX = 512 };
-    static int64_t all[MAX];
-    size_t n = 0;
+    static int64_t all[MAX], to_stop[MAX];
+    static struct stw_record recent[8];
+    size_t n = 0, n_records = 0;
 
     for (unsigned i = 0; i < cycles && n < MAX; i++) {
+        int64_t begun = rt_nanotime();
         rt_gc();
         n += rt_gc_pauses(all + n, MAX - n < 2 ? MAX - n : 2);
+        size_t have = stw_recent(recent, 8);
+        for (size_t k = 0; k < have && n_records < MAX && recent[k].at_ns >= begun; k++) {
+            to_stop[n_records++] = recent[k].to_stop_ns;
+            place_add(&recent[k]);
+        }
     }
     bench_no_time(b);
     bench_percentiles(b, all, n);
+    if (rt_gomaxprocs(0) < 2 || n_records == 0)
+        return;
+    qsort(to_stop, n_records, sizeof to_stop[0], bench_by_value);
+    bench_metric(b, (double)to_stop[n_records / 2], "p50-to-stop-ns");
+    bench_metric(b, (double)to_stop[n_records - 1 - n_records / 100], "p99-to-stop-ns");
+    if (!b->is_short)
+        places_print();
 }
 
 #define CYCLES(b) ((b)->icount ? 5 : (b)->is_short ? 20 : 100)

@@ -123,13 +123,13 @@ struct cycle_waiter {
 static struct spinlock cycle_lock = SPINLOCK_INIT(RANK_GC_CYCLE);
 static struct cycle_waiter *waiters; /* under cycle_lock */
 
-/* True if this call woke it. */
+/* True if this call woke it: the caller lets it run here at once, by parking or sched_next_first(). */
 static bool controller_call(enum wait_for what)
 {
     if (load_seq_cst(&waits_for) != (uint32_t)what ||
         !cas_acq_rel(&waits_for, (uint32_t)what, FOR_NOTHING))
         return false;
-    ready(controller);
+    ready_here(controller); /* to wake another cpu for it would only make that one harder to stop */
     return true;
 }
 
@@ -201,7 +201,10 @@ static bool waiters_release(void)
     spin_unlock(&cycle_lock);
     while (done != NULL) {
         struct cycle_waiter *next = done->next; /* ready() ends its life */
-        ready(done->g);
+        if (next == NULL && !more)
+            ready_here(done->g); /* this cpu is about to be free */
+        else
+            ready(done->g);
         done = next;
     }
     return more;
@@ -214,11 +217,6 @@ static void looked_in_vain(void)
 {
     if (gc_phase == GC_MARKING && gc_mark_looks_done() && controller_call(FOR_MARK))
         sched_next_first(); /* what is allocated until STW#2 is born black */
-}
-
-static bool asked_to_stop(void)
-{
-    return !(this_cpu(preempt) & PREEMPT_QUIET);
 }
 
 struct tick {
@@ -237,7 +235,7 @@ static void tick_fire(struct timer *timer)
     if (gc_phase != GC_MARKING)
         return;
     int64_t begin = arch_nanotime(), now = begin;
-    while (did && now - begin < TICK_NS && !asked_to_stop()) {
+    while (did && now - begin < TICK_NS && !preempt_asked()) {
         did = gc_mark_slice(&work);
         sum += work;
         now = arch_nanotime();
@@ -472,7 +470,8 @@ static void late_ready(struct timer *timer)
 {
     (void)timer;
     store_seq_cst(&late_fired, true); /* before the look whether the controller waits already */
-    (void)controller_call(FOR_TIME);
+    if (controller_call(FOR_TIME))
+        sched_next_first();
 }
 
 static bool late_there(void)
@@ -568,7 +567,7 @@ void gc_check_time(void)
 {
     if (arch_nanotime() - load_relaxed(&last_cycle_ns) >= FORCE_NS && gc_phase == GC_IDLE &&
         gc_percent_on())
-        (void)wish(&wish_trigger);
+        (void)wish(&wish_trigger); /* the caller's next step is the scheduler's */
 }
 
 static void controller_main(RT_UNUSED void *arg)

@@ -28,7 +28,7 @@ check() {
     fi
     got=ok
     grep -q 'errors: 0' "$dir/log" || got=error
-    grep -q 'search depth too small\|out of memory' "$dir/log" && got=incomplete
+    grep -q 'search depth too small\|out of memory\|MEMLIM' "$dir/log" && got=incomplete
     states=$(sed -n 's/^ *\([0-9]*\) states, stored.*/\1/p' "$dir/log")
     if [ $got = "$3" ]; then
         printf 'ok   %-6s %-14s %s states\n' "$1" "${2:-as it is}" "$states"

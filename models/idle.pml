@@ -77,9 +77,14 @@ proctype cpu(byte me)
 			:: work
 			:: else ->
 				/* halt until an interrupt; a wake-up changes the state first */
-				asleep[me] = true;
-end_asleep:			(ipi[me]);
-				asleep[me] = false
+				do
+				:: state[me] == IDLE ->
+					asleep[me] = true;
+end_asleep:				(ipi[me]);
+					asleep[me] = false;
+					ipi[me] = false
+				:: else -> break
+				od
 			fi;
 			/* idle_end() */
 			do
@@ -108,17 +113,17 @@ proctype hog()
 	}
 }
 
-/* Claims who is idle; the others would stop, and go on: that is models/stw.pml. */
+/* Claims who is idle, or woken and not up yet; the others would stop, and go on: that is models/stw.pml. */
 proctype stopper()
 {
-	bool claimed[CPUS];
+	mtype was[CPUS];
 	byte i, k;
 
 	for (i : 0 .. CPUS - 1) {
-		atomic { claimed[i] = (state[i] == IDLE); if :: claimed[i] -> state[i] = CLAIMED :: else fi }
+		d_step { was[i] = state[i]; if :: was[i] != BUSY -> state[i] = CLAIMED :: else fi }
 	}
 	for (i : 0 .. CPUS - 1) {
-		if :: claimed[i] -> state[i] = IDLE :: else fi
+		if :: was[i] != BUSY -> state[i] = was[i] :: else fi
 	}
 #ifndef NO_AFTER_STOP
 	if

@@ -11,7 +11,7 @@
  *   SECTION        an interrupt stops a cpu inside a runtime section at once
  */
 #define CPUS 2
-mtype = { BUSY, IDLE, CLAIMED };
+mtype = { BUSY, IDLE, WOKEN, CLAIMED };
 
 byte epoch;                  /* odd: stopping or stopped */
 byte stopped[CPUS];          /* the epoch for which it stands still */
@@ -98,7 +98,10 @@ end:	do
 			:: else
 			fi
 		:: /* idle() */
-			state[me] = IDLE;
+			if
+			:: state[me] = IDLE
+			:: state[me] = WOKEN /* somebody wakes us at once */
+			fi;
 			if
 #ifndef NO_LOOK
 			:: epoch % 2 == 1 && stopped[me] != epoch
@@ -141,21 +144,21 @@ end:	do
 
 proctype stopper()
 {
-	bool claimed[CPUS];
+	mtype was[CPUS] = BUSY;
 	byte i, n;
 
 	for (n : 1 .. 2) {
 		epoch++;
 		for (i : 0 .. CPUS - 1) {
-			atomic { claimed[i] = (state[i] == IDLE); if :: claimed[i] -> state[i] = CLAIMED :: else fi };
+			d_step { was[i] = state[i]; if :: was[i] != BUSY -> state[i] = CLAIMED :: else fi };
 			if
-			:: !claimed[i] -> pending[i] = true
+			:: was[i] == BUSY -> pending[i] = true
 			:: else
 			fi
 		}
 		for (i : 0 .. CPUS - 1) {
 			if
-			:: claimed[i]
+			:: was[i] != BUSY
 			:: else -> (stopped[i] == epoch)
 			fi
 		}
@@ -163,7 +166,7 @@ proctype stopper()
 		assert(!inside[0] && !inside[1]);
 		world = false;
 		for (i : 0 .. CPUS - 1) {
-			if :: claimed[i] -> state[i] = IDLE :: else fi
+			d_step { if :: was[i] != BUSY -> state[i] = was[i]; was[i] = BUSY :: else fi }
 		}
 		epoch++;
 		for (i : 0 .. CPUS - 1) {

@@ -145,6 +145,11 @@ void park(enum wait_reason why);
  */
 void ready(struct goroutine *g);
 void ready_last(struct goroutine *g);
+/*
+ * The same as ready() by a caller that gives up this cpu right away (park(), sched_next_first()), so that g
+ * runs here: no idle cpu is woken for it.
+ */
+void ready_here(struct goroutine *g);
 
 /*
  * Make a goroutine that runs thunk(args copy), and make it runnable. Never NULL: out of memory

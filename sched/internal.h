@@ -93,6 +93,7 @@ unsigned sched_searching(void);
 /* sched/stw.c */
 bool stw_pending(void);
 void stw_stop_here(struct arch_frame *frame); /* frame: NULL on the scheduler stack */
+void stw_meets_section(const struct arch_frame *frame);
 
 bool sched_is_idle(unsigned cpu); /* a hint */
 

@@ -19,8 +19,9 @@
  *           queue. A waker enqueues first, then looks at the mask. Both are full barriers between,
  *           so one of them sees the other: no work is left while a cpu sleeps for good. Whoever
  *           swaps CPU_IDLE for something else (a waker: WOKEN; a stop: CLAIMED; the cpu itself:
- *           BUSY) has it; only a waker sends an IPI. Mask and count are the cpu's own to change, so
- *           a woken one may stand in them for a while, and a waker goes on to the next.
+ *           BUSY) has it; only a waker sends an IPI. A stop may claim a WOKEN one, and makes it
+ *           WOKEN again. Mask and count are the cpu's own to change, so a woken one may stand in
+ *           them for a while, and a waker goes on to the next.
  * [idle.2]  If `searching` is not 0, a cpu looks for work already, and no other is woken; one that
  *           finds work and was the last to search wakes the next.
  * [idle.3]  Nothing can ever run if every cpu was CPU_IDLE at one moment with all queues empty, no
@@ -175,7 +176,8 @@ static bool slice_is_over(void)
 
 /* ---- Enqueueing ---- */
 
-static RT_ALWAYS_INLINE void enqueue(struct goroutine *g, bool next)
+/* On this cpu; the caller sees to it that it is not left lying here [idle.1]. */
+static RT_ALWAYS_INLINE void enqueue_here(struct goroutine *g, bool next)
 {
     struct runq *q = this_cpu_ptr(runq);
 
@@ -190,6 +192,11 @@ static RT_ALWAYS_INLINE void enqueue(struct goroutine *g, bool next)
         fence_seq_cst();
     }
     slice_need();
+}
+
+static RT_ALWAYS_INLINE void enqueue(struct goroutine *g, bool next)
+{
+    enqueue_here(g, next);
     wake_if_idle();
 }
 
@@ -219,6 +226,16 @@ void ready(struct goroutine *g)
 void ready_last(struct goroutine *g)
 {
     ready_as(g, false);
+}
+
+void ready_here(struct goroutine *g)
+{
+    if (add_acq_rel(&g->tokens, 1) != -1) /* as in ready_as() */
+        return;
+    preempt_off();
+    trace_debug(TRACE_READY, g->id, 0);
+    enqueue_here(g, true);
+    preempt_on();
 }
 
 /* ---- Picking ---- */
@@ -322,7 +339,7 @@ static bool any_queue_has_work(void)
 
 bool sched_has_work(void)
 {
-    return others_wait() || !(this_cpu(preempt) & PREEMPT_QUIET) || this_cpu(sched_cpu).timer_fired;
+    return others_wait() || preempt_asked() || this_cpu(sched_cpu).timer_fired;
 }
 
 /* ---- Switching ---- */
@@ -474,6 +491,7 @@ static void take_requests(struct arch_frame *frame)
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
 
     if (preempt_depth() != 0) {
+        stw_meets_section(frame);
         sched_request_self();
         return;
     }

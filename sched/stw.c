@@ -11,8 +11,9 @@
  * [stw.2] When stw_begin() returns, every other cpu is claimed, or spins in stw_stop_here() having
  *         said `stopped`; its goroutine is between two instructions, outside every restartable
  *         range and runtime section.
- * [stw.3] A claimed cpu that wakes up (a timer, a line) runs handlers, which touch flags only, and
- *         then waits in idle_end() for its release: it looks at nothing else.
+ * [stw.3] A claimed cpu that wakes up (a timer, a line, a wake-up that was under way) runs
+ *         handlers, which touch flags only, and then waits in idle_end() for its release: it looks
+ *         at nothing else. Its release gives it back the state that it had.
  * [stw.4] A stop reaches a cpu that was just going idle: it had not been claimable yet, so it got
  *         the IPI, and it looks for requests with interrupts off before it halts.
  *
@@ -42,9 +43,11 @@
 struct stop {
     uint32_t stopped; /* [a] the epoch for which this cpu stands still */
     const struct arch_frame
-        *frame;   /* [c] then read by the stopper: a copy in the goroutine's block [stw.5] */
-    bool halted;  /* [a] it sleeps until a wake-up; partner: stw_end() */
-    bool claimed; /* [S] the stopper's note */
+        *frame;         /* [c] then read by the stopper: a copy in the goroutine's block [stw.5] */
+    uintptr_t asked_pc; /* [c] where the request met it in a runtime section; 0: it did not */
+    bool halted;        /* [a] it sleeps until a wake-up; partner: stw_end() */
+    uint32_t
+        claimed; /* [S] what its idle state was before the stopper claimed it; CPU_BUSY: none */
 };
 static PERCPU(struct stop, stop);
 
@@ -73,6 +76,15 @@ bool stw_pending(void)
 {
     return (load_relaxed(&epoch) & 1) != 0 &&
            load_relaxed(&this_cpu_ptr(stop)->stopped) != load_relaxed(&epoch);
+}
+
+/* In a handler that found a runtime section: whoever reads the record wants to know which. */
+void stw_meets_section(const struct arch_frame *frame)
+{
+    struct stop *s = this_cpu_ptr(stop);
+
+    if (stw_pending() && s->asked_pc == 0)
+        s->asked_pc = arch_frame_pc(frame);
 }
 
 static void flush_if_asked(void)
@@ -172,7 +184,7 @@ static void wait_for(unsigned cpu, uint32_t e, struct stw_record *r)
             fatal("stw: cpu %u does not stop for \"%s\" after 10 s", cpu, stw_reason_text(r->why));
     }
     r->slowest_cpu = cpu;
-    r->slowest_pc = s->frame != NULL ? arch_frame_pc(s->frame) : 0;
+    r->slowest_pc = s->asked_pc != 0 ? s->asked_pc : s->frame != NULL ? arch_frame_pc(s->frame) : 0;
     struct goroutine *g = *cpu_ptr(cpu, current);
     r->slowest_goroutine = g != NULL ? g->id : 0;
 }
@@ -180,6 +192,17 @@ static void wait_for(unsigned cpu, uint32_t e, struct stw_record *r)
 static struct stw_record *record_now(void)
 {
     return &history[n_stops % STW_HISTORY];
+}
+
+/* Make an idle cpu ours [stw.3]; one that was woken and has not got up yet is as good. Its state before, or
+ * CPU_BUSY: it must be told. */
+static uint32_t claim(unsigned cpu)
+{
+    uint32_t *idle = &cpu_ptr(cpu, sched_cpu)->idle;
+
+    if (cas_acq_rel(idle, CPU_IDLE, CPU_CLAIMED))
+        return CPU_IDLE;
+    return cas_acq_rel(idle, CPU_WOKEN, CPU_CLAIMED) ? CPU_WOKEN : CPU_BUSY;
 }
 
 void stw_begin(enum stw_reason why)
@@ -196,17 +219,19 @@ void stw_begin(enum stw_reason why)
     *r = (struct stw_record){.why = why, .at_ns = arch_nanotime(), .slowest_cpu = self};
     trace(TRACE_STOP, why, 0);
     flush = false;
+    for (unsigned i = 0; i < n; i++)
+        cpu_ptr(i, stop)->asked_pc = 0; /* no other stop is under way: they don't look */
     store_seq_cst(&epoch, e);
     for (unsigned i = 0; i < n; i++) {
         if (i == self)
             continue;
         struct stop *s = cpu_ptr(i, stop);
-        s->claimed = cas_acq_rel(&cpu_ptr(i, sched_cpu)->idle, CPU_IDLE, CPU_CLAIMED);
-        if (!s->claimed)
+        s->claimed = claim(i);
+        if (s->claimed == CPU_BUSY)
             arch_ipi(i, ARCH_IPI_RESCHED);
     }
     for (unsigned i = 0; i < n; i++)
-        if (i != self && !cpu_ptr(i, stop)->claimed)
+        if (i != self && cpu_ptr(i, stop)->claimed == CPU_BUSY)
             wait_for(i, e, r);
     r->to_stop_ns = arch_nanotime() - r->at_ns;
 }
@@ -234,8 +259,9 @@ void stw_end(void)
     n_stops++;
     trace(TRACE_START, (uint64_t)r->total_ns, 0);
     for (unsigned i = 0; i < n; i++)
-        if (i != self && cpu_ptr(i, stop)->claimed)
-            store_release(&cpu_ptr(i, sched_cpu)->idle, CPU_IDLE); /* partner: idle_end() */
+        if (i != self && cpu_ptr(i, stop)->claimed != CPU_BUSY)
+            store_release(&cpu_ptr(i, sched_cpu)->idle,
+                          cpu_ptr(i, stop)->claimed); /* partner: idle_end() */
     store_seq_cst(&epoch, epoch + 1);
     for (unsigned i = 0; i < n; i++)
         if (i != self && load_relaxed(&cpu_ptr(i, stop)->halted)) /* partner: halt_until_over() */
@@ -251,12 +277,15 @@ void stw_end(void)
 
 struct goroutine *stw_running(unsigned cpu)
 {
-    return cpu_ptr(cpu, stop)->claimed && cpu != arch_cpu_id() ? NULL : *cpu_ptr(cpu, current);
+    return cpu != arch_cpu_id() && cpu_ptr(cpu, stop)->claimed != CPU_BUSY ? NULL
+                                                                           : *cpu_ptr(cpu, current);
 }
 
 const struct arch_frame *stw_frame(unsigned cpu)
 {
-    return cpu == arch_cpu_id() || cpu_ptr(cpu, stop)->claimed ? NULL : cpu_ptr(cpu, stop)->frame;
+    return cpu == arch_cpu_id() || cpu_ptr(cpu, stop)->claimed != CPU_BUSY
+               ? NULL
+               : cpu_ptr(cpu, stop)->frame;
 }
 
 void stw_deschedule(unsigned cpu)

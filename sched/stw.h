@@ -57,7 +57,9 @@ struct stw_record {
     int64_t to_stop_ns;   /* until the last cpu stood still */
     int64_t total_ns;     /* until the world ran again */
     unsigned slowest_cpu; /* the last one to stand still; the stopper's own: all others were idle */
-    uintptr_t slowest_pc; /* where it was then; 0: in its scheduler */
+    uintptr_t
+        slowest_pc; /* what made it slow: the runtime section in which the request met it, else
+                           * where it stood still; 0: in its scheduler */
     uint64_t slowest_goroutine;
 };
 

@@ -612,7 +612,8 @@ static void test_zero_idle(void)
     struct page_stats s;
     unsigned calls = 0;
 
-    fuzz_group("zeroing ahead: pages come zeroed, and only dirty ones are written; a cpu that is asked for "
+    fuzz_group("zeroing ahead: pages come zeroed, and only dirty ones are written; a cpu that is "
+               "asked for "
                "leaves");
     fresh(usual, 2);
     host_preempt_asked = true; /* before the first page: all of them go back as they were */
