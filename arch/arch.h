@@ -28,8 +28,7 @@ struct arch_context; /* what a switch saves (arch_impl.h) */
 
 #define ARCH_MAX_CPUS 256
 
-/* ---- Interrupt flag and spinning (inline, arch_impl.h)
- * ------------------------------------------ */
+/* ---- Interrupt flag and spinning (inline, arch_impl.h) ---- */
 
 /* Turn interrupts off on this cpu; returns what arch_irq_restore() needs. Nests. */
 static inline irqflags_t arch_irq_save(void);
@@ -78,8 +77,7 @@ bool arch_irq_line(unsigned irq,
                    bool on);          /* let a line through to arch_on_irq(); false: no such line */
 bool arch_console_irq(unsigned *irq); /* let console input raise a line; false: it can't, poll */
 
-/* ---- Memory
- * ------------------------------------------------------------------------------------- */
+/* ---- Memory ---- */
 
 enum arch_prot {
     ARCH_READ = 0,
@@ -122,8 +120,7 @@ paddr_t arch_translate(uintptr_t va);
 void arch_tlb_flush_local(void);        /* all translations but global ones */
 void arch_tlb_flush_page(uintptr_t va); /* one page, this cpu */
 
-/* ---- Cpus, interrupts between them, clocks
- * ------------------------------------------------------- */
+/* ---- Cpus, interrupts between them, clocks ---- */
 
 enum arch_ipi {
     ARCH_IPI_RESCHED, /* look at your queues or at a pending stop: arch_on_resched() */
@@ -136,8 +133,8 @@ void arch_ipi_nmi(unsigned cpu); /* for reports only: arch_on_nmi() on the targe
 int64_t arch_nanotime(void);             /* ns since boot; monotonic over all cpus; any context */
 int64_t arch_cycles_ns(uint64_t cycles); /* how long so many cycles last, about */
 int64_t arch_walltime_ns(void);          /* ns since 1970 by the machine's calendar clock */
-void arch_timer_arm(
-    int64_t when_ns); /* this cpu's one-shot, absolute; in the past: fires at once */
+/* this cpu's one-shot, absolute; in the past: fires at once */
+void arch_timer_arm(int64_t when_ns);
 void arch_timer_stop(void);
 bool arch_needs_tick(void); /* single-threaded emulation: a halted or spinning cpu starves others */
 uint64_t arch_random_seed(void); /* hardware randomness or the best mix there is */
@@ -225,8 +222,7 @@ volatile void *arch_device_map(paddr_t pa, size_t bytes);
 uint32_t arch_port_read(uint16_t port, unsigned bytes);
 void arch_port_write(uint16_t port, unsigned bytes, uint32_t v);
 
-/* ---- The console device and the end
- * -------------------------------------------------------------- */
+/* ---- The console device and the end ---- */
 
 void arch_console_put(const char *s,
                       size_t n);        /* raw bytes, polled; any context; caller serialises */
@@ -235,8 +231,7 @@ RT_NORETURN void arch_exit(int status); /* as the knob exit= says; other cpus sh
 void arch_stop_other_cpus(void);        /* by NMI, for reports; bounded wait */
 void arch_print_frame(const struct arch_frame *frame); /* registers, in a report */
 
-/* ---- Upwards: what a port calls
- * ------------------------------------------------------------------- */
+/* ---- Upwards: what a port calls ---- */
 
 /* mm: one zeroed page for a page table; NULL if there is none. Boot, or with the table lock
  * held. */

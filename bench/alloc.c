@@ -106,8 +106,7 @@ BENCH_OPTS(Alloc64Live16M, .icount_n = 800000)
     ALLOC_LIVE(struct obj64);
 }
 
-/* ---- The barrier
- * ------------------------------------------------------------------------------------ */
+/* ---- The barrier ---- */
 
 BENCH(BarrierOff)
 {
@@ -220,8 +219,7 @@ BENCH(GcCopy16)
     gc_keep(to);
 }
 
-/* ---- Whole programs
- * --------------------------------------------------------------------------------- */
+/* ---- Whole programs ---- */
 
 struct tree {
     gc(struct tree *) left, right;
@@ -353,8 +351,7 @@ BENCH_OPTS(GCBench, .once = true, .wall_only = true, .long_only = true)
     gc_set(gcb_array.p, NULL);
 }
 
-/* ---- Marking
- * ---------------------------------------------------------------------------------------- */
+/* ---- Marking ---- */
 
 /*
  * A tree of 16-byte nodes in the order in which they were allocated, or as chance has it. A

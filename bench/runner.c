@@ -48,8 +48,7 @@ static struct {
 static const struct bench_case *cases[CASES_MAX];
 static size_t n_cases;
 
-/* ---- What benchmarks call
- * ------------------------------------------------------------------------- */
+/* ---- What benchmarks call ---- */
 
 uint64_t bench_now(const struct bench *b)
 {
@@ -119,8 +118,7 @@ void bench_percentiles(struct bench *b, int64_t *samples, size_t n)
     bench_metric(b, (double)samples[n - 1], "max-ns");
 }
 
-/* ---- Results
- * --------------------------------------------------------------------------------------- */
+/* ---- Results ---- */
 
 /* Go's way: four significant digits, at least one place behind the point below 1000. */
 static void print_value(double v)
@@ -172,8 +170,7 @@ static void print_spread(const struct bench_case *bc, double *values, size_t n)
     rt_printf("# %s: median %.1f, spread %.1f %%\n", bc->name, median, spread);
 }
 
-/* ---- Running
- * --------------------------------------------------------------------------------------- */
+/* ---- Running ---- */
 
 static void run_once(struct bench *b, uint64_t n)
 {

@@ -7,8 +7,7 @@
 #include <sched/goroutine.h>
 #include <stdlib.h>
 
-/* ---- The start
- * -------------------------------------------------------------------------------------- */
+/* ---- The start ---- */
 
 extern uint64_t bench_main_at; /* bench/runner.c: the clock when main() began */
 
@@ -19,8 +18,7 @@ BENCH_OPTS(StartToMain, .once = true)
     bench_metric(b, (double)bench_main_at, b->icount ? "instr" : "ns");
 }
 
-/* ---- Spawning
- * --------------------------------------------------------------------------------------- */
+/* ---- Spawning ---- */
 
 static void nothing(void)
 {
@@ -65,8 +63,7 @@ BENCH_OPTS(FanOut10000, .icount_n = 20000)
     }
 }
 
-/* ---- Giving way
- * ------------------------------------------------------------------------------------- */
+/* ---- Giving way ---- */
 
 static volatile bool enough;
 
@@ -119,8 +116,7 @@ BENCH_OPTS(YieldAlone, .icount_n = 10000)
     rt_gomaxprocs(procs);
 }
 
-/* ---- Locks
- * ------------------------------------------------------------------------------------------ */
+/* ---- Locks ---- */
 
 BENCH_OPTS(MutexFree, .icount_n = 10000)
 {
@@ -191,8 +187,7 @@ BENCH_OPTS(SemaRoundTrip, .icount_n = 10000)
     rt_gomaxprocs(procs);
 }
 
-/* ---- Parked goroutines
- * ------------------------------------------------------------------------------ */
+/* ---- Parked goroutines ---- */
 
 static void wait_for(struct rt_sema *gate, struct rt_waitgroup *wg)
 {
@@ -242,8 +237,7 @@ BENCH_OPTS(ParkedGoroutine, .once = true, .need_mib = 256)
     bench_metric(b, (double)took / n, b->icount ? "instr/goroutine" : "ns/goroutine");
 }
 
-/* ---- Timers
- * ----------------------------------------------------------------------------------------- */
+/* ---- Timers ---- */
 
 struct late {
     struct rt_timer timer;

@@ -173,8 +173,7 @@ BENCH_OPTS(StopGCParked1M, .once = true, .need_mib = 6000, .wall_only = true, .l
     with_parked(b, 1000000, 5);
 }
 
-/* ---- The mechanism
- * ---------------------------------------------------------------------------------- */
+/* ---- The mechanism ---- */
 
 static volatile bool enough;
 static unsigned spinning;
@@ -246,8 +245,7 @@ BENCH_OPTS(StopWorldBusy, .once = true, .need_cpus = 2)
     rt_wg_wait(&wg);
 }
 
-/* ---- What a goroutine sees
- * -------------------------------------------------------------------------- */
+/* ---- What a goroutine sees ---- */
 
 static void churn(struct rt_waitgroup *wg)
 {

@@ -41,8 +41,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n)
 }
 #endif
 
-/* ---- Text
- * -------------------------------------------------------------------------------------------- */
+/* ---- Text ---- */
 
 static void say_args(const char *fmt, va_list args)
 {
@@ -152,8 +151,7 @@ const char *loader_cmdline(char *to, size_t to_bytes, const uint8_t *text, size_
     return NULL;
 }
 
-/* ---- Files
- * ------------------------------------------------------------------------------------------- */
+/* ---- Files ---- */
 
 static void file_check(const char *path, const struct boot_file *want, const void *bytes)
 {
@@ -258,8 +256,7 @@ static void cmdline_load(struct loader_handoff *h, const struct boot_manifest *m
         loader_say(BOOT_FILE_CMDLINE " was edited; the command line is: %s", h->cmdline);
 }
 
-/* ---- All of it
- * --------------------------------------------------------------------------------------- */
+/* ---- All of it ---- */
 
 void loader_memory_add(struct loader_handoff *h, uint64_t base, uint64_t bytes,
                        enum loader_memory type)

@@ -60,8 +60,7 @@ const char *loader_cmdline(char *to, size_t to_bytes, const uint8_t *text, size_
 /* Append a range to a memory map of *n entries; joins it with the last one if it can. */
 void loader_memory_add(struct loader_handoff *h, uint64_t base, uint64_t bytes, enum loader_memory);
 
-/* ---- What the firmware's side supplies
- * --------------------------------------------------------------- */
+/* ---- What the firmware's side supplies ---- */
 
 void fw_put(const char *text);
 _Noreturn void fw_stop(void);

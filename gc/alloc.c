@@ -41,8 +41,7 @@ PERCPU(struct gc_cache_span[GC_SHAPES], gc_cache_span);
 
 void *gc_alloc_slow(struct rt_type *type); /* called by gc_fast.S */
 
-/* ---- One cpu's cache
- * ------------------------------------------------------------------------------- */
+/* ---- One cpu's cache ---- */
 
 static struct gc_cache *cache_of(unsigned shape)
 {
@@ -222,8 +221,7 @@ static bool refill(unsigned shape)
     return true;
 }
 
-/* ---- Objects up to 32 KiB
- * --------------------------------------------------------------------------- */
+/* ---- Objects up to 32 KiB ---- */
 
 enum alloc_flags { ALLOC_TRY = 1 };
 
@@ -271,8 +269,7 @@ static uintptr_t alloc_slot(unsigned shape, const struct gc_header *header, unsi
     }
 }
 
-/* ---- Objects above 32 KiB
- * ---------------------------------------------------------------------------- */
+/* ---- Objects above 32 KiB ---- */
 
 #define CLEAR_STEP (64u << 10)
 
@@ -307,8 +304,7 @@ static void *alloc_large(size_t bytes, const struct gc_header *header, unsigned 
     return object;
 }
 
-/* ---- From types to shapes
- * ---------------------------------------------------------------------------- */
+/* ---- From types to shapes ---- */
 
 #define HEADER_BYTES sizeof(struct gc_header)
 
@@ -431,8 +427,7 @@ void *rt_gc_try_alloc(struct rt_type *type)
     return alloc_type(type, ALLOC_TRY);
 }
 
-/* ---- Arrays
- * ------------------------------------------------------------------------------------------ */
+/* ---- Arrays ---- */
 
 /* Repeat an element's mask over the slots of a class. */
 static uint64_t repeat_mask(uint64_t mask, size_t elem_words, size_t words)
@@ -521,8 +516,7 @@ char *rt_gc_strdup(const char *text)
     return (memcpy)(copy, text, n);
 }
 
-/* ---- Which object is it?
- * ------------------------------------------------------------------------------ */
+/* ---- Which object is it? ---- */
 
 void *gc_object_of(const void *p, size_t *bytes)
 {

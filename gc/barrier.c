@@ -164,8 +164,7 @@ void gc_shade_range(const void *p, size_t bytes)
     }
 }
 
-/* ---- Blocks
- * ------------------------------------------------------------------------------------------ */
+/* ---- Blocks ---- */
 
 /* Move a chunk whose parts may overlap, aligned words as words. */
 static void move_chunk(char *dst, const char *src, size_t n)

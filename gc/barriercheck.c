@@ -82,8 +82,7 @@ void gc_check_clear(const struct gc_span *span, uint32_t slot)
     }
 }
 
-/* ---- Comparing
- * -------------------------------------------------------------------------------------------- */
+/* ---- Comparing ---- */
 
 static bool is_object(uint64_t word)
 {
@@ -132,8 +131,7 @@ void gc_check_all_stw(void)
     }
 }
 
-/* ---- The barrier's own stores
- * -------------------------------------------------------------------------------- */
+/* ---- The barrier's own stores ---- */
 
 /* The slot around a word that the barrier writes; NULL if it has no references, or none. */
 static const struct gc_span *slot_with_references(uintptr_t word, uint32_t *slot)

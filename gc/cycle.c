@@ -66,8 +66,7 @@ uint8_t gc_mode_next;
 static enum knob_gcmode mode; /* the controller's, from one cycle's begin to the next's */
 static int64_t last_cycle_ns; /* [a] when the last cycle ended */
 
-/* ---- Counting
- * ----------------------------------------------------------------------------------------- */
+/* ---- Counting ---- */
 
 void gc_count_allocated(uint64_t objects, uint64_t bytes)
 {
@@ -104,8 +103,7 @@ void gc_flush_live(void)
     c->unflushed_bytes = 0;
 }
 
-/* ---- The controller and its callers
- * --------------------------------------------------------------------- */
+/* ---- The controller and its callers ---- */
 
 enum wait_for { FOR_NOTHING, FOR_WISH, FOR_MARK, FOR_TIME };
 
@@ -210,8 +208,7 @@ static bool waiters_release(void)
     return more;
 }
 
-/* ---- Marking by slices
- * ------------------------------------------------------------------------------------ */
+/* ---- Marking by slices ---- */
 
 static void looked_in_vain(void)
 {
@@ -292,8 +289,7 @@ bool sched_up_idle_work(void)
     return any;
 }
 
-/* ---- Assists
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Assists ---- */
 
 static void assist(struct goroutine *g, size_t bytes)
 {
@@ -523,7 +519,7 @@ static void run_cycle(bool forced)
 {
     struct gc_cycle_times t = {.forced = forced, .procs = sched_procs()};
 
-    gc_sweep_finish(); /* [cycle.2] */
+    gc_sweep_finish();                        /* [cycle.2] */
     gc_limiter_update(arch_nanotime(), true); /* what follows begins to count anew */
     mode = load_relaxed(&gc_mode_next);
     trace(TRACE_GC_PHASE, gc_cycle_number + 1, 1);
@@ -555,8 +551,7 @@ static void run_cycle(bool forced)
         wake_markers(); /* to sweep */
 }
 
-/* ---- Life of the controller
- * ------------------------------------------------------------------------------------ */
+/* ---- Life of the controller ---- */
 
 /*
  * Called now and then by allocation and by idle cpus: nothing was collected for two minutes. Not a
@@ -627,8 +622,7 @@ void gc_init(void)
     gc_special_init();
 }
 
-/* ---- When memory is short
- * ------------------------------------------------------------------------------------ */
+/* ---- When memory is short ---- */
 
 /* What cpus have cached goes back to the lists, and from there, if it is empty, to the page
  * allocator. */

@@ -46,10 +46,10 @@ void gc_count_freed(uint64_t objects, uint64_t bytes);
 void gc_count_allocated(uint64_t objects, uint64_t bytes); /* preemption off */
 void gc_count_unallocated(uint64_t objects, uint64_t bytes);
 void gc_flush_live(void); /* move unflushed_bytes into gc_heap_live; preemption off */
-void gc_cache_flush_stw(
-    unsigned cpu); /* let go of all spans that a cpu has cached; world stopped */
-void gc_cache_retire_stw(
-    unsigned cpu); /* let go of a few, unswept, right after gc_sweep_begin_stw() */
+/* let go of all spans that a cpu has cached; world stopped */
+void gc_cache_flush_stw(unsigned cpu);
+/* let go of a few, unswept, right after gc_sweep_begin_stw() */
+void gc_cache_retire_stw(unsigned cpu);
 
 extern uint64_t gc_heap_live; /* [a] bytes marked by the last cycle plus allocated since, but for
                                  unflushed ones */

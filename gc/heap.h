@@ -35,8 +35,7 @@
 #include <lib/spinlock.h>
 #include <rt/gc.h>
 
-/* ---- Shapes
- * -------------------------------------------------------------------------------------- */
+/* ---- Shapes ---- */
 
 enum gc_kind {
     GC_NOSCAN, /* no pointers */
@@ -85,8 +84,7 @@ struct gc_shape {
 
 extern struct gc_shape gc_shapes[GC_SHAPES];
 
-/* ---- Spans
- * --------------------------------------------------------------------------------------- */
+/* ---- Spans ---- */
 
 /* I fixed while the span exists   o its owner [heap.5]   a atomic */
 struct gc_span {
@@ -164,8 +162,7 @@ static inline uint64_t gc_slot_size(const struct gc_span *span)
     return span->slot_bytes != 0 ? span->slot_bytes : (uint64_t)span->n_units * GC_UNIT_BYTES;
 }
 
-/* ---- Epochs
- * -------------------------------------------------------------------------------------- */
+/* ---- Epochs ---- */
 
 extern uint8_t gc_epoch;       /* [S] 1 to 255: the current cycle */
 extern uint8_t gc_epoch_birth; /* [S] what new objects get: gc_epoch, but in a drill */
@@ -209,8 +206,7 @@ struct gc_taken {
 struct gc_taken gc_take(uint32_t cache_offset);
 struct gc_taken gc_take_header(uint32_t cache_offset, uint64_t word0, uint64_t word1);
 
-/* ---- gc/span.c
- * ------------------------------------------------------------------------------------ */
+/* ---- gc/span.c ---- */
 
 /* Set up the page map for RAM below ram_top and the shapes. Boot cpu, once, after the page
  * allocator. */

@@ -69,8 +69,7 @@ static uint32_t
     rescan_slot; /* under rescan_lock: next slot of that span; 0: the span is to be looked at */
 static uint32_t slices_running; /* [a] */
 
-/* ---- Chunks
- * ----------------------------------------------------------------------------------------- */
+/* ---- Chunks ---- */
 
 static struct gc_chunk *chunk_make_locked(void)
 {
@@ -190,8 +189,7 @@ void gc_mark_trim(void)
     }
 }
 
-/* ---- A cpu's grey set
- * --------------------------------------------------------------------------------- */
+/* ---- A cpu's grey set ---- */
 
 void gc_local_lock(void)
 {
@@ -277,8 +275,7 @@ void gc_grey(uintptr_t word)
     spin_unlock(&l->lock);
 }
 
-/* ---- Scanning
- * ------------------------------------------------------------------------------------------ */
+/* ---- Scanning ---- */
 
 /* Is the i-th word of an element a possible pointer? */
 static inline bool type_has(const struct rt_type *elem, size_t i)
@@ -402,8 +399,7 @@ static void scan_continue(struct gc_local *l, uintptr_t at)
     scan_headered(l, header, at - ((uintptr_t)header + header->offset));
 }
 
-/* ---- The ring and the slice
- * ----------------------------------------------------------------------------- */
+/* ---- The ring and the slice ---- */
 
 struct ring_entry {
     const struct gc_span *span;
@@ -666,8 +662,7 @@ bool gc_mark_slice(uint64_t *work)
     return did;
 }
 
-/* ---- Is it done?
- * ------------------------------------------------------------------------------------------ */
+/* ---- Is it done? ---- */
 
 static bool nothing_grey(void)
 {

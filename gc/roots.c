@@ -49,8 +49,7 @@ static bool globals_left;        /* under roots_lock */
 static uint32_t in_progress;     /* [a] pieces taken and not yet scanned */
 static bool all_done;            /* [a] */
 
-/* ---- One stack
- * ---------------------------------------------------------------------------------------- */
+/* ---- One stack ---- */
 
 static uint32_t state_of(unsigned what)
 {
@@ -114,8 +113,7 @@ bool sched_up_before_resume(struct goroutine *g)
     return r == SCANNED;
 }
 
-/* ---- World stopped
- * ------------------------------------------------------------------------------------- */
+/* ---- World stopped ---- */
 
 static void scan_running(unsigned cpu, enum gc_scan_how how)
 {
@@ -183,8 +181,7 @@ void gc_roots_begin_stw(void)
     gc_special_roots_begin_stw();
 }
 
-/* ---- Pieces
- * -------------------------------------------------------------------------------------------- */
+/* ---- Pieces ---- */
 
 static bool globals_step(void)
 {

@@ -38,8 +38,7 @@ uint64_t gc_heap_in_use;
 uint64_t gc_meta_bytes;
 struct gc_shape gc_shapes[GC_SHAPES];
 
-/* ---- Blocks for descriptors: slabs of one block size
- * ----------------------------------------------- */
+/* ---- Blocks for descriptors: slabs of one block size ---- */
 
 #define META_STEP 64u
 #define META_BLOCK_MAX (GC_SPAN_HEAD_BYTES + 4096u)
@@ -132,8 +131,7 @@ static void meta_free(struct gc_span *span, size_t n_slots)
     }
 }
 
-/* ---- The page map
- * ---------------------------------------------------------------------------------- */
+/* ---- The page map ---- */
 
 static size_t pagemap_units; /* [I] */
 
@@ -178,8 +176,7 @@ struct gc_span *gc_span_at_index(size_t unit)
     return span;
 }
 
-/* ---- Spans
- * ----------------------------------------------------------------------------------------- */
+/* ---- Spans ---- */
 
 /* A shape in demand gets spans of this many units where its class says 1: fewer descriptors, longer
  * runs. */
@@ -273,8 +270,7 @@ void gc_span_free(struct gc_span *span)
     meta_free(span, span->n_slots);
 }
 
-/* ---- Groups of 64 slots
- * ------------------------------------------------------------------------------ */
+/* ---- Groups of 64 slots ---- */
 
 uint64_t gc_group_free(const struct gc_span *span, uint32_t group)
 {
@@ -287,8 +283,7 @@ uint64_t gc_group_free(const struct gc_span *span, uint32_t group)
     return ~live & there;
 }
 
-/* ---- Shapes
- * ------------------------------------------------------------------------------------------ */
+/* ---- Shapes ---- */
 
 #define SHAPE_TABLE 512u /* open addressing; at most half full */
 

@@ -68,8 +68,7 @@ static size_t bucket_of(uintptr_t object)
     return (size_t)((object >> 3) * 0x9e3779b97f4a7c15u >> 20) & (n_buckets - 1);
 }
 
-/* ---- The table
- * ----------------------------------------------------------------------------------------- */
+/* ---- The table ---- */
 
 static void grow(void)
 {
@@ -174,8 +173,7 @@ static uintptr_t object_for(void *obj, const char *not_heap, const char *not_sta
     return (uintptr_t)obj;
 }
 
-/* ---- Finalizers and cleanups
- * ------------------------------------------------------------------------------ */
+/* ---- Finalizers and cleanups ---- */
 
 void rt_set_finalizer(void *obj, void (*fn)(void *obj))
 {
@@ -235,8 +233,7 @@ void rt_cleanup_stop(struct rt_cleanup *c)
     c->id = 0;
 }
 
-/* ---- Weak references
- * ---------------------------------------------------------------------------------------- */
+/* ---- Weak references ---- */
 
 static struct rt_weak *weak_find(uintptr_t object)
 {
@@ -489,8 +486,7 @@ void gc_special_handle(void)
         ready(runner);
 }
 
-/* ---- The goroutine that runs them
- * ---------------------------------------------------------------------------------- */
+/* ---- The goroutine that runs them ---- */
 
 /* Take one off the queue; NULL, and we are noted as waiting, if there is none. */
 static struct gc_special *dequeue(void)

@@ -52,8 +52,7 @@ uint64_t gc_num_cycles(void)
     return load_relaxed(&num_gc);
 }
 
-/* ---- gctrace
- * ---------------------------------------------------------------------------------------------- */
+/* ---- gctrace ---- */
 
 struct text {
     char buf[512];
@@ -156,8 +155,7 @@ void gc_stats_cycle(const struct gc_cycle_times *c)
         print_trace(c, arch_nanotime());
 }
 
-/* ---- For programs
- * -------------------------------------------------------------------------------------------- */
+/* ---- For programs ---- */
 
 void rt_read_mem_stats(struct rt_mem_stats *out)
 {

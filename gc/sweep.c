@@ -34,8 +34,7 @@ static struct spinlock special_lock = SPINLOCK_INIT(RANK_SPAN);
 
 uint32_t gc_sweep_gen;
 
-/* ---- One span
- * -------------------------------------------------------------------------------------- */
+/* ---- One span ---- */
 
 #define CLOBBER_WORD 0xdeaddeaddeaddeadu
 
@@ -91,8 +90,7 @@ uint32_t gc_sweep_span(struct gc_span *span)
     return n_free;
 }
 
-/* ---- Lists
- * ------------------------------------------------------------------------------------------ */
+/* ---- Lists ---- */
 
 static void push(struct gc_span *span, bool full, unsigned parity)
 {

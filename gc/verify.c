@@ -30,8 +30,7 @@
 
 extern const struct rt_root_desc __start_rt_rootdesc[], __stop_rt_rootdesc[];
 
-/* ---- References of an object, one at a time
- * ---------------------------------------------------------------- */
+/* ---- References of an object, one at a time ---- */
 
 static bool elem_has(const struct rt_type *elem, size_t byte)
 {
@@ -122,8 +121,7 @@ void gc_print_slot(const char *what, const struct gc_span *span, uint32_t slot)
               (unsigned long)gc_slot_size(span), gc_epochs(span)[slot]);
 }
 
-/* ---- The check after STW#2
- * ----------------------------------------------------------------------------------- */
+/* ---- The check after STW#2 ---- */
 
 /* The slot that a word points into; NULL if it points into none. */
 static const struct gc_span *slot_at(uintptr_t word, uint32_t *slot)
@@ -203,8 +201,7 @@ void gc_verify_stw(void)
         checkmark_stw();
 }
 
-/* ---- Following everything from the roots
- * ------------------------------------------------------------------------ */
+/* ---- Following everything from the roots ---- */
 
 #define WHY_NOTHING UINT32_MAX
 

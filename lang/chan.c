@@ -46,8 +46,7 @@
 RT_TYPE_DEFINE(uint64_t, chan_word_slot);
 RT_TYPE_DEFINE(void *, chan_box_slot);
 
-/* ---- Making and asking
- * ------------------------------------------------------------------------------- */
+/* ---- Making and asking ---- */
 
 static struct rt_type *chan_slot_type(struct rt_type *elem)
 {
@@ -112,8 +111,7 @@ RT_COLD void chan_wait_for_ever(enum wait_reason why)
         park(why);
 }
 
-/* ---- Slots
- * ------------------------------------------------------------------------------------------- */
+/* ---- Slots ---- */
 
 /* Copy one slot's bytes. Preemption off. The collector may be reading dst: whole words stay
  * whole. */
@@ -209,8 +207,7 @@ void chan_word_to(const struct rt_chan *c, uint64_t word, void *elem)
         gc_copy_barrier(elem, &word, c->elem_bytes);
 }
 
-/* ---- Under the lock
- * ---------------------------------------------------------------------------------- */
+/* ---- Under the lock ---- */
 
 /* The first waiter whose operation we may complete, off the queue; NULL if there is none
  * [chan.2]. */
@@ -347,8 +344,7 @@ static RT_ALWAYS_INLINE struct chan_wait *chan_take_plain_locked(struct rt_chan 
     return container_of(node, struct chan_wait, link);
 }
 
-/* ---- Send
- * -------------------------------------------------------------------------------------------- */
+/* ---- Send ---- */
 
 /* With the lock held, which is dropped; true if it was sent. */
 static RT_ALWAYS_INLINE bool send_slow_locked(struct rt_chan *c, const void *elem, bool block)
@@ -466,8 +462,7 @@ CHAN_HOT bool rt_chan_try_send_elem(struct rt_chan *c, const void *elem)
     return chan_send_elem_slow_locked(c, elem, false);
 }
 
-/* ---- Receive
- * ----------------------------------------------------------------------------------------- */
+/* ---- Receive ---- */
 
 /* With the lock held, which is dropped. */
 static RT_ALWAYS_INLINE enum chan_result recv_slow_locked(struct rt_chan *c, void *elem, bool block)
@@ -608,8 +603,7 @@ void rt_chan_put(void *dst, const void *src, size_t bytes)
     gc_copy_barrier(dst, src, bytes);
 }
 
-/* ---- Close
- * ------------------------------------------------------------------------------------------- */
+/* ---- Close ---- */
 
 /* Up to CHAN_CLOSE_BATCH waiters, off their queues and in order. */
 static size_t chan_dequeue_batch_locked(struct rt_chan *c, struct chan_wait **batch)
@@ -663,8 +657,7 @@ void rt_chan_close_raw(struct rt_chan *c)
     chan_unlock(c);
 }
 
-/* ---- Checking
- * ---------------------------------------------------------------------------------------- */
+/* ---- Checking ---- */
 
 static size_t chan_waiters(const struct list *head)
 {

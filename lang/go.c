@@ -87,8 +87,7 @@ int64_t rt_nanotime(void)
     return arch_nanotime();
 }
 
-/* ---- wg_go
- * ------------------------------------------------------------------------------------------- */
+/* ---- wg_go ---- */
 
 struct wg_head {
     struct rt_waitgroup *wg;
@@ -129,8 +128,7 @@ void rt_wg_go_spawn(struct rt_waitgroup *wg, rt_thunk thunk, const void *args, s
     }
 }
 
-/* ---- once
- * -------------------------------------------------------------------------------------------- */
+/* ---- once ---- */
 
 static void once_done(struct rt_once *once)
 {

@@ -37,8 +37,7 @@
 #include <rt/goroutine.h>
 #include <sched/sched.h>
 
-/* ---- The object
- * ------------------------------------------------------------------------------------ */
+/* ---- The object ---- */
 
 #define TEXT_SHORT 64
 #define TEXT_LONG (512 - sizeof(struct rt_panic)) /* a type above 512 bytes needs a bitmap */
@@ -137,8 +136,7 @@ static struct rt_panic *panic_make(enum rt_panic_kind kind, const char *text, si
     return e;
 }
 
-/* ---- Running deferred calls
- * ------------------------------------------------------------------------- */
+/* ---- Running deferred calls ---- */
 
 RT_NORETURN static void panic_uncaught(struct panic_state *p, struct trace_start at);
 
@@ -233,8 +231,7 @@ RT_NORETURN static void panic_formatted(enum rt_panic_kind kind, const char *pre
     panic_start(e, at);
 }
 
-/* ---- What programs and the runtime call
- * -------------------------------------------------------------- */
+/* ---- What programs and the runtime call ---- */
 
 void rt_panic(const char *fmt, ...)
 {
@@ -363,8 +360,7 @@ void rt_goexit(void)
     goroutine_exit();
 }
 
-/* ---- The end
- * ----------------------------------------------------------------------------------------- */
+/* ---- The end ---- */
 
 /* Text after "panic: "; a new line begins with a tab, so that nobody can fake a goroutine's header.
  */

@@ -55,8 +55,7 @@ struct pool_room {
 static rt_gc_root(struct pool_room *, pool_rooms);
 static struct spinlock pool_lock = SPINLOCK_INIT(RANK_HOLD); /* linking of rooms */
 
-/* ---- Desks
- * ------------------------------------------------------------------------------------------- */
+/* ---- Desks ---- */
 
 static struct rt_pool_stock *desk_find_free(void)
 {
@@ -121,8 +120,7 @@ static void desk_unlock(struct rt_pool_stock *desk) NO_LOCK_ANALYSIS
     spin_unlock(&desk->lock);
 }
 
-/* ---- Stocks
- * ------------------------------------------------------------------------------------------ */
+/* ---- Stocks ---- */
 
 /* One item off the stock at *stock; NULL if there is none. A box that becomes empty is kept as the
  * spare. */
@@ -197,8 +195,7 @@ void rt_pool_put(struct rt_pool *p, void *x)
     }
 }
 
-/* ---- The collector
- * ----------------------------------------------------------------------------------- */
+/* ---- The collector ---- */
 
 static void desk_rotate(struct rt_pool_stock *desk, bool drop_all)
 {

@@ -83,8 +83,7 @@ static RT_ALWAYS_INLINE void *select_elem(const struct select *s, uint32_t i,
     return c->slot_bytes == 8 ? (void *)&s->frame->words[i] : s->frame->wide[i];
 }
 
-/* ---- Drawing lots
- * ------------------------------------------------------------------------------------ */
+/* ---- Drawing lots ---- */
 
 PERCPU(uint64_t, select_state);
 
@@ -117,8 +116,7 @@ static RT_ALWAYS_INLINE uint32_t select_draw(uint64_t mask)
     return bit_lowest(mask);
 }
 
-/* ---- Looking
- * ----------------------------------------------------------------------------------------- */
+/* ---- Looking ---- */
 
 /* Which of n <= 64 sides could go on, a bit each. */
 static RT_ALWAYS_INLINE uint64_t sides_look(const uintptr_t *sides, uint32_t n)
@@ -172,8 +170,7 @@ static RT_NOINLINE bool select_was_idle(const uintptr_t *sides, uint32_t shape)
     return true;
 }
 
-/* ---- Doing
- * ------------------------------------------------------------------------------------------- */
+/* ---- Doing ---- */
 
 /* Try case i with its channel locked; the lock is dropped. CHAN_WAIT: it can't go on any more. */
 static enum chan_result select_try_locked(const struct select *s, uint32_t i, struct rt_chan *c,
@@ -329,8 +326,7 @@ static RT_ALWAYS_INLINE int select_locked(const struct select *s, bool block,
     return (int)i;
 }
 
-/* ---- go_select
- * --------------------------------------------------------------------------------------- */
+/* ---- go_select ---- */
 
 /* The general way, with all locks. */
 static CHAN_HOT RT_NOINLINE int select_slow(struct rt_select_frame *frame, uint32_t shape)
@@ -439,8 +435,7 @@ void rt_select_too_many_cases(void)
     rt_fatal("select: more than %d cases", RT_SELECT_CASES_MAX);
 }
 
-/* ---- rt_select
- * --------------------------------------------------------------------------------------- */
+/* ---- rt_select ---- */
 
 /* What a select of n cases needs beside the caller's array; references in it are found
  * conservatively. */

@@ -108,8 +108,7 @@ static bool clock_stop(struct clock *k)
     return was;
 }
 
-/* ---- Firing: on a scheduler stack, preemption off
- * ---------------------------------------------------- */
+/* ---- Firing: on a scheduler stack, preemption off ---- */
 
 struct clock_call {
     void (*fn)(void *);
@@ -174,8 +173,7 @@ static void clock_fire(struct timer *t)
         rt_chan_try_send_word(c, (uint64_t)now);
 }
 
-/* ---- The API
- * ----------------------------------------------------------------------------------------- */
+/* ---- The API ---- */
 
 static void clock_init(struct clock *k)
 {

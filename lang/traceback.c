@@ -38,8 +38,7 @@ static bool show_runtime(void)
     return knobs.gotraceback == TRACEBACK_SYSTEM || knobs.gotraceback == TRACEBACK_CRASH;
 }
 
-/* ---- One stack
- * ---------------------------------------------------------------------------------------- */
+/* ---- One stack ---- */
 
 /* A walk: pc and fp of a frame; exact: pc is the instruction itself, not the one behind a call. */
 struct walk {
@@ -207,8 +206,7 @@ static void print_creator(const struct goroutine *g)
               (unsigned long)g->creator_id, s.file, s.line, (unsigned long)s.offset + 1);
 }
 
-/* ---- Goroutines
- * ----------------------------------------------------------------------------------------- */
+/* ---- Goroutines ---- */
 
 static void print_header(const struct goroutine *g, const char *status, bool with_time)
 {

@@ -65,8 +65,7 @@ static inline double power_of_two(int n)
     return from_bits((uint64_t)(n + BIAS) << FRACTION_BITS);
 }
 
-/* ---- Signs, rounding, scaling
- * -------------------------------------------------------------------- */
+/* ---- Signs, rounding, scaling ---- */
 
 double fabs(double x)
 {
@@ -213,8 +212,7 @@ double fmax(double x, double y)
     return x > y || (x == y && !(bits_of(x) & SIGN_BIT)) ? x : y;
 }
 
-/* ---- Sums of two doubles
- * ------------------------------------------------------------------------- */
+/* ---- Sums of two doubles ---- */
 
 /* hi + lo, where |lo| is at most half a unit in the last place of hi. */
 struct pair {
@@ -289,8 +287,7 @@ double hypot(double x, double y)
     return scale * arch_sqrt(total.hi + (total.lo + b.lo + s.lo));
 }
 
-/* ---- Exponential and logarithm
- * ------------------------------------------------------------------- */
+/* ---- Exponential and logarithm ---- */
 
 /*
  * e^(x.hi + x.lo), |x.hi| < 800. k powers of 2 go; of the rest r, |r| <= 0.35, the series to r^13
@@ -418,8 +415,7 @@ double pow(double x, double y)
     return negate ? -result : result;
 }
 
-/* ---- Sine, cosine, tangent
- * ----------------------------------------------------------------------- */
+/* ---- Sine, cosine, tangent ---- */
 
 /*
  * |x| less the nearest multiple q of pi/2; the result is in [-pi/4, pi/4], as a pair; *quadrant is
@@ -551,8 +547,7 @@ double tan(double x)
     return bits_of(x) & SIGN_BIT ? -value : value;
 }
 
-/* ---- Their inverses
- * ------------------------------------------------------------------------------ */
+/* ---- Their inverses ---- */
 
 /*
  * atan(y / x), 0 <= y <= x, x positive and neither tiny nor huge. With c = i/8 near y/x:

@@ -105,8 +105,7 @@ static struct {
 
 struct spinlock page_lock = SPINLOCK_INIT(RANK_PAGE);
 
-/* ---- Numbers and addresses
- * ------------------------------------------------------------------------ */
+/* ---- Numbers and addresses ---- */
 
 /* The last segment that begins at or below, by address or by number; NULL if there is none. */
 static const struct segment *segment_search(uint64_t key, bool by_frame)
@@ -184,8 +183,7 @@ static unsigned piece_pages(uint64_t page, uint64_t end)
     return (unsigned)(end - page < rest ? end - page : rest);
 }
 
-/* ---- Summaries [page.3]
- * ---------------------------------------------------------------------------- */
+/* ---- Summaries [page.3] ---- */
 
 static struct summary summary_of_chunk(const struct chunk *c)
 {
@@ -267,8 +265,7 @@ static void summaries_update_locked(uint64_t first, uint64_t last) REQUIRES(&pag
     store_relaxed(&heap.n_changes, heap.n_changes + 1);
 }
 
-/* ---- Searching [page.5]
- * ---------------------------------------------------------------------------- */
+/* ---- Searching [page.5] ---- */
 
 struct hunt {
     uint64_t n, align;
@@ -370,8 +367,7 @@ static bool page_find_locked(uint64_t n, uint64_t align, uint64_t *at) REQUIRES(
     return true;
 }
 
-/* ---- Taking and giving bits
- * ------------------------------------------------------------------------- */
+/* ---- Taking and giving bits ---- */
 
 static void pages_take_locked(uint64_t page, uint64_t n) REQUIRES(&page_lock)
 {
@@ -448,8 +444,7 @@ void page_free_locked(uintptr_t run, size_t n_pages)
     summaries_update_locked(page, page + n_pages - 1);
 }
 
-/* ---- For mm/pcache.c
- * --------------------------------------------------------------------------------- */
+/* ---- For mm/pcache.c ---- */
 
 uintptr_t page_first_free_locked(void)
 {
@@ -540,8 +535,7 @@ bool page_wait_zeroing_locked(void)
     return true;
 }
 
-/* ---- Contents
- * ------------------------------------------------------------------------------------------ */
+/* ---- Contents ---- */
 
 void page_clear(void *page)
 {
@@ -592,8 +586,7 @@ void page_debug_free(void *run, size_t n_pages)
 }
 #endif
 
-/* ---- Runs
- * --------------------------------------------------------------------------------------------- */
+/* ---- Runs ---- */
 
 void *page_alloc(size_t n_pages, size_t align_pages, unsigned flags)
 {
@@ -661,8 +654,7 @@ void page_fail_at(uint64_t k)
     spin_unlock(&page_lock);
 }
 
-/* ---- Zeroing ahead
- * ------------------------------------------------------------------------------------- */
+/* ---- Zeroing ahead ---- */
 
 /* Find a block with free pages that are not known to be zero; go on where the last call stopped. */
 static uint64_t zero_scan_locked(uint64_t *block) REQUIRES(&page_lock)

@@ -137,8 +137,7 @@ static inline void page_free_one(void *page)
     preempt_on();
 }
 
-/* ---- Between mm/page.c and mm/pcache.c
- * ----------------------------------------------------------- */
+/* ---- Between mm/page.c and mm/pcache.c ---- */
 
 extern struct spinlock page_lock;                      /* rank PAGE: bitmap, summaries, claims */
 extern uint64_t pcache_refills GUARDED_BY(&page_lock); /* blocks claimed */

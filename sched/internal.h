@@ -49,8 +49,8 @@ void sched_finish_switch(void);
 RT_NORETURN void sched_leave(struct arch_frame *frame, enum switch_action action);
 void sched_enqueue(struct goroutine *g, bool next); /* preemption off */
 void sched_abandon(enum switch_action action);
-void sched_context_reset(
-    void); /* the loop begins anew next time: its stack was used for something else */
+/* the loop begins anew next time: its stack was used for something else */
+void sched_context_reset(void);
 void sched_enter(void *unused); /* the loop, for arch_leave_to() */
 void sched_request_self(void);  /* in a handler: take a request at the next preempt_on() */
 
@@ -125,8 +125,8 @@ bool irq_anybody_waits(void);
 bool irq_run_needed(void); /* any context */
 
 /* sched/stackfault.c */
-void stackfault_refill(
-    struct goroutine *g); /* scheduler stack; g: whose stack needs tables, or NULL */
+/* scheduler stack; g: whose stack needs tables, or NULL */
+void stackfault_refill(struct goroutine *g);
 
 /* sched/report.c */
 RT_NORETURN void report_deadlock(void);

@@ -56,8 +56,8 @@ extern bool sched_main_gone; /* [a] */
  * let through at once. False: no such line, or somebody has it.
  */
 RT_MUST_USE bool irq_attach(unsigned irq, void (*fn)(void *arg, uint64_t n), void *arg);
-void irq_waiters_add(
-    int n); /* goroutines that an interrupt can wake: no deadlock while there are any */
+/* goroutines that an interrupt can wake: no deadlock while there are any */
+void irq_waiters_add(int n);
 
 /* ---- Debug traps (sched/debugtrap.c), for tests and tracers ---- */
 

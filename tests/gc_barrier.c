@@ -178,8 +178,7 @@ TEST(gc_barrier, taking_a_slot_is_one_step_for_a_stop)
     EXPECT_GE(t, restarts, 8);
 }
 
-/* ---- Preemption at every few instructions, while collections run
- * ------------------------------------------------ */
+/* ---- Preemption at every few instructions, while collections run ---- */
 
 static gc_root(struct cell *, shared);
 static uint32_t steps, damaged, ended;

@@ -288,8 +288,7 @@ TEST(gc_mark, chunk_exhaustion_loses_nothing)
         REQUIRE(t, cell_good(a[i], i) && cell_good(a[i]->next, i + 1));
 }
 
-/* ---- The shell game: objects wander through every place that can hold them, while collections run
- * ---------- */
+/* ---- The shell game: objects wander through every place that can hold them, while collections run ---- */
 
 enum { CUPS = 256, PLAYERS = 4 };
 
@@ -419,8 +418,7 @@ TEST_OPTS(gc_mark, shell_game_long, .stress = true, .timeout_s = 200)
         shell_game(t, (uint8_t)i, INT64_C(30000000000) / 4);
 }
 
-/* ---- Drills: leave one part of the scheme out, and the verifier must notice
- * --------------------------------- */
+/* ---- Drills: leave one part of the scheme out, and the verifier must notice ---- */
 
 static void drill(struct test *t, enum gc_drill which)
 {

@@ -72,8 +72,7 @@ static void until_waiting(struct test *t, struct rt_chan *c, unsigned kind, size
     REQUIRE(t, eventually(that_many_wait, &w));
 }
 
-/* ---- One goroutine
- * ------------------------------------------------------------------------------------ */
+/* ---- One goroutine ---- */
 
 TEST(chan, buffered_values_come_out_in_order)
 {
@@ -305,8 +304,7 @@ TEST(chan, arguments_are_evaluated_once)
     EXPECT_EQ(t, evaluations, 7);
 }
 
-/* ---- Several
- * ------------------------------------------------------------------------------------------ */
+/* ---- Several ---- */
 
 static void echo(chan(int) in, chan(int) out)
 {
@@ -741,8 +739,7 @@ TEST(chan, histories_are_those_of_a_queue)
     }
 }
 
-/* ---- Costs
- * -------------------------------------------------------------------------------------------- */
+/* ---- Costs ---- */
 
 /* Instructions of one turn, by the clock that counts them. */
 #define COST(n, ...)                                                                               \

@@ -32,8 +32,7 @@ static size_t pages_used(void)
     return (size_t)(s.total_pages - s.free_pages);
 }
 
-/* ---- Order
- * -------------------------------------------------------------------------------------------- */
+/* ---- Order ---- */
 
 static int plain(int how)
 {
@@ -107,8 +106,7 @@ TEST(defer, arguments_are_evaluated_now)
     EXPECT_STR(t, events, "cba");
 }
 
-/* ---- All kinds of arguments
- * ------------------------------------------------------------------------------ */
+/* ---- All kinds of arguments ---- */
 
 struct pair {
     long a, b;
@@ -328,8 +326,7 @@ TEST(defer, deferred_calls_may_defer)
     EXPECT_EQ(t, pages_used(), before);
 }
 
-/* ---- What a recovered function returns
- * --------------------------------------------------------------------- */
+/* ---- What a recovered function returns ---- */
 
 static void swallow(void)
 {

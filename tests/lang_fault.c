@@ -378,8 +378,7 @@ TEST(goexit, runs_deferred_calls_and_is_not_recovered)
     }
 }
 
-/* ---- What must end the run
- * ------------------------------------------------------------------------------------------ */
+/* ---- What must end the run ---- */
 
 TEST_DIES(fault, in_runtime_section, 2, "^fatal error: unexpected page fault: read of 0")
 {

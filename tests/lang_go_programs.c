@@ -11,8 +11,7 @@
 #include <rt/rt.h>
 #include <sched/goroutine.h>
 
-/* ---- sieve1.go
- * ---------------------------------------------------------------------------------------- */
+/* ---- sieve1.go ---- */
 
 static void generate(chan(int) out, chan(int) quit)
 {
@@ -65,8 +64,7 @@ TEST(go_programs, prime_sieve)
     chan_close(quit);
 }
 
-/* ---- select3.go: what blocks and what doesn't
- * ----------------------------------------------------------- */
+/* ---- select3.go: what blocks and what doesn't ---- */
 
 enum outcome { BLOCKED, DONE, PANICKED };
 
@@ -249,8 +247,7 @@ TEST(go_programs, select3_blocking_matrix)
     EXPECT_EQ(t, outcome_of(do_select_recv_and_nil, closed_chan(0)), DONE);
 }
 
-/* ---- fifo.go
- * -------------------------------------------------------------------------------------------- */
+/* ---- fifo.go ---- */
 
 static void fifo_link(chan(int) c, int want, chan(int) in, chan(int) out, unsigned *wrong)
 {
@@ -282,8 +279,7 @@ TEST(go_programs, fifo)
     EXPECT_EQ(t, wrong, 0);
 }
 
-/* ---- nonblock.go
- * ---------------------------------------------------------------------------------------- */
+/* ---- nonblock.go ---- */
 
 static void receiver(chan(int) c, chan(bool) strobe, unsigned *wrong)
 {
@@ -325,8 +321,7 @@ TEST(go_programs, nonblocking)
     EXPECT_EQ(t, wrong, 0);
 }
 
-/* ---- doubleselect.go: a value goes to one of four channels, never to two
- * -------------------------------- */
+/* ---- doubleselect.go: a value goes to one of four channels, never to two ---- */
 
 struct four {
     gc(chan(int)) c[4];
@@ -385,8 +380,7 @@ TEST(go_programs, doubleselect)
     EXPECT_EQ(t, twice, 0);
 }
 
-/* ---- thread-ring
- * ---------------------------------------------------------------------------------------- */
+/* ---- thread-ring ---- */
 
 static void ring_member(int me, chan(long) in, chan(long) out, chan(int) winner)
 {
@@ -414,8 +408,7 @@ TEST(go_programs, thread_ring)
     EXPECT_EQ(t, chan_recv(winner), PASSES % MEMBERS + 1);
 }
 
-/* ---- chameneos-redux
- * ------------------------------------------------------------------------------------- */
+/* ---- chameneos-redux ---- */
 
 enum colour { BLUE, RED, YELLOW };
 
@@ -509,8 +502,7 @@ TEST(go_programs, chameneos)
     EXPECT_EQ(t, met_self, 0);
 }
 
-/* ---- Dining philosophers
- * ---------------------------------------------------------------------------------- */
+/* ---- Dining philosophers ---- */
 
 struct table {
     struct rt_mutex forks[5];
@@ -554,8 +546,7 @@ TEST(go_programs, philosophers)
         EXPECT_EQ(t, k.meals[i], 500);
 }
 
-/* ---- powser1.go: a power series is a process that sends its coefficients, one for each request
- * ------------- */
+/* ---- powser1.go: a power series is a process that sends its coefficients, one for each request ---- */
 
 struct rat {
     int64_t n, d;

@@ -50,8 +50,7 @@ static void recover_and_note(void)
     note(']');
 }
 
-/* ---- catch_panic
- * --------------------------------------------------------------------------------------------- */
+/* ---- catch_panic ---- */
 
 static void frames(int depth)
 {
@@ -171,8 +170,7 @@ TEST(panic, messages)
     EXPECT_STR(t, e->message, "nil");
 }
 
-/* ---- recover: where it works
- * -------------------------------------------------------------------------------- */
+/* ---- recover: where it works ---- */
 
 static RT_NOINLINE struct rt_panic *helper(void)
 {
@@ -296,8 +294,7 @@ TEST(recover, not_one_level_deeper)
     EXPECT_STR(t, events, "[two]");
 }
 
-/* ---- Panics in deferred calls
- * ------------------------------------------------------------------------------ */
+/* ---- Panics in deferred calls ---- */
 
 static void boom_deferred(const char *text)
 {
@@ -494,8 +491,7 @@ TEST(panic, storm)
     EXPECT(t, recover() == NULL);
 }
 
-/* ---- What it costs
- * ------------------------------------------------------------------------------------------- */
+/* ---- What it costs ---- */
 
 #define ROUNDS 1000
 

@@ -32,8 +32,7 @@ static void until_waiting(struct rt_chan *c, unsigned kind)
     }
 }
 
-/* ---- What is chosen
- * ----------------------------------------------------------------------------------- */
+/* ---- What is chosen ---- */
 
 TEST(select, default_if_nothing_can_go_on)
 {
@@ -322,8 +321,7 @@ TEST(select, send_on_closed_panics)
     EXPECT(t, queues_are_empty(chan_raw(other)));
 }
 
-/* ---- Evaluation
- * --------------------------------------------------------------------------------------- */
+/* ---- Evaluation ---- */
 
 static char order[32];
 static unsigned n_order;
@@ -410,8 +408,7 @@ TEST(select, values_are_copied)
     EXPECT_EQ(t, got.a[0] + got.a[7], 9);
 }
 
-/* ---- Leaving it
- * ---------------------------------------------------------------------------------------- */
+/* ---- Leaving it ---- */
 
 static int returns_from(chan(int) c)
 {
@@ -485,8 +482,7 @@ out:
     EXPECT_EQ(t, x, 118);
 }
 
-/* ---- rt_select
- * ------------------------------------------------------------------------------------------ */
+/* ---- rt_select ---- */
 
 TEST(select, counted_at_run_time)
 {
@@ -521,8 +517,7 @@ TEST(select, counted_at_run_time)
     EXPECT_EQ(t, rt_select(cases, N, false, NULL), -1);
 }
 
-/* ---- Many at once
- * --------------------------------------------------------------------------------------- */
+/* ---- Many at once ---- */
 
 #define CROSS_CHANS 4
 #define CROSS_GOROUTINES 8
@@ -704,8 +699,7 @@ TEST(select, default_sees_all_channels_at_one_moment)
     EXPECT_EQ(t, seen, turns);
 }
 
-/* ---- Costs
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Costs ---- */
 
 TEST_OPTS(select, cost_of_default, .icount_only = true)
 {

@@ -176,8 +176,7 @@ static const char *unfit(const struct test_case *tc, char *buf, size_t size)
     return NULL;
 }
 
-/* ---- What cases call
- * ------------------------------------------------------------------------------ */
+/* ---- What cases call ---- */
 
 static uint64_t name_hash(const char *name)
 {
@@ -255,8 +254,7 @@ RT_NORETURN void test_skip(struct test *t, const char *why)
     case_end();
 }
 
-/* ---- Running
- * ---------------------------------------------------------------------------------------- */
+/* ---- Running ---- */
 
 static void case_main(void *args)
 {

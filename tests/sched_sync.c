@@ -20,8 +20,7 @@ static void until_queued(struct rt_sync_queue *q, size_t n)
     }
 }
 
-/* ---- Mutex
- * -------------------------------------------------------------------------------------------- */
+/* ---- Mutex ---- */
 
 struct guarded {
     struct rt_mutex m;
@@ -186,8 +185,7 @@ TEST_OPTS(mutex, cost_when_free, .icount_only = true)
     EXPECT_LE(t, n, 15);
 }
 
-/* ---- Reader/writer
- * ------------------------------------------------------------------------------------ */
+/* ---- Reader/writer ---- */
 
 static void rw_worker(struct guarded *g, int turns, uint64_t seed)
 {
@@ -278,8 +276,7 @@ TEST(rwmutex, writers_are_preferred_and_readers_not_starved)
     rt_rwmutex_unlock(&rw);
 }
 
-/* ---- Condition
- * ---------------------------------------------------------------------------------------- */
+/* ---- Condition ---- */
 
 struct meeting {
     struct rt_mutex m;
@@ -383,8 +380,7 @@ TEST(cond, bounded_buffer)
     EXPECT_EQ(t, b.sum_in, b.sum_out);
 }
 
-/* ---- Wait group
- * --------------------------------------------------------------------------------------- */
+/* ---- Wait group ---- */
 
 static void wait_and_count(struct rt_waitgroup *wg, unsigned *n, struct rt_waitgroup *done)
 {
@@ -469,8 +465,7 @@ TEST(waitgroup, misuse_panics)
         EXPECT_STR(t, "sync: WaitGroup misuse: Add called concurrently with Wait", e->message);
 }
 
-/* ---- Once
- * --------------------------------------------------------------------------------------------- */
+/* ---- Once ---- */
 
 static unsigned runs;
 static bool finished;
@@ -526,8 +521,7 @@ TEST(once, runs_once_and_all_wait_for_it)
     EXPECT_EQ(t, runs, 1);
 }
 
-/* ---- Semaphore
- * ---------------------------------------------------------------------------------------- */
+/* ---- Semaphore ---- */
 
 static void take_nth(struct rt_sema *s, int *order, unsigned *n, int me)
 {
@@ -561,8 +555,7 @@ TEST(sema, counts_and_is_first_come_first_served)
     EXPECT_EQ(t, s.queue.count, 1);
 }
 
-/* ---- Pool
- * --------------------------------------------------------------------------------------------- */
+/* ---- Pool ---- */
 
 struct item {
     uint64_t owner;

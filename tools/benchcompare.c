@@ -139,8 +139,7 @@ static bool more_is_better(const char *unit)
            strcmp(unit, "worst-10ms-%") == 0;
 }
 
-/* ---- Is it more than noise?
- * ------------------------------------------------------------------------ */
+/* ---- Is it more than noise? ---- */
 
 /*
  * Two-sided p of the Mann-Whitney U test. The number of orders of n + m samples that give a U of u
@@ -185,8 +184,7 @@ static bool differs(const struct figure *a, const struct figure *b)
     return a->n >= 4 && b->n >= 4 && u_test(a, b) < 0.05;
 }
 
-/* ---- OLD NEW
- * --------------------------------------------------------------------------------------- */
+/* ---- OLD NEW ---- */
 
 static const char *number(double v)
 {
@@ -235,8 +233,7 @@ static int compare_files(const char *old_path, const char *new_path)
     return 0;
 }
 
-/* ---- GOLDEN
- * ---------------------------------------------------------------------------------------- */
+/* ---- GOLDEN ---- */
 
 struct golden {
     const char *name, *unit;
@@ -337,8 +334,7 @@ static int update_golden(const char *golden_path, const char *new_path)
     return 0;
 }
 
-/* ---- GOALS
- * ----------------------------------------------------------------------------------------- */
+/* ---- GOALS ---- */
 
 /* The figure `name` less that of `less`; false if there is none. */
 static bool figure_of(const struct results *r, const char *name, const char *unit, const char *less,

@@ -64,8 +64,7 @@ static struct boot_file describe(const void *data, size_t bytes)
     return (struct boot_file){.bytes = bytes, .crc = crc32(0, data, bytes)};
 }
 
-/* ---- The kernel
- * ---------------------------------------------------------------------------------------- */
+/* ---- The kernel ---- */
 
 /* PVH's 32-bit entry: the note of type 18 of "Xen". */
 static uint32_t kernel_entry(const struct elf *elf)
@@ -127,8 +126,7 @@ static uint8_t *kernel_flatten(struct boot_manifest *m, const char *path)
     return flat;
 }
 
-/* ---- The command line
- * ---------------------------------------------------------------------------------- */
+/* ---- The command line ---- */
 
 static const char *cmdline_text(const char *cmdline)
 {
@@ -161,8 +159,7 @@ static void manifest_write(struct fat *fat, struct boot_manifest *m)
     fat_write(fat, BOOT_FILE_MANIFEST, m, sizeof *m);
 }
 
-/* ---- Partition table
- * ----------------------------------------------------------------------------------- */
+/* ---- Partition table ---- */
 
 /* 16 bytes that follow from the manifest and `salt` [mkimage.1], in the form of a random GUID. */
 static void guid_make(uint8_t guid[16], const struct boot_manifest *m, uint32_t salt)
@@ -218,8 +215,7 @@ static void gpt_write(struct image *image, const struct boot_manifest *m, uint64
                image->sectors, entries);
 }
 
-/* ---- Boot code
- * ----------------------------------------------------------------------------------------- */
+/* ---- Boot code ---- */
 
 /* The protective MBR. Its one entry is marked active: some BIOSes boot nothing else. */
 static void mbr_write(struct image *image, const char *path, const uint8_t *stage2,
@@ -260,8 +256,7 @@ static size_t stage2_write(struct image *image, const char *path)
     return (bytes + BOOT_SECTOR - 1) / BOOT_SECTOR;
 }
 
-/* ---- The whole
- * ----------------------------------------------------------------------------------------- */
+/* ---- The whole ---- */
 
 static void image_make(struct image *image, const struct parts *p)
 {
@@ -352,8 +347,7 @@ static void image_write(const struct image *image, const char *path)
         util_die("%s: %s", path, strerror(errno));
 }
 
-/* ---- A finished image
- * ---------------------------------------------------------------------------------- */
+/* ---- A finished image ---- */
 
 static void image_open(struct image *image, struct fat *fat, struct boot_manifest *m,
                        const char *path)

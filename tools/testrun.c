@@ -124,8 +124,7 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* ---- Text
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Text ---- */
 
 static void buffer_add(struct buffer *t, const char *s, size_t n)
 {
@@ -162,8 +161,7 @@ static char *quoted(const char *s)
     return out;
 }
 
-/* ---- Jobs
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Jobs ---- */
 
 static struct job *job_add(enum job_kind kind, const char *group, const char *name,
                            const char *command)
@@ -262,8 +260,7 @@ static void job_read(struct job *job, int *fd, struct buffer *into)
     }
 }
 
-/* ---- Judging
- * ------------------------------------------------------------------------------------------- */
+/* ---- Judging ---- */
 
 static void job_refuse(struct job *job, const char *why)
 {
@@ -380,8 +377,7 @@ static void judge(struct job *job)
     }
 }
 
-/* ---- Showing
- * ------------------------------------------------------------------------------------------- */
+/* ---- Showing ---- */
 
 static void progress_clear(void)
 {
@@ -501,8 +497,7 @@ static void show(struct job *job)
     fflush(stdout);
 }
 
-/* ---- Running
- * ------------------------------------------------------------------------------------------- */
+/* ---- Running ---- */
 
 static void job_end(struct job *job, int wait_status)
 {
@@ -609,8 +604,7 @@ static void run_all(void)
     }
 }
 
-/* ---- What there is to do
- * ---------------------------------------------------------------------------------- */
+/* ---- What there is to do ---- */
 
 /* "a=b" to a and b. */
 static char *cut(char *rest, const char *what)

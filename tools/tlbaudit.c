@@ -154,8 +154,7 @@ static void judge_registers(const char *who, const char *text, bool all_features
               util_printf("%s: UMIP, SMEP and SMAP are on [tlb.5]", who));
 }
 
-/* ---- QEMU's control channel
- * ----------------------------------------------------------------------- */
+/* ---- QEMU's control channel ---- */
 
 static int qmp_fd = -1;
 
@@ -233,8 +232,7 @@ static void qmp_connect(const char *path)
     qmp_reply();
 }
 
-/* ---- The machine
- * ------------------------------------------------------------------------------------ */
+/* ---- The machine ---- */
 
 static unsigned env_number(const char *name, unsigned otherwise)
 {

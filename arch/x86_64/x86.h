@@ -124,8 +124,8 @@ extern struct cpu_features cpu_features; /* [I] */
 
 void cpu_features_detect(void);
 void cpu_init(unsigned id); /* this cpu's GDT, TSS, IDT, GS base */
-void control_registers_init(
-    void); /* this cpu's CR0, CR4, EFER, MXCSR: final before much code runs */
+/* this cpu's CR0, CR4, EFER, MXCSR: final before much code runs */
+void control_registers_init(void);
 void cpu_stacks_make(unsigned id); /* its IST and scheduler stacks; panics if out of memory */
 uintptr_t cpu_sched_stack_top(unsigned id);
 extern const char *const cpu_fault_names[32];

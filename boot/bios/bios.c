@@ -37,8 +37,7 @@ _Noreturn void bios_main(uint32_t drive);
 
 static uint32_t drive_number;
 
-/* ---- Console: COM1, which the MBR has set up, and the screen
- * ------------------------------------------- */
+/* ---- Console: COM1, which the MBR has set up, and the screen ---- */
 
 #define COM1 0x3f8
 
@@ -73,8 +72,7 @@ _Noreturn void fw_stop(void)
         __asm__ volatile("cli; hlt");
 }
 
-/* ---- Sectors
- * -------------------------------------------------------------------------------------------- */
+/* ---- Sectors ---- */
 
 static void copy(void *to, const void *from, size_t n)
 {
@@ -181,8 +179,7 @@ static const char *gpt_read(uint64_t lba)
     return "has no EFI system partition";
 }
 
-/* ---- FAT32
- * ---------------------------------------------------------------------------------------------- */
+/* ---- FAT32 ---- */
 
 static struct {
     uint64_t fat_lba, data_lba;
@@ -342,8 +339,7 @@ void fw_read(void *to, uint64_t bytes)
     }
 }
 
-/* ---- Memory
- * --------------------------------------------------------------------------------------------- */
+/* ---- Memory ---- */
 
 #define PAGE 4096u
 
@@ -446,8 +442,7 @@ bool fw_alloc_at(uint64_t paddr, uint64_t bytes)
     return false;
 }
 
-/* ---- From beginning to end
- * ------------------------------------------------------------------------------ */
+/* ---- From beginning to end ---- */
 
 void fw_check_itself(const struct boot_file *efi)
 {

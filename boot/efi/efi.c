@@ -36,8 +36,7 @@ static struct efi_boot_services *bs;
 static struct efi_file *root, *file;
 static const char *file_path;
 
-/* ---- Console
- * --------------------------------------------------------------------------------------------- */
+/* ---- Console ---- */
 
 void fw_put(const char *text)
 {
@@ -163,8 +162,7 @@ void fw_check_itself(const struct boot_file *efi)
     bs->free_pages(paddr, (bytes + PAGE - 1) / PAGE);
 }
 
-/* ---- Memory
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Memory ---- */
 
 static uint64_t pages_take(enum efi_memory_type type, uint64_t bytes, uint64_t limit)
 {
@@ -213,8 +211,7 @@ static enum loader_memory memory_type(const struct efi_memory *m)
     }
 }
 
-/* ---- Tables, screen
- * -------------------------------------------------------------------------------------- */
+/* ---- Tables, screen ---- */
 
 static bool guid_is(const struct efi_guid *a, const struct efi_guid *b)
 {
@@ -292,8 +289,7 @@ bool fw_framebuffer(struct boot_framebuffer *fb)
     }
 }
 
-/* ---- From beginning to end
- * ------------------------------------------------------------------------------- */
+/* ---- From beginning to end ---- */
 
 _Noreturn void fw_leave(struct loader_handoff *h, uint32_t entry)
 {

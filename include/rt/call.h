@@ -48,8 +48,7 @@ typedef void (*rt_thunk_raw)(void *args, void *args_again);
 #define RT_CALL_RAW(sink, extra, ...)                                                              \
     RT_CALL_I_(RT_UNIQUE(rt_call_), RAW, sink, extra, RT_CALL_COUNT_(__VA_ARGS__), __VA_ARGS__)
 
-/* ---- From here on: how
- * ---------------------------------------------------------------------------- */
+/* ---- From here on: how ---- */
 
 #define RT_CALL_COUNT_(...)                                                                        \
     RT_CALL_PICK_(__VA_ARGS__, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, 6, 5, 4, 3,   \

@@ -239,8 +239,7 @@ char *rt_gc_strdup(const char *text);
 void *rt_alloc(size_t bytes); /* uncollected, 16-aligned, zeroed; NULL if there is no memory */
 void rt_free(void *p);        /* what rt_alloc() gave, or NULL */
 
-/* ---- Collections, statistics
- * ------------------------------------------------------------------------ */
+/* ---- Collections, statistics ---- */
 
 void rt_gc(void);                   /* a full cycle; returns after the sweep */
 int rt_gc_set_percent(int percent); /* GOGC; negative: off; returns the old one */

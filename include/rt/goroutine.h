@@ -49,8 +49,7 @@ rt_gomaxprocs(unsigned n); /* run on n cores at a time from now on; the old numb
 /* Nanoseconds since boot; never runs backwards, on any core. */
 int64_t rt_nanotime(void);
 
-/* ---- How
- * ---------------------------------------------------------------------------------------- */
+/* ---- How ---- */
 
 /* What go() becomes: runs thunk(copy of args) in a new goroutine. entry_pc: the function, for
  * reports. */

@@ -40,8 +40,7 @@
  * once. */
 #define rt_slice_range(i, v, s) RT_SLICE_RANGE_(RT_UNIQUE(rt_range_), i, v, s)
 
-/* ---- How
- * ---------------------------------------------------------------------------------------- */
+/* ---- How ---- */
 
 RT_NORETURN RT_COLD void rt_panic_index(int64_t index, size_t len);
 RT_NORETURN RT_COLD void rt_panic_slice(int64_t lo, int64_t hi, size_t cap);

@@ -83,8 +83,7 @@ static int sign(int n)
     return (n > 0) - (n < 0);
 }
 
-/* ---- Memory
- * -------------------------------------------------------------------------------------- */
+/* ---- Memory ---- */
 
 #define AREA 4096
 static unsigned char ours[AREA], theirs[AREA];
@@ -167,8 +166,7 @@ static void test_compare_find(void)
     }
 }
 
-/* ---- Strings
- * ------------------------------------------------------------------------------------- */
+/* ---- Strings ---- */
 
 /* A random text from a small alphabet, at the very end of `page`, behind which nothing may be read.
  */
@@ -311,8 +309,7 @@ static void test_integers_from_text(void)
     check(first == rand() && second == rand() && first != second && first >= 0, "rand repeats");
 }
 
-/* ---- Sorting
- * ------------------------------------------------------------------------------------- */
+/* ---- Sorting ---- */
 
 static unsigned long n_compares;
 static size_t sort_bytes;
@@ -462,8 +459,7 @@ static void test_sort(void)
     }
 }
 
-/* ---- Mathematics
- * --------------------------------------------------------------------------------- */
+/* ---- Mathematics ---- */
 
 static double any_double(void)
 {

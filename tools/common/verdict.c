@@ -32,8 +32,7 @@ static void verdict_refuse(struct verdict *v, const char *fmt, ...)
         v->failed = 1;
 }
 
-/* ---- Lines
- * ------------------------------------------------------------------------------------------ */
+/* ---- Lines ---- */
 
 struct lines {
     char **line;
@@ -87,8 +86,7 @@ void verdict_running(const char *text, char *name, size_t size)
     snprintf(name, size, "%.*s", at != NULL ? (int)strcspn(at, "\r\n") : 0, at != NULL ? at : "");
 }
 
-/* ---- KTAP
- * ------------------------------------------------------------------------------------------- */
+/* ---- KTAP ---- */
 
 struct ktap {
     struct verdict v;
@@ -195,8 +193,7 @@ struct verdict verdict_ktap(const char *text, int status, bool allow_empty)
     return k.v;
 }
 
-/* ---- The others
- * ------------------------------------------------------------------------------------- */
+/* ---- The others ---- */
 
 struct verdict verdict_counts(const char *text, int status)
 {
