@@ -100,7 +100,7 @@
     W(KNOB_IN_ENV, "exit", exit, exit, EXIT_AUTO, "how the machine is left at the end")            \
     W(KNOB_IN_ENV, "on_panic", on_panic, on_panic, ON_PANIC_EXIT, "what follows a fatal report")   \
     W(KNOB_IN_ENV, "cpu_relax", cpu_relax, cpu_relax, CPU_RELAX_AUTO, "how a waiting core spins")  \
-    W(KNOB_IN_ENV, "tick", tick, tick, TICK_AUTO, "a periodic interrupt on every core")            \
+    W(KNOB_IN_ENV, "tick", tick, tick, TICK_AUTO, "interrupt all busy cores often")                \
     N(KNOB_IN_ENV, "maxcpus", maxcpus, NUM, 0, 1, 65536, "cores to start; all if not given")       \
     N(KNOB_IN_ENV, "watchdog", watchdog, NUM, 0, 0, 86400,                                         \
       "report a core that is stuck for so many seconds; 0: never")                                 \

@@ -28,6 +28,7 @@ struct sched_cpu {
     bool slice_armed;            /* [c] the hardware timer also ends a slice */
     bool refill;                 /* [c] the stack reserve is low, or tables are missing below */
     bool stash_yields; /* [c] whoever `next` is goes before the stash: sched_next_first() */
+    bool ticked;       /* [c] the timer fired, and others may want the turn [turn.1] */
     bool skip_next;    /* [c] a slice ended: the ring before `next` */
     bool yield;        /* [c] a test wants the goroutine preempted: sched_preempt_irq() */
     bool

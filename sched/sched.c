@@ -27,6 +27,11 @@
  * [idle.3]  Nothing can ever run if every cpu was CPU_IDLE at one moment with all queues empty, no
  *           timer and nobody waiting for an interrupt. One moment: no cpu left idle() between the
  *           first look and the last.
+ * [turn.1]  An emulator that counts instructions gives one cpu after the other the turn, upwards
+ *           from cpu 0, and a cpu keeps it till some timer is due, unless it halts or pauses: one
+ *           busy cpu would keep it for ever. So there (`tick`) all busy cpus are interrupted
+ *           together, every now and then, and the seed decides which of them goes on: each seed is
+ *           an interleaving of its own.
  *
  * LOCKING. Per-cpu data with preemption off. Handlers touch only flags.
  * REJECTED. A goroutine for the scheduler's loop (an M of its own): a switch would cost two.
@@ -46,6 +51,8 @@
 #include <sched/timer.h>
 
 #define SLICE_NS INT64_C(10000000)
+#define TICK_LEAST_NS 10000 /* [turn.1] */
+#define TICK_SPREAD_NS 80000u
 #define GLOBAL_EVERY 61u
 #define SEARCH_ROUNDS 4u
 #define IDLE_POLLS 200u /* looks at one's own state before halting: a wake-up without an IPI */
@@ -60,7 +67,9 @@ static uint32_t idle_exits;                    /* [a] times that a cpu left idle
 static uint32_t searching;                     /* [a] */
 static uint32_t procs = 1;                     /* [S] cpus below this number run goroutines */
 static uint64_t seed;                          /* [I] */
-static bool tick;                              /* [I] */
+static bool tick;                              /* [I] [turn.1] */
+static int64_t tick_at_ns;                     /* [a] when all busy cpus are interrupted next */
+static struct rng turns;                       /* [a] who keeps the turn; only if `tick` */
 static bool started; /* [a] by sched_start(), which the other cpus wait for */
 
 static void sched_loop(void);
@@ -116,6 +125,25 @@ unsigned sched_idle_cpus(void)
 
 /* ---- Slices ---- */
 
+/* The next of the moments, at random distances, at which all busy cpus are interrupted [turn.1]. */
+RT_COLD static int64_t tick_next(void)
+{
+    int64_t now = arch_nanotime();
+
+    if (now >= load_relaxed(&tick_at_ns))
+        store_relaxed(&tick_at_ns, now + TICK_LEAST_NS + rng_below(&turns, TICK_SPREAD_NS));
+    return load_relaxed(&tick_at_ns);
+}
+
+/* After a tick: keep the turn or pass it on; with n cpus still in line, keep it with odds of 1 in
+ * n. */
+RT_COLD static void turn_keep_or_pass(struct sched_cpu *c)
+{
+    c->ticked = false;
+    if (rng_below(&turns, arch_cpu_count() - arch_cpu_id()) != 0)
+        arch_cpu_relax();
+}
+
 static void timer_program(void)
 {
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
@@ -123,6 +151,10 @@ static void timer_program(void)
 
     if (c->slice_armed && c->slice_end_ns < when)
         when = c->slice_end_ns;
+    if (RT_UNLIKELY(tick) && load_relaxed(&c->idle) == CPU_BUSY) {
+        int64_t at = tick_next();
+        when = at < when ? at : when;
+    }
     if (when == INT64_MAX)
         arch_timer_stop();
     else
@@ -164,11 +196,8 @@ static bool slice_is_over(void)
     if (!c->slice_armed || arch_nanotime() < c->slice_end_ns)
         return false;
     c->slice_armed = false;
-    if (!others_wait()) {
-        if (tick)
-            slice_begin();
+    if (!others_wait())
         return false;
-    }
     bool hog = c->ring_picks == c->slice_pick;
     slice_begin();
     return hog && !knobs.asyncpreemptoff;
@@ -516,6 +545,7 @@ static void take_requests(struct arch_frame *frame)
 void arch_on_timer(struct arch_frame *frame)
 {
     this_cpu(sched_cpu).timer_fired = true;
+    this_cpu(sched_cpu).ticked = tick;
     if (RT_UNLIKELY(knobs.watchdog != 0) && preempt_depth() != 0)
         watchdog_tick(frame);
     take_requests(frame);
@@ -566,10 +596,13 @@ static void housekeeping(void)
     if (c->timer_fired) {
         c->timer_fired = false;
         timer_run_due();
-        if (c->slice_armed && arch_nanotime() >= c->slice_end_ns && !others_wait())
-            c->slice_armed = false;
-        if (tick && !c->slice_armed)
-            slice_begin();
+        if (slice_is_over()) { /* while we were here; its end would be due again at once, for ever
+                                */
+            c->skip_next = true;
+            if (c->stash != NULL)
+                sched_enqueue(c->stash, false);
+            c->stash = NULL;
+        }
         timer_program();
     }
 }
@@ -607,6 +640,8 @@ static void dispatch(struct goroutine *g)
     this_cpu(current) = g;
     sched_context_reset();
     this_cpu(preempt) = PREEMPT_QUIET;
+    if (RT_UNLIKELY(c->ticked))
+        turn_keep_or_pass(c); /* between two instructions of the program */
     arch_frame_resume(g->frame);
 }
 
@@ -677,6 +712,8 @@ static void idle(void)
         arch_halt_irq_off();
     arch_irq_on();
     idle_end();
+    if (RT_UNLIKELY(tick))
+        timer_program(); /* busy again [turn.1] */
 }
 
 /*
@@ -749,8 +786,7 @@ static void sched_cpu_init(void)
     c->until_global = GLOBAL_EVERY;
     c->in_service = arch_cpu_id() < procs;
     sched_context_reset();
-    if (tick)
-        slice_begin();
+    timer_program();
     watchdog_start();
 }
 
@@ -764,6 +800,7 @@ void sched_start(void)
     unsigned n = arch_cpu_count();
 
     tick = arch_needs_tick();
+    turns = rng_split(seed, 0);
     procs = knobs.gomaxprocs != 0 && knobs.gomaxprocs < n ? (unsigned)knobs.gomaxprocs : n;
     for (unsigned i = 0; i < n; i++)
         if (!stack_reserve_make(i))

@@ -705,7 +705,8 @@ static void add_matrix(char *label, const char *image)
  * a time, and what spins or collects at length takes minutes.
  */
 #define SAME_CASES                                                                                 \
-    "boot runq chan select defer panic string symbol runner page.caches_are_emptied_for_a_run"
+    "boot runq sched.hogs_share chan select defer panic string symbol runner "                     \
+    "page.caches_are_emptied_for_a_run"
 
 static void add_same(char *label, const char *image)
 {
