@@ -4,23 +4,26 @@
  *
  * WHAT. rt/defer.h puts the first few calls into the function's own frame and runs a single one
  * inline. The rest is here: running several, and calls that do not fit (many, or large arguments),
- * which lie in pages of the goroutine.
+ * which lie in pages of the goroutine: one stack of records, each behind its arguments.
+ * g->defer_top is where the next one goes, g->defer_chunks the newest page.
  *
  * INVARIANTS
- * [defer.5] The pages of a goroutine are one stack of records: those of a newer frame lie above
- *           those of an older one, because a frame's calls are taken newest first, and a frame is
- *           dropped only when all its calls are taken. So taking a record gives back the space at
- *           the top.
+ * [defer.5] The records of a newer frame lie above those of an older one, because a frame's calls
+ *           are taken newest first, and a frame is dropped only when all its calls are taken. So
+ *           taking a record is setting g->defer_top back to where it was before, and a frame's
+ *           records end where the top was at its first (`base`).
  * [defer.6] A goroutine has a page only while a frame with RT_DEFER_OVERFLOW is linked: dropping
- *           such a frame frees the empty pages. Nothing is left when the goroutine ends.
+ *           such a frame frees the pages above the top. Nothing is left when the goroutine ends.
  * [defer.7] A taken record's bytes stay as they are, and are scanned, until the next record is
- *           pushed or taken: its thunk may not have read its arguments yet. The invariants of
- *           frames are in rt/defer.h.
+ *           pushed or taken: its thunk may not have read its arguments yet.
+ * [defer.8] The top is raised before a record is filled, so that the collector, who may look
+ *           between any two instructions, finds its arguments.
+ * The invariants of frames are in rt/defer.h.
  *
  * LOCKING. None: only the goroutine itself comes here; the collector looks while it does not run.
  * REJECTED. Records on the collected heap, as Go had them first: 100,000 records would be garbage
  * that must be marked. A spare page for each goroutine: the page allocator's cache is that spare
- * already.
+ * already. Freeing a page as soon as its last record is taken: two tests more for each.
  */
 #include <gc/up.h>
 #include <lang/defer.h>
@@ -33,26 +36,23 @@ _Static_assert(offsetof(struct rt_defer_frame, point) == 8 &&
                    offsetof(struct rt_defer_point, saved) == 24,
                "RT_DEFER_POINT_ stores there");
 
-/* A call that is not in its frame. Sizes are multiples of 16, so arguments are aligned to 16. */
-struct rt_defer_more {
-    struct rt_defer_more *prev; /* the next older one of the same frame */
+/* A call that is not in its frame; arguments for a thunk lie below it, in the same page. */
+struct rt_defer_record {
     rt_thunk_raw code;
-    uintptr_t a, b; /* as in struct rt_defer_call */
-    unsigned char args[];
+    uintptr_t a, b;                 /* as in struct rt_defer_call */
+    struct rt_defer_record *before; /* the top before it was pushed */
 };
 
+/* The first record of a page lies one record behind its beginning. */
 struct defer_chunk {
-    struct defer_chunk *prev; /* older page */
-    uint32_t used;            /* bytes of the page, this header included */
-    uint32_t
-        scan_end; /* bytes that the collector looks at: used, and a record just taken [defer.7] */
-    unsigned char records[];
+    struct defer_chunk *prev;       /* older page */
+    struct rt_defer_record *before; /* the top when this page was added, in prev */
 };
 
-_Static_assert(sizeof(struct rt_defer_more) % 16 == 0 && sizeof(struct defer_chunk) % 16 == 0,
-               "alignment");
-_Static_assert(sizeof(struct rt_defer_more) + sizeof(struct defer_chunk) + RT_DEFER_ARGS_MAX <=
-                   PAGE_BYTES,
+_Static_assert(sizeof(struct rt_defer_record) == 32 &&
+                   sizeof(struct defer_chunk) <= sizeof(struct rt_defer_record),
+               "a page is a whole number of records; arguments are aligned to 16");
+_Static_assert(2 * sizeof(struct rt_defer_record) + RT_DEFER_ARGS_MAX <= PAGE_BYTES,
                "any record fits a page");
 
 #ifdef __clang__
@@ -61,77 +61,128 @@ extern void *_NSConcreteGlobalBlock[32], *_NSConcreteStackBlock[32];
 void *_NSConcreteGlobalBlock[32], *_NSConcreteStackBlock[32];
 #endif
 
-/* Free empty pages at the top. */
+/* The page of what lies just below `top`; NULL's is none. */
+static struct defer_chunk *page_below(const struct rt_defer_record *top)
+{
+    return (struct defer_chunk *)(((uintptr_t)top - (top != NULL)) & ~(uintptr_t)(PAGE_BYTES - 1));
+}
+
+/* Bytes left in the page of `top`. A page's end looks like the beginning of the next. */
+static size_t room_above(const struct rt_defer_record *top)
+{
+    return -(uintptr_t)top % PAGE_BYTES;
+}
+
+/* Free the pages above the top. */
 static void chunks_trim(struct goroutine *g)
 {
     struct defer_chunk *chunk;
 
-    while ((chunk = g->defer_chunks) != NULL && chunk->used == sizeof *chunk) {
+    g->defer_taken = NULL; /* it may lie there */
+    while ((chunk = g->defer_chunks) != page_below(g->defer_top)) {
         g->defer_chunks = chunk->prev;
         page_free_one(chunk);
     }
 }
 
-static RT_COLD struct defer_chunk *chunks_grow(struct goroutine *g)
+/* A page more; its first record's place. */
+static RT_COLD struct rt_defer_record *chunks_grow(struct goroutine *g)
 {
+    chunks_trim(g);
     struct defer_chunk *fresh = page_alloc_one(0);
-
     if (fresh == NULL)
         lang_panic_out_of_memory(PAGE_BYTES);
     fresh->prev = g->defer_chunks;
-    fresh->used = fresh->scan_end = sizeof *fresh;
+    fresh->before = g->defer_top;
     g->defer_chunks = fresh;
-    return fresh;
+    return (struct rt_defer_record *)(void *)fresh + 1;
 }
 
-/* Give back the newest record's space; its page stays until the next trim [defer.7]. */
-static inline void chunks_pop(struct goroutine *g, struct rt_defer_more *more)
+void rt_defer_overflow(struct rt_defer_frame *frame)
 {
-    struct defer_chunk *chunk =
-        (struct defer_chunk *)((uintptr_t)more & ~(uintptr_t)(PAGE_BYTES - 1));
-
-    if (RT_UNLIKELY(chunk != g->defer_chunks))
-        chunks_trim(g);
-    ASSERT(chunk == g->defer_chunks); /* [defer.5] */
-    chunk->scan_end = chunk->used;
-    chunk->used = (uint32_t)((uintptr_t)more - (uintptr_t)chunk);
+    frame->base = goroutine_current()->defer_top;
+    frame->state |= RT_DEFER_OVERFLOW;
 }
 
-void *rt_defer_push(struct rt_defer_frame *frame, size_t args_bytes, rt_thunk_raw code, uintptr_t a,
-                    uintptr_t b)
+/* Write all of `record` but its argument words; it ends the newest bytes of the pages. */
+static inline void record_make(struct goroutine *g, struct rt_defer_record *record,
+                               struct rt_defer_record *before, rt_thunk_raw code)
+{
+    record->before = before;
+    g->defer_top = record + 1;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* [defer.8] */
+    record->code = code;
+}
+
+static RT_COLD void push_slow(rt_thunk_raw code, uintptr_t a, uintptr_t b)
 {
     struct goroutine *g = goroutine_current();
-    struct defer_chunk *chunk = g->defer_chunks;
-    size_t bytes = sizeof(struct rt_defer_more) + ((args_bytes + 15) & ~(size_t)15);
+    struct rt_defer_record *record = chunks_grow(g);
 
-    if (RT_UNLIKELY(chunk == NULL || chunk->used + bytes > PAGE_BYTES))
-        chunk = chunks_grow(g);
-    struct rt_defer_more *more = (struct rt_defer_more *)(void *)((char *)chunk + chunk->used);
-    chunk->used += (uint32_t)bytes;
-    chunk->scan_end = chunk->used;
-    if (args_bytes != 0)
-        a = b = (uintptr_t)more->args;
-    more->code = code;
-    more->a = a;
-    more->b = b;
-    if (RT_UNLIKELY(!(frame->state & RT_DEFER_OVERFLOW))) {
-        frame->more = NULL;
-        frame->state |= RT_DEFER_OVERFLOW;
+    record_make(g, record, g->defer_top, code);
+    record->a = a;
+    record->b = b;
+}
+
+void rt_defer_push_one(rt_thunk_raw code, uintptr_t a)
+{
+    struct goroutine *g = goroutine_current();
+    struct rt_defer_record *top = g->defer_top;
+
+    if (RT_UNLIKELY((uintptr_t)top % PAGE_BYTES == 0)) { /* room_above() for one record */
+        push_slow(code, a, 0);
+        return;
     }
-    more->prev = frame->more;
-    frame->more = more;
-    return more->args;
+    record_make(g, top, top, code);
+    top->a = a;
+}
+
+void rt_defer_push_two(rt_thunk_raw code, uintptr_t a, uintptr_t b)
+{
+    struct goroutine *g = goroutine_current();
+    struct rt_defer_record *top = g->defer_top;
+
+    if (RT_UNLIKELY((uintptr_t)top % PAGE_BYTES == 0)) {
+        push_slow(code, a, b);
+        return;
+    }
+    record_make(g, top, top, code);
+    top->a = a;
+    top->b = b;
+}
+
+void *rt_defer_push_args(rt_thunk_raw code, size_t bytes)
+{
+    struct goroutine *g = goroutine_current();
+    struct rt_defer_record *args = g->defer_top, *before = args;
+    size_t n = (bytes + sizeof *args - 1) / sizeof *args;
+
+    if (room_above(args) < (n + 1) * sizeof *args) {
+        args = chunks_grow(g);
+        before = g->defer_top;
+    }
+    record_make(g, args + n, before, code);
+    args[n].a = args[n].b = (uintptr_t)args;
+    return args;
+}
+
+/* Take the newest record of the pages. */
+static inline struct rt_defer_record *take_newest(struct goroutine *g)
+{
+    struct rt_defer_record *record = g->defer_top - 1;
+
+    g->defer_taken = record; /* [defer.7] */
+    g->defer_top = record->before;
+    return record;
 }
 
 bool defer_take_slow(struct goroutine *g, struct rt_defer_frame *frame, struct defer_taken *call)
 {
-    struct rt_defer_more *more = frame->more;
-
-    if (more == NULL)
+    if (g->defer_top == frame->base)
         return defer_take_inline(frame, call);
-    frame->more = more->prev;
-    chunks_pop(g, more);
-    *call = (struct defer_taken){more->code, more->a, more->b, more->a != (uintptr_t)more->args};
+    struct rt_defer_record *r = take_newest(g);
+    bool direct = (r->a ^ (uintptr_t)r) >= PAGE_BYTES; /* no argument of a program's is in there */
+    *call = (struct defer_taken){r->code, r->a, r->b, direct};
     return true;
 }
 
@@ -139,27 +190,35 @@ void defer_drop_frame(struct goroutine *g, struct rt_defer_frame *frame)
 {
     ASSERT(g->defer_frames == frame);
     g->defer_frames = frame->link;
-    if (RT_UNLIKELY(frame->state & RT_DEFER_OVERFLOW))
-        chunks_trim(g); /* [defer.6] */
+    if (RT_UNLIKELY(frame->state & RT_DEFER_OVERFLOW)) {
+        ASSERT(g->defer_top == frame->base); /* [defer.5] */
+        chunks_trim(g);                      /* [defer.6] */
+    }
+}
+
+static RT_NOINLINE void run_pages(struct rt_defer_frame *frame)
+{
+    struct goroutine *g = goroutine_current();
+
+    while (g->defer_top != frame->base) {
+        struct rt_defer_record *r = take_newest(g);
+        r->code((void *)r->a, (void *)r->b);
+    }
+    frame->state &= ~RT_DEFER_OVERFLOW;
+    chunks_trim(g); /* [defer.6] */
 }
 
 void rt_defer_run(struct rt_defer_frame *frame)
 {
-    struct goroutine *g = goroutine_current();
-
-    if (frame->state & RT_DEFER_OVERFLOW) {
-        for (struct rt_defer_more *more; (more = frame->more) != NULL;) {
-            frame->more = more->prev;
-            chunks_pop(g, more);
-            more->code((void *)more->a, (void *)more->b);
-        }
-    }
-    for (uint32_t n; (n = (uint32_t)frame->state) > 0;) {
-        struct rt_defer_call *c = &frame->calls[n - 1];
-        frame->state--;
+    if (RT_UNLIKELY(frame->state & RT_DEFER_OVERFLOW))
+        run_pages(frame);
+    uint64_t n = frame->state;
+    for (struct rt_defer_call *c = &frame->calls[n]; n > 0;) {
+        c--;
+        frame->state = --n; /* [defer.4] */
         c->code((void *)c->a, (void *)c->b);
     }
-    defer_drop_frame(g, frame);
+    rt_defer_unlink(frame);
 }
 
 void rt_defer_recovered(struct rt_defer_frame *frame)
@@ -180,6 +239,17 @@ void rt_defer_recovered(struct rt_defer_frame *frame)
  */
 void lang_scan_goroutine_roots(struct goroutine *g, void (*scan)(const void *lo, const void *hi))
 {
-    for (struct defer_chunk *chunk = g->defer_chunks; chunk != NULL; chunk = chunk->prev)
-        scan(chunk->records, (const char *)chunk + chunk->scan_end);
+    const struct rt_defer_record *top = g->defer_top, *taken = g->defer_taken;
+
+    for (struct defer_chunk *chunk = g->defer_chunks; chunk != NULL; chunk = chunk->prev) {
+        const struct rt_defer_record *first = (const struct rt_defer_record *)(void *)chunk + 1;
+        const struct rt_defer_record *from = first;
+        if (page_below(top) == chunk) {
+            scan(first, top);
+            from = top;
+            top = chunk->before;
+        }
+        if (taken >= from && page_below(taken) == chunk) /* [defer.7] */
+            scan(from, taken + 1);
+    }
 }

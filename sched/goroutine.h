@@ -64,10 +64,11 @@ enum goroutine_state {
     G_WAITING,  /* in park() */
 };
 
-struct rt_defer_frame; /* rt/defer.h */
-struct defer_chunk;    /* lang/defer.c */
-struct panic_state;    /* lang/panic.c */
-struct chan_wait;      /* lang/chan.c: the waiter record (sudog) */
+struct rt_defer_frame;  /* rt/defer.h */
+struct rt_defer_record; /* lang/defer.c */
+struct defer_chunk;     /* lang/defer.c */
+struct panic_state;     /* lang/panic.c */
+struct chan_wait;       /* lang/chan.c: the waiter record (sudog) */
 
 /*
  * I fixed from spawn to exit a atomic g only the goroutine itself, or its owner while it is not
@@ -106,6 +107,7 @@ struct goroutine {
     uintptr_t fault_sp;         /* [g] stack pointer of its newest fault */
     struct defer_chunk
         *defer_chunks; /* [g] newest page of deferred calls that their frames had no room for */
+    struct rt_defer_record *defer_top, *defer_taken; /* [g] in those pages: lang/defer.c */
     struct chan_wait
         *woken_by; /* [a] set by whoever completes a channel operation for it, before ready() */
     uint32_t select_done; /* [a] 0 -> 1 by whoever wins the right to complete its select */

@@ -469,6 +469,7 @@ void goroutine_exit(void)
     preempt_off();
     struct goroutine *g = goroutine_current();
     DEBUG_ASSERT(g->defer_frames == NULL && g->panics == NULL && load_relaxed(&g->tokens) == 0);
+    DEBUG_ASSERT(g->defer_top == NULL && g->defer_chunks == NULL); /* [defer.6] */
     g->state = G_DEAD;
     arch_switch_to(switch_target(g, SWITCH_EXIT));
 }

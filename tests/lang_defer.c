@@ -326,6 +326,70 @@ TEST(defer, deferred_calls_may_defer)
     EXPECT_EQ(t, pages_used(), before);
 }
 
+/* ---- The collector ---- */
+
+struct box {
+    gc(struct box *) link;
+    long value;
+};
+struct boxes {
+    struct box *box[6];
+};
+static long boxes_lost;
+
+static void open_box(struct box *b)
+{
+    boxes_lost += b->value != 42;
+}
+
+static void open_boxes(struct boxes s, long i)
+{
+    for (unsigned k = 0; k < 6; k++)
+        boxes_lost += s.box[k]->value != 42 + i;
+}
+
+static RT_NOINLINE struct box *make_box(long value)
+{
+    struct box *b = gc_new(struct box);
+    b->value = value;
+    return b;
+}
+
+/* Other objects take the place of what was freed. */
+static RT_NOINLINE void collect_and_reuse(void)
+{
+    rt_gc();
+    for (int i = 0; i < 20000; i++)
+        make_box(13);
+}
+
+static RT_NOINLINE void defer_boxes(bool leave_by_panic)
+{
+    defers;
+    for (long i = 0; i < 300; i++) {
+        struct boxes s;
+        for (unsigned k = 0; k < 6; k++)
+            s.box[k] = make_box(42 + i);
+        if (i % 60 == 0)
+            defer(open_boxes, s, i);
+        s = (struct boxes){{NULL}};
+        defer(open_box, make_box(42));
+    }
+    collect_and_reuse();
+    defer(collect_and_reuse);
+    if (leave_by_panic)
+        panic("on");
+}
+
+/* What only a deferred call refers to stays, in the frame and in the goroutine's pages. [defer.8] */
+TEST(defer, records_are_roots)
+{
+    boxes_lost = 0;
+    defer_boxes(false);
+    EXPECT(t, catch_panic(defer_boxes, true) != NULL);
+    EXPECT_EQ(t, boxes_lost, 0);
+}
+
 /* ---- What a recovered function returns ---- */
 
 static void swallow(void)

@@ -606,7 +606,9 @@ TEST_OPTS(panic, instructions, .icount_only = true)
               caught);
     test_note(t, "fault to recovered panic %ld", fault);
 #ifndef RT_DEBUG
-    EXPECT_LE(t, deferred - plain, 34); /* 27, and 6 of -fstack-protector-strong */
+    EXPECT_LE(t, frame - plain, 2);
+    EXPECT_LE(t, deferred - plain, 28); /* 22, and 6 of -fstack-protector-strong */
+    EXPECT_LE(t, (deferred_in_loop - loop) / 100, 30);
     EXPECT_LE(t, shallow, 400);
     EXPECT_LE(t, deep, 600);
     EXPECT_LE(t, fault, 1500);
