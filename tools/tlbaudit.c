@@ -17,14 +17,13 @@
  * The monitor's X flag is the no-execute bit of the last level: a page that is only protected by a
  * higher level counts as executable here.
  */
+#include "tools/common/qmp.h"
 #include "tools/common/util.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -154,84 +153,6 @@ static void judge_registers(const char *who, const char *text, bool all_features
               util_printf("%s: UMIP, SMEP and SMAP are on [tlb.5]", who));
 }
 
-/* ---- QEMU's control channel ---- */
-
-static int qmp_fd = -1;
-
-static void qmp_send(const char *line)
-{
-    size_t n = strlen(line);
-
-    while (n > 0) {
-        ssize_t k = write(qmp_fd, line, n);
-        if (k <= 0)
-            util_die("the control channel: %s", strerror(errno));
-        line += k;
-        n -= (size_t)k;
-    }
-}
-
-static char *qmp_line(void)
-{
-    char *line = NULL;
-    size_t n = 0, cap = 0;
-
-    for (;;) {
-        char c;
-        if (read(qmp_fd, &c, 1) != 1)
-            util_die("the control channel ended");
-        if (c == '\n')
-            break;
-        UTIL_PUSH(line, n, cap) = c;
-    }
-    UTIL_PUSH(line, n, cap) = '\0';
-    return line;
-}
-
-/* The JSON string behind "return": with its escapes undone. */
-static char *qmp_reply(void)
-{
-    for (;;) {
-        char *line = qmp_line(), *at;
-        if (strstr(line, "\"error\"") != NULL)
-            util_die("QEMU says %s", line);
-        if ((at = strstr(line, "\"return\": ")) == NULL)
-            continue; /* greeting, event */
-        at += strlen("\"return\": ");
-        if (*at++ != '"')
-            return util_printf("%s", at);
-        char *out = util_alloc(strlen(at) + 1), *p = out;
-        for (; *at != '\0' && *at != '"'; at++) {
-            if (*at == '\\' && at[1] != '\0')
-                at++, *p++ = *at == 'n' ? '\n' : *at == 'r' ? ' ' : *at;
-            else
-                *p++ = *at;
-        }
-        return out;
-    }
-}
-
-static char *monitor(const char *command, unsigned cpu)
-{
-    qmp_send(
-        util_printf("{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":\"%s\","
-                    "\"cpu-index\":%u}}\n",
-                    command, cpu));
-    return qmp_reply();
-}
-
-static void qmp_connect(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    qmp_fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    if (qmp_fd < 0 || connect(qmp_fd, (struct sockaddr *)&address, sizeof address) != 0)
-        util_die("%s: %s", path, strerror(errno));
-    qmp_send("{\"execute\":\"qmp_capabilities\"}\n");
-    qmp_reply();
-}
-
 /* ---- The machine ---- */
 
 static unsigned env_number(const char *name, unsigned otherwise)
@@ -266,7 +187,7 @@ static void audit(const char *image)
     qmp_connect(path);
     char *first = NULL;
     for (unsigned cpu = 0; cpu < cpus; cpu++) {
-        char *tlb = monitor("info tlb", cpu);
+        char *tlb = qmp_monitor("info tlb", cpu);
         if (cpu == 0) {
             judge_tlb("cpu 0", tlb);
             first = tlb;
@@ -274,7 +195,8 @@ static void audit(const char *image)
             check(parse_tlb(tlb).n == parse_tlb(first).n,
                   util_printf("cpu %u: as many pages as cpu 0 [tlb.6]", cpu));
         }
-        judge_registers(util_printf("cpu %u", cpu), monitor("info registers", cpu), all_features);
+        judge_registers(util_printf("cpu %u", cpu), qmp_monitor("info registers", cpu),
+                        all_features);
     }
     qmp_send("{\"execute\":\"quit\"}\n");
     while (fgets(line, sizeof line, run) != NULL)

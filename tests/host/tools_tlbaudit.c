@@ -4,6 +4,7 @@
 #define main tlbaudit_main
 #include <tools/tlbaudit.c>
 #undef main
+#include <tools/common/qmp.c>
 #include <tools/common/util.c>
 
 static const char good[] = "ffff800000000000: 0000000000000000 XGPDA---W\n"

@@ -1,0 +1,14 @@
+/*
+ * tools/common/qmp.h - QEMU's control channel (QMP= of tools/run.sh). One at a time; what goes wrong
+ * ends the tool.
+ */
+#pragma once
+
+/* Connect to the unix socket at `path`. */
+void qmp_connect(const char *path);
+
+/* What QEMU's monitor says to a command line, on behalf of one cpu. */
+char *qmp_monitor(const char *command, unsigned cpu);
+
+/* Send a line of QMP and wait for nothing. */
+void qmp_send(const char *line);
