@@ -55,10 +55,10 @@ ap_halt:
     jmp ap_halt
 
     .align 8
-ap_gdt:
+ap_gdt: /* marked as accessed: this page is read-only by then, and a cpu (not QEMU's) would write the mark */
     .quad 0
-    .quad 0x00af9a000000ffff
-    .quad 0x00cf92000000ffff
+    .quad 0x00af9b000000ffff
+    .quad 0x00cf93000000ffff
     .globl ap_gdt_ptr, ap_far, ap_cr0, ap_cr3, ap_cr4, ap_efer, ap_gdt, ap_long
 ap_gdt_ptr:
     .word 23
