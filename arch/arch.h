@@ -94,7 +94,8 @@ static inline void *phys_to_virt(paddr_t pa);
 static inline paddr_t virt_to_phys(const void *direct_map_address);
 
 /* Windows of address space that upper layers carve up: bounds in arch_impl.h.
- * ARCH_DIRECT_BASE/_BYTES, ARCH_STACK_BASE/_BYTES, ARCH_VMAP_BASE/_BYTES. */
+ * ARCH_DIRECT_BASE/_BYTES, ARCH_STACK_BASE/_BYTES. What of the first lies above RAM is free for
+ * large pages (mm/vmap.h). */
 
 /*
  * Make the tables for [va, va + bytes) so that arch_map_page() there cannot fail.
@@ -114,6 +115,15 @@ void arch_map_page(uintptr_t va, paddr_t pa, enum arch_prot prot);
  * arch_tlb_flush_local().
  */
 paddr_t arch_unmap_page(uintptr_t va);
+
+/*
+ * The same three for large pages: va and pa are multiples of ARCH_LARGE_BYTES. The first is also
+ * false if anything is mapped there.
+ */
+#define ARCH_LARGE_BYTES (UINT64_C(2) << 20)
+RT_MUST_USE bool arch_map_large_prepare(uintptr_t va, size_t bytes);
+void arch_map_large(uintptr_t va, paddr_t pa, enum arch_prot prot);
+paddr_t arch_unmap_large(uintptr_t va);
 
 /* The physical address behind va, or ~0 if it is not mapped. Any context. */
 paddr_t arch_translate(uintptr_t va);

@@ -294,10 +294,10 @@ static void *alloc_large(size_t bytes, const struct gc_header *header, unsigned 
                      : span->n_units * (size_t)GC_UNIT_BYTES - done);
 
     void *object = (void *)span->base;
-    preempt_off(); /* the epoch is that of the moment of publication [alloc.2] */
-    gc_epochs(span)[0] = gc_epoch_birth;
+    gc_span_publish(span); /* long, so preemptible: its slot is free still, and nobody sweeps what is on no list */
+    preempt_off();
+    gc_epochs(span)[0] = gc_epoch_birth; /* [alloc.2] */
     span->swept = (uint8_t)gc_sweep_gen;
-    gc_span_publish(span);
     gc_count_allocated(1, gc_slot_size(span));
     gc_shape_push(span, true);
     preempt_on();

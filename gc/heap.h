@@ -121,7 +121,7 @@ static inline uint8_t *gc_epochs(const struct gc_span *span)
     return (uint8_t *)(uintptr_t)(span + 1);
 }
 
-/* The page map: an entry for each unit of RAM, from the lowest address a span ever had. */
+/* The page map: an entry for each unit of RAM, and of the window behind it (gc/span.c). */
 extern struct gc_span *
     *gc_pagemap;                /* [I] indexed by (address - ARCH_DIRECT_BASE) >> GC_UNIT_SHIFT */
 extern uintptr_t gc_heap_bytes; /* [a] only grows: no span ends above ARCH_DIRECT_BASE + this */
@@ -220,12 +220,18 @@ unsigned gc_shape_find(size_t bytes, uint64_t mask, const char *name);
  * on. */
 struct gc_span *gc_span_make(unsigned shape);
 
-/* A span for one large object, not yet in the page map, memory not zeroed. */
+/*
+ * A span for one large object, its epoch byte 0, memory not zeroed: one run of RAM, or frames of 2 MiB from all over it
+ * that are mapped behind RAM's end. Preemption on; may stop the world to get addresses back.
+ */
 struct gc_span *gc_span_make_large(size_t bytes);
 void gc_span_publish(struct gc_span *span);
 
-/* Take a span out of the page map and give its memory back. Not while marking [heap.3]. */
-void gc_span_free(struct gc_span *span);
+/*
+ * Take a span out of the page map and give its memory back. Not while marking [heap.3]. Of a large one at most some
+ * megabytes, from its end: true if that was all of it, else it is to be called again.
+ */
+bool gc_span_free(struct gc_span *span);
 
 extern uint64_t gc_heap_in_use; /* [a] bytes in spans */
 extern uint64_t gc_meta_bytes;  /* [a] bytes in the page map and in slabs of descriptors */

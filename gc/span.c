@@ -10,6 +10,7 @@
  * [span.1] A descriptor block is complete before its span is published, and is reused only after
  *          the span was taken out of the page map while nobody marked [heap.3].
  * [span.2] gc_heap_bytes covers a span before the page map shows it.
+ * [span.3] The page map's part for the window is cleared before gc_heap_bytes covers any of it.
  *
  * LOCKING. meta_lock (rank GC_POOL) guards the slabs; shapes_lock (rank SPAN) the insertion of
  * shapes, which are found without it.
@@ -24,6 +25,8 @@
 #include <lib/list.h>
 #include <lib/string.h>
 #include <mm/page.h>
+#include <mm/vmap.h>
+#include <sched/stw.h>
 
 #define CLASS_ROW(bytes_, units_)                                                                  \
     {.bytes = (bytes_),                                                                            \
@@ -134,6 +137,10 @@ static void meta_free(struct gc_span *span, size_t n_slots)
 /* ---- The page map ---- */
 
 static size_t pagemap_units; /* [I] */
+static size_t
+    ram_units; /* [I] of those, for RAM; the rest is for the window, and cleared when ... */
+static bool window_open; /* [a] ... the first span comes into it [span.3] */
+static struct spinlock window_lock = SPINLOCK_INIT(RANK_GC_POOL);
 
 size_t gc_pagemap_units(void)
 {
@@ -155,8 +162,28 @@ static void heap_bytes_cover(uintptr_t end)
         have = load_relaxed(&gc_heap_bytes);
 }
 
+static uintptr_t window_base; /* [I] what lies above is made of frames */
+
+static bool in_frames(const struct gc_span *span)
+{
+    return span->base >= window_base;
+}
+
+static void open_window(void)
+{
+    if (load_acquire(&window_open))
+        return;
+    spin_lock(&window_lock);
+    if (!window_open)
+        memset(gc_pagemap + ram_units, 0, (pagemap_units - ram_units) * sizeof(gc_pagemap[0]));
+    store_release(&window_open, true);
+    spin_unlock(&window_lock);
+}
+
 void gc_span_publish(struct gc_span *span)
 {
+    if (RT_UNLIKELY(in_frames(span)))
+        open_window();
     /* first [span.2]; a pointer just behind the last span must pass the filter too */
     heap_bytes_cover(span->base + (uintptr_t)span->n_units * GC_UNIT_BYTES + 8);
     pagemap_set(span, span);
@@ -227,21 +254,47 @@ struct gc_span *gc_span_make(unsigned shape_number)
     return span;
 }
 
+/* ---- Large objects ----------------------------------------------------------------------------------- */
+
+#define FRAME_UNITS ((uint32_t)(VMAP_FRAME_BYTES / GC_UNIT_BYTES))
+
+/* Frames for so many bytes; the addresses that only a flush can give back are flushed for. */
+static void *frames_alloc(size_t n_frames)
+{
+    bool stale;
+    void *run = vmap_alloc(n_frames, &stale);
+
+    if (run == NULL && stale) {
+        stw_begin(STW_FLUSH);
+        stw_flush_tlb();
+        vmap_flushed_stw();
+        stw_end();
+        run = vmap_alloc(n_frames, &stale);
+    }
+    return run;
+}
+
+static void run_free(const struct gc_span *span, uintptr_t from, uint32_t units)
+{
+    if (in_frames(span))
+        vmap_free((void *)from, units / FRAME_UNITS);
+    else
+        page_free((void *)from, (size_t)units * (GC_UNIT_BYTES / PAGE_BYTES));
+}
+
 struct gc_span *gc_span_make_large(size_t bytes)
 {
     size_t units = (bytes + GC_UNIT_BYTES - 1) >> GC_UNIT_SHIFT;
-    size_t pages = units * (GC_UNIT_BYTES / PAGE_BYTES);
-    if (units > UINT32_MAX)
+    if (units > UINT32_MAX / 2)
         return NULL;
-    void *run = page_alloc(pages, GC_UNIT_BYTES / PAGE_BYTES, 0);
+    void *run = page_alloc(units * (GC_UNIT_BYTES / PAGE_BYTES), GC_UNIT_BYTES / PAGE_BYTES, 0);
+    if (run == NULL && bytes >= VMAP_FRAME_BYTES) {
+        units = align_up(units, FRAME_UNITS);
+        run = frames_alloc(units / FRAME_UNITS);
+    }
     if (run == NULL)
         return NULL;
-    struct gc_span *span = meta_alloc(1);
-    if (span == NULL) {
-        page_free(run, pages);
-        return NULL;
-    }
-    *span = (struct gc_span){
+    struct gc_span large = {
         .base = (uintptr_t)run,
         .limit = (uintptr_t)run + align_up(bytes, 8),
         .n_slots = 1,
@@ -249,6 +302,12 @@ struct gc_span *gc_span_make_large(size_t bytes)
         .swept = (uint8_t)gc_sweep_gen,
         .n_units = (uint32_t)units,
     };
+    struct gc_span *span = meta_alloc(1);
+    if (span == NULL) {
+        run_free(&large, large.base, large.n_units);
+        return NULL;
+    }
+    *span = large;
     gc_epochs(span)[0] = 0;
     add_relaxed(&gc_shapes[0].n_spans, 1);
     if (RT_UNLIKELY(gc_barrier_check))
@@ -256,18 +315,26 @@ struct gc_span *gc_span_make_large(size_t bytes)
     return span;
 }
 
-void gc_span_free(struct gc_span *span)
+#define FREE_UNITS (4 * FRAME_UNITS) /* at a time */
+
+bool gc_span_free(struct gc_span *span)
 {
     ASSERT(span->state == GC_SPAN_OUT || span->state == GC_SPAN_SWEEPING);
     ASSERT(gc_span_of(span->base) == span && gc_epoch == gc_epoch_also); /* [heap.3] */
-    uint64_t bytes = (uint64_t)span->n_units * GC_UNIT_BYTES;
-    pagemap_set(span, NULL);
+    struct gc_span part = *span; /* what is freed now: its end */
+    part.n_units = span->n_units <= FREE_UNITS ? span->n_units : FREE_UNITS;
+    part.base += (uintptr_t)(span->n_units - part.n_units) * GC_UNIT_BYTES;
+    pagemap_set(&part, NULL);
     if (RT_UNLIKELY(gc_barrier_check))
-        gc_check_uncover(span);
+        gc_check_uncover(&part);
+    sub_acq_rel(&gc_heap_in_use, (uint64_t)part.n_units * GC_UNIT_BYTES);
+    run_free(span, part.base, part.n_units);
+    span->n_units -= part.n_units;
+    if (span->n_units != 0)
+        return false;
     sub_acq_rel(&gc_shapes[span->shape].n_spans, 1);
-    sub_acq_rel(&gc_heap_in_use, bytes);
-    page_free((void *)span->base, bytes / PAGE_BYTES);
     meta_free(span, span->n_slots);
+    return true;
 }
 
 /* ---- Groups of 64 slots ---- */
@@ -357,11 +424,18 @@ void gc_span_init(paddr_t ram_top)
         gc_shapes[GC_SHAPE_HEADER + i].kind = GC_HEADER;
         gc_shapes[GC_SHAPE_HEADER + i].class = (uint8_t)i;
     }
-    pagemap_units =
-        (align_up(ram_top, GC_UNIT_BYTES) >> GC_UNIT_SHIFT) + 1; /* one behind the end */
+    /* the window: twice the frames that there can be, so that its gaps do not matter much */
+    struct page_stats stats;
+    page_get_stats(&stats);
+    size_t frames = 2 * (stats.total_pages * PAGE_BYTES / VMAP_FRAME_BYTES);
+    window_base = ARCH_DIRECT_BASE + align_up(ram_top, VMAP_FRAME_BYTES);
+    vmap_init(window_base, frames);
+    ram_units = (align_up(ram_top, VMAP_FRAME_BYTES) >> GC_UNIT_SHIFT) + 1; /* one behind the end */
+    pagemap_units = ram_units + frames * FRAME_UNITS;
     size_t bytes = align_up(pagemap_units * sizeof(gc_pagemap[0]), PAGE_BYTES);
-    gc_pagemap = page_alloc(bytes / PAGE_BYTES, 1, PAGE_ZERO);
+    gc_pagemap = page_alloc(bytes / PAGE_BYTES, 1, 0);
     if (gc_pagemap == NULL)
         fatal("gc: no memory for the page map");
+    memset(gc_pagemap, 0, ram_units * sizeof(gc_pagemap[0]));
     gc_meta_bytes = bytes;
 }

@@ -31,6 +31,8 @@ static uint32_t sweeping;               /* [a] cpus that hold a span taken off a
 static uint32_t sweep_cursor;           /* [a] shapes below it have nothing left to sweep */
 static struct gc_span *special_waiting; /* under special_lock [sweep.2] */
 static struct spinlock special_lock = SPINLOCK_INIT(RANK_SPAN);
+static struct gc_span *dying; /* under special_lock: large ones, freed piece by piece */
+static uint32_t n_dying;      /* [a] of those, the one being worked at included */
 
 uint32_t gc_sweep_gen;
 
@@ -167,6 +169,14 @@ void gc_sweep_release_specials(void)
     }
 }
 
+static void dying_push(struct gc_span *span)
+{
+    spin_lock(&special_lock);
+    span->next = dying;
+    dying = span;
+    spin_unlock(&special_lock);
+}
+
 void gc_sweep_and_file(struct gc_span *span)
 {
     if (!specials_settled(span))
@@ -174,14 +184,40 @@ void gc_sweep_and_file(struct gc_span *span)
     uint32_t n_free = gc_sweep_span(span);
     if (n_free == span->n_slots && load_relaxed(&span->n_specials) == 0 &&
         gc_epoch == gc_epoch_also) {
-        gc_span_free(span);
+        if (!gc_span_free(span)) {
+            add_acq_rel(&n_dying, 1);
+            dying_push(span);
+        }
         return;
     }
     gc_shape_push(span, n_free == 0);
 }
 
+/* Free the next piece of a large span. False: there is none, or others have them. */
+static bool free_one_piece(void)
+{
+    if (load_relaxed(&n_dying) == 0)
+        return false;
+    preempt_off();
+    spin_lock(&special_lock);
+    struct gc_span *span = dying;
+    if (span != NULL)
+        dying = span->next;
+    spin_unlock(&special_lock);
+    if (span != NULL) {
+        if (gc_span_free(span))
+            sub_acq_rel(&n_dying, 1);
+        else
+            dying_push(span);
+    }
+    preempt_on();
+    return span != NULL;
+}
+
 bool gc_sweep_one(void)
 {
+    if (free_one_piece())
+        return true;
     for (;;) {
         uint32_t i = load_relaxed(&sweep_cursor);
         if (i >= GC_SHAPES)
@@ -253,7 +289,7 @@ bool gc_sweep_done(void)
             load_relaxed(&gc_shapes[i].full[parity]) != NULL)
             return false;
     }
-    return load_acquire(&sweeping) == 0;
+    return load_acquire(&sweeping) == 0 && load_acquire(&n_dying) == 0; /* in this order */
 }
 
 void gc_sweep_finish(void)

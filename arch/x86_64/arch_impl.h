@@ -19,8 +19,6 @@
 #define ARCH_DEVICE_BYTES (UINT64_C(1) << 39)
 #define ARCH_STACK_BASE 0xffffd00000000000u
 #define ARCH_STACK_BYTES (UINT64_C(8) << 40)
-#define ARCH_VMAP_BASE 0xffffe00000000000u
-#define ARCH_VMAP_BYTES (UINT64_C(8) << 40)
 
 /* ---- Registers of interrupted code. entry.S builds it; offsets are asserted in trap.c. ---- */
 struct arch_frame {

@@ -3,10 +3,10 @@
  *
  * WHAT. Builds the final page tables from the boot cpu's early ones, and maps pages afterwards. The
  *     map: ffffffff80000000 the image, wherever it was loaded: text r-x, rodata r--, data rw-
- *     ffff800000000000 direct map of RAM (RAM only), rw-; the image's text and rodata r-- there too
+ *     ffff800000000000 direct map of RAM (RAM only), rw-; the image's text and rodata r-- there too;
+ *                      behind RAM's end large objects that RAM can't hold in one piece (mm/vmap.h)
  *     ffffc00000000000 devices and firmware tables; wired stacks
  *     ffffd00000000000  goroutine stacks, by page
- *     ffffe00000000000  large objects that physical memory can't place in one piece
  *     the low half      empty, but for the trampoline while cpus start
  *
  * INVARIANTS
@@ -238,6 +238,38 @@ paddr_t arch_unmap_page(uintptr_t va)
     pte_t old = *entry;
     store_release(entry, 0);
     return old & PTE_ADDRESS;
+}
+
+bool arch_map_large_prepare(uintptr_t va, size_t bytes)
+{
+    bool ok = true;
+
+    spin_lock(&table_lock);
+    for (uintptr_t at = va; ok && at < va + bytes; at += PAGE_2M) {
+        const pte_t *entry = entry_at(at, 2, true);
+        ok = entry != NULL && !(load_relaxed(entry) & PTE_P);
+    }
+    spin_unlock(&table_lock);
+    return ok;
+}
+
+void arch_map_large(uintptr_t va, paddr_t pa, enum arch_prot prot)
+{
+    pte_t *entry = entry_at(va, 2, false);
+
+    ASSERT(entry != NULL && !(*entry & PTE_P) && (va | pa) % PAGE_2M == 0);
+    store_release(entry, pa | leaf_bits(prot, false) | PTE_LARGE); /* [page_table.3] */
+}
+
+paddr_t arch_unmap_large(uintptr_t va)
+{
+    pte_t *entry = entry_at(va, 2, false);
+
+    if (entry == NULL || (*entry & (PTE_P | PTE_LARGE)) != (PTE_P | PTE_LARGE))
+        return ~UINT64_C(0);
+    pte_t old = *entry;
+    store_release(entry, 0);
+    return old & PTE_ADDRESS & ~(PAGE_2M - 1);
 }
 
 paddr_t arch_translate(uintptr_t va)
