@@ -8,8 +8,9 @@
  * WHOSE IT IS. The program's, if all hold: a goroutine ran, on its own stack, with interrupts and
  * preemption on, and the instruction is not the runtime's, or is in that part of it which touches
  * memory on a program's behalf (.text.user_fault: memcpy and its kin, bulk copies, the write
- * barrier). A jump to where no code is counts for whoever made it. Everything else is the runtime's
- * own fault: false, and the report is fatal().
+ * barrier). A jump to where no code is counts for the program, also if the runtime made it: only the
+ * program's function pointers (deferred calls, finalizers, timers) are called there with preemption
+ * on. Everything else is the runtime's own fault: false, and the report is fatal().
  *
  * A goroutine that runs into the guard page gets its reserve page and panics on that. If it uses
  * that up too before the stack has been left, it cannot run any deferred call: "fatal error: stack
@@ -111,11 +112,8 @@ bool arch_on_fault(struct arch_frame *frame, enum arch_fault what, uintptr_t add
     if (address >= g->stack_lo && address < g->stack_lo + STACK_GUARD_BYTES + STACK_RESERVE_BYTES &&
         address < g->stack_committed && what == ARCH_FAULT_ACCESS)
         return overflow(g, frame, address);
-    if (!in(pc, text_start, text_end) && on_stack(g, sp)) { /* a jump into nowhere: whose? */
-        uintptr_t from = *(const uintptr_t *)sp;
-        if (!may_fault(from - 1))
-            return false;
-        arch_frame_set_pc(frame, from - 1);
+    if (!in(pc, text_start, text_end) && on_stack(g, sp)) { /* a jump into nowhere */
+        arch_frame_set_pc(frame, *(const uintptr_t *)sp - 1);
     } else if (!may_fault(pc)) {
         return false;
     }

@@ -359,7 +359,7 @@ static RT_NOINLINE struct box *make_box(long value)
 static RT_NOINLINE void collect_and_reuse(void)
 {
     rt_gc();
-    for (int i = 0; i < 20000; i++)
+    for (int i = 0; i < 3000; i++)
         make_box(13);
 }
 
