@@ -169,7 +169,7 @@ $(HOST)/obj/%.c.o: %.c $(HOST)/flags
 	$(Q)mkdir -p $(@D) && $(HOSTCC) $(HOST_CFLAGS) $(DEPS) -c $< -o $@
 $(TOOL_BINS): $(HOST)/%: $(HOST)/obj/tools/%.c.o $(TOOL_COMMON)
 	$(call say,HOSTLD,$@)
-	$(Q)$(HOSTCC) -o $@ $^
+	$(Q)$(HOSTCC) -o $@ $^ -lm
 $(HOST)/flags: FORCE
 	$(call stamp,$(HOSTCC) $(HOST_CFLAGS))
 -include $(wildcard $(HOST)/obj/tools/*.d $(HOST)/obj/tools/common/*.d)
@@ -465,10 +465,10 @@ bench-image: $(BENCH_IMAGE) $(call program_image,examples/hello)
 bench: $(BENCH_IMAGE) ## benchmarks in the guest: B=pattern SMP= ICOUNT=1 (instructions instead of time) BENCH="--count 10"
 	@ARGS="$(if $(filter 1,$(ICOUNT)),--icount) $(B) $(BENCH)" tools/run.sh $<
 bench-check: bench-image $(HOST)/benchcompare ## instruction counts against bench/golden.txt
-	$(Q)HOST='$(HOST)' O='$(O)' bench/check.sh $(BENCH_IMAGE) $(call program_image,examples/hello)
+	$(Q)HOST='$(HOST)' O='$(O)' CC='$(CC)' CC_IS='$(CC_IS)' bench/check.sh $(BENCH_IMAGE) $(call program_image,examples/hello)
 bench-compare: $(HOST)/benchcompare ## A=old.txt B=new.txt (outputs of make bench) or commits: what changed, and is it more than noise
 	$(Q)HOST='$(HOST)' O='$(O)' bench/compare.sh '$(A)' '$(B)'
-bench-go: bench-image $(HOST)/benchcompare $(HOST)/benchboot ## the same in Go, side by side; fetches Go and a kernel into $(O)/go
+bench-go: bench-image $(HOST)/benchcompare $(HOST)/benchboot $(HOST)/benchsvg ## the same in Go, side by side, and pictures; fetches Go and a kernel into $(O)/go
 	$(Q)HOST='$(HOST)' O='$(O)' bench/go/run.sh $(BENCH_IMAGE) $(call program_image,examples/hello)
 .PHONY: bench-image bench bench-check bench-compare bench-go
 

@@ -410,3 +410,22 @@ BENCH_OPTS(MarkShuffled, .icount_n = 2)
 {
     mark_rate(b, true);
 }
+
+/* A full collection that finds nothing alive: what it costs to give back each of the dead. */
+BENCH_OPTS(Sweep, .once = true)
+{
+    enum { ROUNDS = 3 };
+    uint64_t n = b->is_short || b->icount ? 200000 : 2000000, spent = 0;
+    int percent = rt_gc_set_percent(-1);
+
+    for (int round = 0; round < ROUNDS; round++) {
+        for (uint64_t i = 0; i < n; i++)
+            bench_keep(gc_new(struct obj16));
+        uint64_t begun = bench_now(b);
+        rt_gc();
+        spent += bench_now(b) - begun;
+    }
+    rt_gc_set_percent(percent);
+    bench_no_time(b);
+    bench_metric(b, (double)spent / (double)(n * ROUNDS), b->icount ? "instr/object" : "ns/object");
+}

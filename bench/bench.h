@@ -53,6 +53,9 @@ struct bench {
         double value;
     } metrics[BENCH_METRICS_MAX];
     unsigned n_metrics;
+    const char *series_unit;
+    const int64_t *series;
+    size_t n_series;
     bool no_time; /* only the metrics are of interest */
 };
 
@@ -83,6 +86,13 @@ void bench_skip(struct bench *b, const char *why);
 /* Sort `n` samples and report some percentiles of them: p50-ns, p99-ns, max-ns. The array is
  * changed. */
 void bench_percentiles(struct bench *b, int64_t *samples, size_t n);
+
+/*
+ * What --series prints behind the result: n values, which must last until the body has returned and
+ * a little longer (static). Units are "sample-ns", durations, and "gap-ns", pairs of a moment
+ * and the length of the gap that began then.
+ */
+void bench_series(struct bench *b, const char *unit, const int64_t *values, size_t n);
 
 /* For qsort() of int64_t. */
 int bench_by_value(const void *a, const void *b);

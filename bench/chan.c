@@ -216,7 +216,61 @@ BENCH_OPTS(ChanTryRecv, .icount_n = 10000)
     bench_keep(v);
 }
 
-/* As many channels as a go_select takes. */
+/* ---- Two channels, and as many as a go_select takes ---- */
+
+static int select2(chan(int) c0, chan(int) c1)
+{
+    int v = -1;
+
+    go_select {
+        on_recv (v, c0) {
+        }
+        on_recv (v, c1) {
+        }
+    }
+    return v;
+}
+
+static void select2_echo(struct four *in, struct four *out, uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        int v = select2(in->c[0], in->c[1]);
+        chan_send(out->c[i & 1], v);
+    }
+}
+
+BENCH_OPTS(Select2Blocking, .icount_n = 10000)
+{
+    struct four *there = four_make(0), *back = four_make(0);
+    unsigned procs = rt_gomaxprocs(1);
+    uint64_t rounds = (b->n + 1) / 2;
+
+    go(select2_echo, there, back, rounds + 1);
+    chan_send(there->c[0], 0);
+    (void)select2(back->c[0], back->c[1]);
+    bench_start(b);
+    for (uint64_t i = 0; i < rounds; i++) {
+        chan_send(there->c[i & 1], (int)i);
+        (void)select2(back->c[0], back->c[1]);
+    }
+    bench_stop(b);
+    rt_gomaxprocs(procs);
+}
+
+BENCH_OPTS(Select2Ready, .icount_n = 10000)
+{
+    struct four *f = four_make(1);
+    chan(int) c0 = f->c[0];
+    chan(int) c1 = f->c[1];
+
+    bench_start(b);
+    for (uint64_t i = 0; i < b->n; i++) {
+        chan_send(c1, (int)i);
+        (void)select2(c0, c1);
+    }
+    bench_stop(b);
+}
+
 BENCH_OPTS(Select16Ready, .icount_n = 5000)
 {
     enum { N = 16 };
@@ -234,4 +288,54 @@ BENCH_OPTS(Select16Ready, .icount_n = 5000)
         bench_keep(rt_select(cases, N, true, NULL));
     }
     bench_stop(b);
+}
+
+struct sixteen {
+    gc(chan(int)) c[16];
+};
+
+static struct sixteen *sixteen_make(void)
+{
+    struct sixteen *s = gc_new(struct sixteen);
+
+    for (int i = 0; i < 16; i++)
+        gc_set(s->c[i], chan_make(int, 0));
+    return s;
+}
+
+static int select16(struct sixteen *s)
+{
+    struct rt_select_case cases[16];
+    int v = -1;
+
+    for (int i = 0; i < 16; i++)
+        cases[i] = (struct rt_select_case){.chan = s->c[i], .elem = &v};
+    rt_select(cases, 16, true, NULL);
+    return v;
+}
+
+static void select16_echo(struct sixteen *in, struct sixteen *out, uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        int v = select16(in);
+        chan_send(out->c[i & 15], v);
+    }
+}
+
+BENCH_OPTS(Select16Blocking, .icount_n = 5000)
+{
+    struct sixteen *there = sixteen_make(), *back = sixteen_make();
+    unsigned procs = rt_gomaxprocs(1);
+    uint64_t rounds = (b->n + 1) / 2;
+
+    go(select16_echo, there, back, rounds + 1);
+    chan_send(there->c[0], 0);
+    (void)select16(back);
+    bench_start(b);
+    for (uint64_t i = 0; i < rounds; i++) {
+        chan_send(there->c[i & 15], (int)i);
+        (void)select16(back);
+    }
+    bench_stop(b);
+    rt_gomaxprocs(procs);
 }

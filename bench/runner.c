@@ -8,6 +8,7 @@
  *     --icount       the clock counts instructions: n is fixed, and so is the output
  *     --short        one result each, 50 ms, and none of the long ones
  *     --n N          so many operations a result, no search for n
+ *     --series       also the single values behind the percentiles, for tools/benchsvg.c
  *     --list         only the names
  * Lines that begin with Benchmark are results; the unit of time is ns, or instr with --icount. A
  * line that begins with # is for people: the median of a benchmark's results, and their spread
@@ -42,7 +43,7 @@ static struct {
     const char *patterns[PATTERNS_MAX];
     size_t n_patterns;
     unsigned count, ms, n;
-    bool icount, is_short, list;
+    bool icount, is_short, series, list;
 } options;
 
 static const struct bench_case *cases[CASES_MAX];
@@ -108,11 +109,20 @@ int bench_by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* Kept until the result's line is out. */
+void bench_series(struct bench *b, const char *unit, const int64_t *values, size_t n)
+{
+    b->series_unit = unit;
+    b->series = values;
+    b->n_series = n;
+}
+
 void bench_percentiles(struct bench *b, int64_t *samples, size_t n)
 {
     if (n == 0)
         return;
     qsort(samples, n, sizeof *samples, bench_by_value);
+    bench_series(b, "sample-ns", samples, n);
     bench_metric(b, (double)samples[n / 2], "p50-ns");
     bench_metric(b, (double)samples[n - 1 - n / 100], "p99-ns");
     bench_metric(b, (double)samples[n - 1], "max-ns");
@@ -154,6 +164,12 @@ static void print_result(const struct bench *b)
     if (!b->no_time)
         rt_printf(" %6llu B/op %4llu allocs/op", (unsigned long long)(b->bytes / b->n),
                   (unsigned long long)(b->mallocs / b->n));
+    rt_printf("\n");
+    if (!options.series || b->n_series == 0)
+        return;
+    rt_printf("# series %s %s", b->bc->name, b->series_unit);
+    for (size_t i = 0; i < b->n_series; i++)
+        rt_printf(" %lld", (long long)b->series[i]);
     rt_printf("\n");
 }
 
@@ -323,6 +339,8 @@ static bool parse(int argc, char **argv)
             options.icount = true;
         else if (strcmp(arg, "--short") == 0)
             options.is_short = true;
+        else if (strcmp(arg, "--series") == 0)
+            options.series = true;
         else if (strcmp(arg, "--list") == 0)
             options.list = true;
         else if (strcmp(arg, "--count") == 0) {

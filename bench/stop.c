@@ -266,7 +266,10 @@ static void churn(struct rt_waitgroup *wg)
  */
 BENCH_OPTS(Gap, .once = true, .need_cpus = 2, .wall_only = true)
 {
+    enum { GAPS_MAX = 4096 };
+    static int64_t gaps[2 * GAPS_MAX]; /* when, how long */
     static struct rt_waitgroup wg;
+    size_t n_gaps = 0;
     unsigned n = rt_gomaxprocs(0) - 1;
     int64_t window_ns = 10000000, longest = 0, lost = 0, window_lost = 0, worst_lost = 0;
     struct rt_mem_stats before, after;
@@ -285,6 +288,10 @@ BENCH_OPTS(Gap, .once = true, .need_cpus = 2, .wall_only = true)
             window_lost += gap;
             if (gap > longest)
                 longest = gap;
+            if (n_gaps < GAPS_MAX) {
+                gaps[2 * n_gaps] = last - start;
+                gaps[2 * n_gaps++ + 1] = gap;
+            }
         }
         if (now >= window_end) {
             if (window_lost > worst_lost)
@@ -298,6 +305,7 @@ BENCH_OPTS(Gap, .once = true, .need_cpus = 2, .wall_only = true)
     rt_wg_wait(&wg);
     rt_read_mem_stats(&after);
     bench_no_time(b);
+    bench_series(b, "gap-ns", gaps, 2 * n_gaps);
     bench_metric(b, (double)longest, "longest-ns");
     bench_metric(b, 100.0 * (double)(end - start - lost) / (double)(end - start), "utilisation-%");
     bench_metric(

@@ -373,6 +373,142 @@ func selectBlocking(b *bench) {
 	b.stop()
 }
 
+func select2(c0, c1 chan int) int {
+	select {
+	case v := <-c0:
+		return v
+	case v := <-c1:
+		return v
+	}
+}
+
+func select2Blocking(b *bench) {
+	there, back := fourMake(0), fourMake(0)
+	rounds := (b.n + 1) / 2
+	go func() {
+		for i := 0; i < rounds+1; i++ {
+			back[i&1] <- select2(there[0], there[1])
+		}
+	}()
+	there[0] <- 0
+	select2(back[0], back[1])
+	b.start()
+	for i := 0; i < rounds; i++ {
+		there[i&1] <- i
+		select2(back[0], back[1])
+	}
+	b.stop()
+}
+
+func select2Ready(b *bench) {
+	f := fourMake(1)
+	b.start()
+	for i := 0; i < b.n; i++ {
+		f[1] <- i
+		select2(f[0], f[1])
+	}
+	b.stop()
+}
+
+func select16(c *[16]chan int) int {
+	select {
+	case v := <-c[0]:
+		return v
+	case v := <-c[1]:
+		return v
+	case v := <-c[2]:
+		return v
+	case v := <-c[3]:
+		return v
+	case v := <-c[4]:
+		return v
+	case v := <-c[5]:
+		return v
+	case v := <-c[6]:
+		return v
+	case v := <-c[7]:
+		return v
+	case v := <-c[8]:
+		return v
+	case v := <-c[9]:
+		return v
+	case v := <-c[10]:
+		return v
+	case v := <-c[11]:
+		return v
+	case v := <-c[12]:
+		return v
+	case v := <-c[13]:
+		return v
+	case v := <-c[14]:
+		return v
+	case v := <-c[15]:
+		return v
+	}
+}
+
+func sixteenMake(capacity int) (c [16]chan int) {
+	for i := range c {
+		c[i] = make(chan int, capacity)
+	}
+	return
+}
+
+func select16Ready(b *bench) {
+	c := sixteenMake(1)
+	b.start()
+	for i := 0; i < b.n; i++ {
+		c[i&15] <- i
+		select16(&c)
+	}
+	b.stop()
+}
+
+func select16Blocking(b *bench) {
+	there, back := sixteenMake(0), sixteenMake(0)
+	rounds := (b.n + 1) / 2
+	go func() {
+		for i := 0; i < rounds+1; i++ {
+			back[i&15] <- select16(&there)
+		}
+	}()
+	there[0] <- 0
+	select16(&back)
+	b.start()
+	for i := 0; i < rounds; i++ {
+		there[i&15] <- i
+		select16(&back)
+	}
+	b.stop()
+}
+
+// A collection that finds nothing alive.
+func sweep(b *bench) {
+	const rounds = 3
+	n := 2000000
+	if b.short || b.icount {
+		n = 200000
+	}
+	percent := debug.SetGCPercent(-1)
+	var spent uint64
+	for range rounds {
+		for range n {
+			sink16 = new(obj16)
+		}
+		sink16 = nil
+		begun := b.now()
+		runtime.GC()
+		spent += b.now() - begun
+	}
+	debug.SetGCPercent(percent)
+	b.noTime = true
+	unit := "ns/object"
+	if b.icount {
+		unit = "instr/object"
+	}
+	b.metric(float64(spent)/float64(n*rounds), unit)
+}
+
 func selectReady(b *bench) {
 	f := fourMake(1)
 	b.start()
@@ -771,12 +907,16 @@ func gap(b *bench) {
 	}
 	begin := int64(time.Since(start))
 	last, windowEnd := begin, begin+window
+	b.seriesUnit, b.series = "gap-ns", make([]int64, 0, 8192)
 	for last < begin+length {
 		now := int64(time.Since(start))
 		if g := now - last; g > 10000 {
 			lost += g
 			windowLost += g
 			longest = max(longest, g)
+			if len(b.series) < 8192 {
+				b.series = append(b.series, last-begin, g)
+			}
 		}
 		if now >= windowEnd {
 			worstLost = max(worstLost, windowLost)
@@ -816,6 +956,11 @@ var cases = []benchCase{
 	{name: "ChanSend", icountN: 10000, fn: chanSend},
 	{name: "ChanProdCons100", icountN: 10000, fn: chanProdCons},
 	{name: "ChanMake", icountN: 10000, fn: chanMake},
+	{name: "Select2Blocking", icountN: 10000, fn: onOneCore(select2Blocking)},
+	{name: "Select2Ready", icountN: 10000, fn: select2Ready},
+	{name: "Select16Blocking", icountN: 5000, fn: onOneCore(select16Blocking)},
+	{name: "Select16Ready", icountN: 5000, fn: select16Ready},
+	{name: "Sweep", once: true, fn: sweep},
 	{name: "Select4Blocking", icountN: 10000, fn: onOneCore(selectBlocking)},
 	{name: "Select4Ready", icountN: 10000, fn: selectReady},
 	{name: "Select4Default", icountN: 10000, fn: selectDefault},

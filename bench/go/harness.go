@@ -31,6 +31,8 @@ type bench struct {
 	running          bool
 	before, after    runtime.MemStats
 	metrics          []metric
+	seriesUnit       string
+	series           []int64
 }
 
 type metric struct {
@@ -81,6 +83,7 @@ func (b *bench) percentiles(samples []int64) {
 	}
 	n := len(samples)
 	slices.Sort(samples)
+	b.seriesUnit, b.series = "sample-ns", samples
 	b.metric(float64(samples[n/2]), "p50-ns")
 	b.metric(float64(samples[n-1-n/100]), "p99-ns")
 	b.metric(float64(samples[n-1]), "max-ns")
@@ -90,6 +93,7 @@ var (
 	_      = flag.Bool("time", true, "the clock is a clock, as without -icount")
 	icount = flag.Bool("icount", false, "the clock counts instructions: n is fixed")
 	short  = flag.Bool("short", false, "one result each, 50 ms, none of the long ones")
+	series = flag.Bool("series", false, "also the single values behind the percentiles, for tools/benchsvg.c")
 	count  = flag.Int("count", 0, "results of each benchmark: 5, with -icount 3, with -short 1")
 	ms     = flag.Int("ms", 0, "least time of one result, default 300, with -short 50")
 )
@@ -178,6 +182,9 @@ func runCase(c *benchCase) {
 					(b.after.Mallocs-b.before.Mallocs)/uint64(n))
 			}
 			fmt.Println(line)
+			if *series && len(b.series) > 0 {
+				fmt.Println("# series", c.name, b.seriesUnit, strings.Trim(fmt.Sprint(b.series), "[]"))
+			}
 		}
 	}
 	if why != "" {

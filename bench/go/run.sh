@@ -5,7 +5,7 @@
 #
 # GO       a Go toolchain's go command, 1.22 or newer; else the one that fetch.sh gets
 # KERNEL   a Linux kernel with a serial console and an initial file system; else the one that fetch.sh gets
-# WHAT     instr or time: only that half; else both
+# WHAT     instr, time or pictures: only that part; else all
 # SMP      cores of the runs that measure time, default 2
 # SHORT=1  a short run, for trying this out; the document stays as it is
 #
@@ -96,8 +96,8 @@ insert() { # part: the table between its marks in the document
     cp "$log.doc" "$doc"
 }
 
-case ${WHAT:-both} in
-both | instr)
+case ${WHAT:-all} in
+all | instr)
     echo "bench-go: instructions, 1 core" >&2
     ingot 1 1 "--icount --count 1 $ingot_args" "$log-ingot-instr.txt"
     "$here/../image.sh" "$hello" >>"$log-ingot-instr.txt"
@@ -110,8 +110,8 @@ both | instr)
     insert instr
     ;;
 esac
-case ${WHAT:-both} in
-both | time)
+case ${WHAT:-all} in
+all | time)
     echo "bench-go: time, $smp cores" >&2
     ingot "$smp" '' "$ingot_args" "$log-ingot-time.txt"
     "$HOST/benchboot" "$hello" >>"$log-ingot-time.txt"
@@ -121,5 +121,16 @@ both | time)
         "$HOST/benchcompare" -t "$here/../goals-time.txt" "$log-ingot-time.txt" "$log-go-time.txt"
     } >"$log-time.md"
     insert time
+    ;;
+esac
+case ${WHAT:-all} in
+all | pictures)
+    echo "bench-go: the single stops and gaps, $smp cores" >&2
+    ingot "$smp" '' "StopGC StopGCLive64M StopGCParked10k Gap --count 1 --series" "$log-ingot-series.txt"
+    linux "$smp" "$timing" "-time,-count=1,-series,StopGC,StopGCLive64M,StopGCParked10k,Gap" "$log-go-series.txt"
+    for picture in stops gaps; do
+        "$HOST/benchsvg" $picture "Ingot=$log-ingot-series.txt" "Go=$log-go-series.txt" >"$log-$picture.svg"
+        [ "${SHORT:-}" = 1 ] || cp "$log-$picture.svg" "$here/../../docs/$picture.svg"
+    done
     ;;
 esac
