@@ -106,7 +106,9 @@ PROGRAM_CFLAGS := -std=gnu11 -fno-builtin $(ABI) $(OPT_$(BUILD)) -Wall -Wextra \
 ifneq ($(WERROR),)
 PROGRAM_CFLAGS += -Werror
 endif
-ifeq ($(CC_IS),clang)
+ifeq ($(CC_IS),gcc)
+PROGRAM_CFLAGS += -Wdangling-pointer=2 -Wreturn-local-addr # what gcc can see of `make escape`
+else
 PROGRAM_CFLAGS := $(patsubst -Werror=discarded-qualifiers,-Werror=incompatible-pointer-types-discards-qualifiers,$(PROGRAM_CFLAGS))
 endif
 PROGRAM_INCLUDE := -Iinclude -Iinclude/c -include include/c/ingot_program.h
@@ -172,7 +174,9 @@ $(TOOL_BINS): $(HOST)/%: $(HOST)/obj/tools/%.c.o $(TOOL_COMMON)
 	$(Q)$(HOSTCC) -o $@ $^ -lm
 $(HOST)/flags: FORCE
 	$(call stamp,$(HOSTCC) $(HOST_CFLAGS))
--include $(wildcard $(HOST)/obj/tools/*.d $(HOST)/obj/tools/common/*.d)
+-include $(wildcard $(HOST)/obj/tools/*.d $(HOST)/obj/tools/common/*.d $(HOST)/obj/tools/escape/*.d)
+
+$(HOST)/escape: $(patsubst %,$(HOST)/obj/%.o,$(wildcard tools/escape/*.c))
 
 tools: $(TOOL_BINS) ## build the host tools
 .PHONY: tools
@@ -204,7 +208,12 @@ define program_object
 $(call program_obj,$(1),$(2)): $(2) $(1).flags $(OUT)/flags-program
 	$$(call say,$(if $(filter %.S,$(2)),AS,CC),$(patsubst $(CURDIR)/%,%,$(2)))
 	$$(Q)mkdir -p $$(@D) && $$(PROGRAM_COMPILE) -c $$< -o $$@
+$(call program_obj,$(1),$(2:.c=.ll)): $(2) $(1).flags $(OUT)/flags-program
+	$$(Q)mkdir -p $$(@D) && $$(PROGRAM_COMPILE) -MF $$@.d $$(EMIT_IR) $$< -o $$@
 endef
+
+# What tools/escape reads.
+EMIT_IR := -O1 -Xclang -disable-llvm-passes -g -S -emit-llvm -fdebug-prefix-map=$(CURDIR)/=
 
 program_name = $(basename $(notdir $(abspath $(1))))
 program_image = $(OUT)/$(call program_name,$(1)).elf
@@ -230,8 +239,9 @@ endif
 program_objs := $$(foreach s,$$(program_srcs),$$(call program_obj,$(2),$$(s)))
 PROGRAM_OBJS += $$(program_objs)
 $$(foreach s,$$(program_srcs),$$(eval $$(call program_object,$(2),$$(s))))
--include $$(wildcard $$(program_objs:.o=.d))
-$$(program_objs): private PROGRAM_EXTRA := $$(CFLAGS)
+PROGRAM_IR += $$(patsubst %.c.o,%.ll.o,$$(filter %.c.o,$$(program_objs)))
+-include $$(wildcard $$(program_objs:.o=.d) $$(program_objs:.c.o=.ll.o.d))
+$$(program_objs) $$(program_objs:.c.o=.ll.o): private PROGRAM_EXTRA := $$(CFLAGS)
 $(2).flags: private FLAGS := $$(CFLAGS) $$(program_objs)
 $(2).flags: FORCE
 	$$(call stamp,$$(FLAGS))
@@ -246,7 +256,7 @@ ifneq ($(words $(APP)),$(words $(firstword $(APP))))
 $(error APP=$(APP): a path with spaces is too much for make)
 endif
 RUN_APP := $(or $(APP),examples/wordcount)
-RUN_ONLY := $(if $(filter-out run debug size image flash deps,$(GOALS)),,$(filter run debug size image flash,$(GOALS)))
+RUN_ONLY := $(if $(filter-out run debug size image flash escape-report deps,$(GOALS)),,$(filter run debug size image flash escape-report,$(GOALS)))
 PROGRAMS := $(sort $(or $(APP),$(if $(RUN_ONLY),$(RUN_APP),$(EXAMPLES))))
 ifneq ($(CC_IS),)
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p),$(call program_image,$(p)))))
@@ -366,6 +376,13 @@ boot-files: $(BOOT_FILES)
 image: $(RUN_IMAGE) $(BOOT_FILES) $(HOST)/mkimage ## one disk image of APP= for boards, by UEFI and BIOS: IMAGE= CMDLINE= MODULE=
 	$(call make_image,$(IMAGE),$<)
 .PHONY: boot-files image
+# ---- Escape report (docs/escape.md) --------------------------------------------------------------------
+escape: ## where the variables of APP= live, and why: V=1 each decision, V=2 the reasons, WERROR=1 (needs clang)
+	@command -v clang >/dev/null || { echo 'make escape: the full report needs clang; gcc alone warns by -Wdangling-pointer=2'; exit 2; }
+	@$(MAKE) CC=$(if $(findstring clang,$(CC)),$(CC),clang) V= LEVEL='$(V)' WERROR= STRICT='$(WERROR)' escape-report
+escape-report: $(HOST)/escape $(PROGRAM_IR)
+	@$< $(if $(filter 1,$(LEVEL)),-m)$(if $(filter 2,$(LEVEL)),-mm) $(if $(STRICT),-e) $(PROGRAM_IR)
+.PHONY: escape escape-report
 
 # ---- Tests (docs/testing.md) ----------------------------------------------------------------------------
 # T=PATTERNS runs only the in-guest cases that match; else everything there is. BUILD= CC= SMP= MEM= SEED= narrow it.
@@ -401,6 +418,8 @@ COMPILE_FAIL := $(sort $(wildcard tests/compile_fail/*.c))
 # For tools: how the runtime and programs are compiled.
 print-runtime:
 	@echo $(CC) $(RT_INCLUDE) $(RT_CFLAGS)
+print-ir:
+	@echo $(CC) $(PROGRAM_INCLUDE) $(PROGRAM_CFLAGS) $(EMIT_IR)
 print-compile:
 	@echo $(CC) $(PROGRAM_INCLUDE) $(PROGRAM_CFLAGS) -O1 -S -o /dev/null
 compilers = $(shell for cc in gcc clang; do command -v $$cc >/dev/null && echo $$cc; done)

@@ -1,0 +1,56 @@
+#!/bin/sh
+# tests/escape: what tools/escape says of each labelled variable and allocation (docs/escape.md).
+#
+# A program is a .c file there, or a folder of them. `//! x escapes`, `//! x stays` stand where x is declared,
+# `//! gc_new escapes`, stays or stack where the call is. Missed are escapes that the tool calls anything else, and
+# stack places that it gives to what must not lie there; they must be 0. False are the others: at most 5 %.
+. tests/sh/common.inc
+
+if ! command -v clang >/dev/null; then
+    echo "skip escape: no clang here"
+    summary
+    exit
+fi
+ir=$(make -s --no-print-directory CC=clang print-ir)
+
+verdicts() { # program
+    rm -rf "$tmp/ir" && mkdir "$tmp/ir"
+    find "$1" -name '*.c' | while read -r f; do
+        $ir -w "$f" -o "$tmp/ir/$(echo "$f" | tr / _).ll" || exit 1
+    done || return 1
+    "$HOST/escape" -t "$tmp"/ir/*.ll
+}
+
+judge() { # program: one line for each label that is not met; counts go to $tmp/counts
+    verdicts "$1" >"$tmp/said" || return 1
+    grep -rn --include='*.c' '//! ' "$1" /dev/null |
+        sed 's/^\([^:]*\):\([0-9]*\):.*\/\/! \([a-z_0-9]*\) \([a-z]*\).*/\1:\2 \3 \4/' >"$tmp/labels"
+    awk 'NR == FNR { split($1, at, ":"); said[at[1] ":" at[2] " " $2] = $3; next }
+        {
+            n++
+            is = said[$1 " " $2]
+            if (is == $3) next
+            kind = is == "" ? "lost" : $3 == "escapes" || is == "stack" ? "missed" : "false"
+            count[kind]++
+            print kind ": " $1 ": " $2 " " $3 ", and the tool says \"" is "\""
+        }
+        END { print "counts", n, count["missed"] + count["lost"], count["false"] + 0 }' "$tmp/said" "$tmp/labels" >"$tmp/judged"
+    grep -v ^counts "$tmp/judged"
+    sed -n 's/^counts //p' "$tmp/judged" >>"$tmp/counts"
+    ! grep -Eq '^(missed|lost)' "$tmp/judged"
+}
+
+few_false() {
+    awk '{ n += $1; missed += $2; wrong += $3 }
+        END { printf "%d cases: %d missed, %d false (%.1f %%)\n", n, missed, wrong, 100 * wrong / n
+              exit missed > 0 || wrong > 0.05 * n || n < 120 }' "$tmp/counts"
+}
+
+for program in ${ESCAPE_CASES:-tests/escape/*.c tests/escape/*/}; do
+    check "$program" judge "${program%/}"
+    grep '^ *| *false' "$tmp/check.log" 2>/dev/null
+    grep -h '^false' "$tmp/judged"
+done
+check "at most 5 % false" few_false
+few_false
+summary
