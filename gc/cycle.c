@@ -3,9 +3,9 @@
  *
  * WHAT. idle -> STW#1 (epoch, barrier on, scan what runs) -> mark -> STW#2 (nothing is grey:
  * barrier off) -> specials -> sweep. One goroutine, the controller, leads; it marks nothing itself.
- * Marking is done by idle cpus as long as nobody wants them, by every busy cpu for a quarter of its
- * time (a timer: TICK_NS of marking, then three times as long not), and by goroutines that allocate
- * faster than that (assists).
+ * Marking is done by a quarter of the cpus, which run no goroutines meanwhile; or, where a quarter is no
+ * whole number, by every cpu now and then; by idle cpus as long as nobody wants them; and by
+ * goroutines that allocate faster than that (assists).
  *
  * INVARIANTS
  * [cycle.1] Epoch, phase and barrier change only while the world is stopped, so whoever has
@@ -16,12 +16,15 @@
  *           is drained.
  * [cycle.4] All marking is in slices of some 5,000 instructions with preemption off; between two of
  *           them a stop or a goroutine that wants the cpu comes in.
+ * [cycle.5] The background takes a quarter of the cpus' time, up to 30 % more or less: so many dedicated
+ *           cpus as come next to it, or those below it and of each other cpu a part, in stints of
+ *           TICK_NS. A dedicated cpu that finds nothing runs goroutines until its next stint.
  *
  * LOCKING. cycle_lock (rank GC_CYCLE): who waits for which cycle. controller_call() is lock-free.
  * ORDERING. waits_for and the wishes are seq_cst to each other: the controller announces that it
  * waits, then looks for wishes; a caller leaves its wish, then looks whether the controller waits.
  * REJECTED. Worker goroutines: on a busy cpu they would wait for a slice of 10 ms or need a
- * priority, and a preempted one keeps its grey objects. Draining in STW#2: a stop would last as
+ * priority, and a preempted one keeps its grey objects. So a cpu is dedicated, not a goroutine. Draining in STW#2: a stop would last as
  * long as the last chain.
  * SOURCES. golang/go runtime/mgc.go, mgcpacer.go for the policy.
  */
@@ -45,7 +48,6 @@
 #include <sched/timer.h>
 
 #define TICK_NS 100000
-#define TICK_PAUSE_NS 300000
 #define IDLE_NS 100000
 #define FORCE_NS INT64_C(120000000000)
 #define FLUSH_BYTES 16384u
@@ -216,34 +218,102 @@ static void looked_in_vain(void)
         sched_next_first(); /* what is allocated until STW#2 is born black */
 }
 
-struct tick {
-    struct timer timer;
-    bool armed;
+/* What came of marking for a while. */
+struct stint {
+    int64_t took_ns, end_ns;
+    bool any; /* something was done */
+    bool dry; /* in the end nothing was found */
 };
-static PERCPU(struct tick, tick);
+
+/* Mark until so much time is over, nothing is found, or somebody wants this cpu. Preemption off. */
+static struct stint mark_for(int64_t ns, bool (*wanted)(void))
+{
+    struct stint s = {0};
+    uint64_t work, sum = 0;
+    int64_t begin = arch_nanotime();
+
+    s.end_ns = begin;
+    while (!s.dry && s.end_ns - begin < ns && !wanted()) {
+        s.dry = !gc_mark_slice(&work);
+        s.any |= !s.dry;
+        sum += work;
+        s.end_ns = arch_nanotime();
+    }
+    s.took_ns = s.end_ns - begin;
+    if (s.dry)
+        looked_in_vain();
+    gc_pacer_earn((int64_t)sum);
+    return s;
+}
+
+/* ---- Who marks in the background [cycle.5] ---- */
+
+struct worker {
+    struct timer timer; /* the next stint of a cpu that also runs goroutines */
+    bool armed;         /* [c] */
+    bool dedicated;     /* [S] this cycle's */
+};
+static PERCPU(struct worker, worker);
+static int64_t pause_ns; /* [S] between two stints of a cpu that is not dedicated; 0: it has none */
+
+void gc_share_of(unsigned procs, unsigned *dedicated, int64_t *pause)
+{
+    unsigned n = (procs + 2) / 4; /* the next whole number of cpus */
+    unsigned off = 4 * n > procs ? 4 * n - procs : procs - 4 * n;
+
+    if (10 * off > 3 * procs) /* more than 30 % beside the aim: a part of each cpu has to do */
+        n = procs / 4;
+    else
+        off = 0;
+    unsigned rest = off == 0 ? 0 : procs - 4 * n; /* quarters of a cpu, of all */
+    *dedicated = n;
+    *pause = rest == 0 ? 0 : (int64_t)TICK_NS * (4 * procs - rest) / rest;
+}
+
+/* Cpus with nothing to do first; not the controller's own, which is about to wait. */
+static void choose_workers_stw(void)
+{
+    unsigned n = arch_cpu_count(), procs = sched_procs(), left;
+
+    gc_share_of(procs, &left, &pause_ns);
+    for (unsigned i = 0; i < n; i++)
+        cpu_ptr(i, worker)->dedicated = false;
+    if (mode == GCMODE_STW)
+        return;
+    for (unsigned pass = 0; pass < 2; pass++) {
+        for (unsigned i = 0; i < procs && left > 0; i++) {
+            unsigned cpu = (gc_cycle_number + i) % procs;
+            struct worker *w = cpu_ptr(cpu, worker);
+            if (w->dedicated || cpu == arch_cpu_id() || (pass == 0 && stw_running(cpu) != NULL))
+                continue;
+            w->dedicated = true;
+            sched_out_of_service_stw(cpu);
+            left--;
+        }
+    }
+}
 
 static void tick_fire(struct timer *timer)
 {
-    struct tick *t = this_cpu_ptr(tick);
-    uint64_t work, sum = 0;
-    bool did = true;
+    struct worker *w = this_cpu_ptr(worker);
 
-    t->armed = false; /* on the cpu that armed it: a timer fires where it was started */
+    w->armed = false; /* on the cpu that armed it: a timer fires where it was started */
     if (gc_phase != GC_MARKING)
         return;
-    int64_t begin = arch_nanotime(), now = begin;
-    while (did && now - begin < TICK_NS && !preempt_asked()) {
-        did = gc_mark_slice(&work);
-        sum += work;
-        now = arch_nanotime();
-    }
-    if (!did)
-        looked_in_vain();
-    gc_pacer_earn((int64_t)sum);
-    this_cpu_ptr(gc_counts)->tick_ns += now - begin;
-    gc_limiter_update(now, false);
-    if (gc_phase == GC_MARKING)
-        t->armed = timer_start(timer, now + TICK_PAUSE_NS, tick_fire);
+    struct stint s = mark_for(TICK_NS, preempt_asked);
+    this_cpu_ptr(gc_counts)->tick_ns += s.took_ns;
+    gc_limiter_update(s.end_ns, false);
+    if (gc_phase != GC_MARKING)
+        return;
+    if (w->dedicated && !s.dry)
+        sched_out_of_service(); /* there is more to be done than it seemed */
+    else
+        w->armed = timer_start(timer, s.end_ns + (w->dedicated ? TICK_NS : pause_ns), tick_fire);
+}
+
+static bool has_stints(const struct worker *w)
+{
+    return gc_phase == GC_MARKING && !w->armed && (w->dedicated || pause_ns != 0);
 }
 
 void gc_tick_start(void)
@@ -251,10 +321,22 @@ void gc_tick_start(void)
     if (RT_LIKELY(gc_phase != GC_MARKING))
         return;
     preempt_off();
-    struct tick *t = this_cpu_ptr(tick);
-    if (!t->armed && gc_phase == GC_MARKING)
-        t->armed = timer_start(&t->timer, arch_nanotime() + TICK_NS, tick_fire);
+    struct worker *w = this_cpu_ptr(worker);
+    if (has_stints(w))
+        w->armed = timer_start(&w->timer, arch_nanotime() + TICK_NS, tick_fire);
     preempt_on();
+}
+
+bool sched_up_dedicated_work(void)
+{
+    if (gc_phase != GC_MARKING)
+        return false;
+    struct stint s = mark_for(IDLE_NS, sched_asked);
+    this_cpu_ptr(gc_counts)->tick_ns += s.took_ns;
+    gc_limiter_update(s.end_ns, false);
+    if (s.dry)
+        gc_tick_start(); /* others may find something that leads to more */
+    return !s.dry;
 }
 
 bool sched_up_idle_work(void)
@@ -262,20 +344,9 @@ bool sched_up_idle_work(void)
     bool any = false;
 
     if (gc_phase == GC_MARKING) {
-        uint64_t work, sum = 0;
-        int64_t begin = arch_nanotime(), now = begin;
-        bool did = true;
-        while (did && now - begin < IDLE_NS && !sched_has_work()) {
-            did = gc_mark_slice(&work);
-            sum += work;
-            any |= did;
-            now = arch_nanotime();
-        }
-        if (!did)
-            looked_in_vain();
-        gc_pacer_earn((int64_t)sum);
-        this_cpu_ptr(gc_counts)->idle_ns += now - begin;
-        return any;
+        struct stint s = mark_for(IDLE_NS, sched_has_work);
+        this_cpu_ptr(gc_counts)->idle_ns += s.took_ns;
+        return s.any;
     }
     for (unsigned i = 0; i < 32 && !sched_has_work(); i++) {
         if (!gc_sweep_one())
@@ -416,6 +487,7 @@ static void begin_stw(void)
         gc_roots_scan_running_stw(mode == GCMODE_DEFAULT  ? GC_SCAN_SHALLOW
                                   : mode == GCMODE_HYBRID ? GC_SCAN_LATER
                                                           : GC_SCAN_WHOLE);
+    choose_workers_stw();
     sched_scan_on =
         (mode == GCMODE_DEFAULT || mode == GCMODE_HYBRID) && gc_drill != GC_DRILL_NO_RESUME_SCAN;
 }

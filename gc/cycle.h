@@ -65,6 +65,10 @@ void gc_check_time(void); /* has it been long enough since the last cycle? */
 /* See that this cpu marks for its share of the time while a cycle marks. Preemption may be off. */
 void gc_tick_start(void);
 
+/* The background's share of so many cpus: how many of them only mark, and how long the others pause between two
+ * stints; 0: they have none. */
+void gc_share_of(unsigned procs, unsigned *dedicated, int64_t *pause);
+
 /* ---- gc/pacer.c ---- */
 
 /* Start a cycle when gc_heap_live gets there. */

@@ -35,7 +35,7 @@ struct sched_cpu {
         must_leave; /* [c] set by stw: the goroutine goes through the scheduler before it runs on */
     bool flush;     /* [a] set by a stop that claimed this cpu: reload CR3 before anything else */
     uint32_t until_global; /* [c] picks until the global queue is looked at */
-    bool in_service;       /* [S] below GOMAXPROCS */
+    bool in_service;       /* [c] it runs goroutines: below GOMAXPROCS, not dedicated; others: [S] */
     uint32_t ring_picks;   /* [c] picks that were somebody's turn: not of `next` */
     uint32_t slice_pick;   /* [c] ring_picks when the slice began */
     int64_t slice_end_ns;  /* [c] */

@@ -48,6 +48,7 @@
 #include <lib/trace.h>
 #include <mm/stack.h>
 #include <sched/internal.h>
+#include <sched/stw.h>
 #include <sched/timer.h>
 
 #define SLICE_NS INT64_C(10000000)
@@ -369,6 +370,22 @@ static bool any_queue_has_work(void)
 bool sched_has_work(void)
 {
     return others_wait() || preempt_asked() || this_cpu(sched_cpu).timer_fired;
+}
+
+bool sched_asked(void)
+{
+    return preempt_asked() || this_cpu(sched_cpu).timer_fired;
+}
+
+void sched_out_of_service(void)
+{
+    this_cpu(sched_cpu).in_service = false;
+}
+
+void sched_out_of_service_stw(unsigned cpu)
+{
+    cpu_ptr(cpu, sched_cpu)->in_service = false;
+    stw_deschedule(cpu);
 }
 
 /* ---- Switching ---- */
@@ -739,6 +756,18 @@ static void hand_over(struct goroutine *g)
         arch_ipi(i, ARCH_IPI_RESCHED);
 }
 
+static void out_of_service(void)
+{
+    if (arch_cpu_id() >= procs) {
+        idle();
+        return;
+    }
+    if (any_queue_has_work())
+        wake_if_idle(); /* a wake-up that we got may have been meant for somebody who takes it */
+    if (!sched_up_dedicated_work())
+        this_cpu(sched_cpu).in_service = true;
+}
+
 static void sched_loop(void)
 {
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
@@ -755,9 +784,9 @@ static void sched_loop(void)
                 g = NULL;
             }
         }
-        if (arch_cpu_id() >= procs) {
+        if (RT_UNLIKELY(!c->in_service)) {
             hand_over(g);
-            idle();
+            out_of_service();
             continue;
         }
         if (g == NULL)
@@ -826,9 +855,10 @@ void arch_on_cpu_start(void)
 
 void sched_procs_store_stw(unsigned n)
 {
-    procs = n;
     for (unsigned i = 0; i < arch_cpu_count(); i++)
-        cpu_ptr(i, sched_cpu)->in_service = i < n;
+        if ((i < n) != (i < procs)) /* the others may be dedicated to something */
+            cpu_ptr(i, sched_cpu)->in_service = i < n;
+    procs = n;
 }
 
 void sched_wake_all(void)

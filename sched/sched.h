@@ -27,10 +27,21 @@ void sched_next_first(void);
  * off. */
 bool sched_has_work(void);
 
+/* Is something asked of this very cpu: a stop, a timer? */
+bool sched_asked(void);
+
 /* Cpus that run goroutines now (GOMAXPROCS); the second form sets it, 1 to arch_cpu_count(), and
  * returns the old. */
 unsigned sched_procs(void);
 unsigned sched_set_procs(unsigned n);
+
+/*
+ * A cpu runs no goroutines from now on, but what sched_up_dedicated_work() does, until that says that it is done. The one
+ * that it runs goes to others. The first form: world stopped, cpu below sched_procs(); the other: this
+ * cpu, on the scheduler's stack.
+ */
+void sched_out_of_service_stw(unsigned cpu);
+void sched_out_of_service(void);
 
 /* Cpus that are idle now. A hint. */
 unsigned sched_idle_cpus(void);
@@ -85,6 +96,10 @@ extern uint8_t sched_scan_on; /* [S] */
  * take no lock above rank GC_POOL.
  */
 bool sched_up_before_resume(struct goroutine *g);
+
+/* gc: work of a cpu that is out of service, at most some 100 us; breaks off when sched_asked(). False:
+ * back to service. */
+bool sched_up_dedicated_work(void);
 
 /* gc, mm: something useful for an idle cpu, at most some 100 us; breaks off when sched_has_work().
  * True: did some. */
