@@ -195,12 +195,21 @@ static void draw_gaps(void)
                    "fill=\"#444\">%s</text>\n",
                    LEFT, ground - on_log(ns, ROW - 16), RIGHT, ground - on_log(ns, ROW - 16),
                    LEFT - 3, ground - on_log(ns, ROW - 16) + 3, duration(ns));
+        double column[RIGHT - LEFT] = {0}; /* the longest gap that touches each */
         for (size_t k = 0; k + 1 < s->n; k += 2) {
-            double h = on_log(s->values[k + 1], ROW - 16);
-            printf("<rect x=\"%.2f\" y=\"%.1f\" width=\"%.2f\" height=\"%.1f\" fill=\"%s\"/>\n",
-                   LEFT + plot * s->values[k] / span, ground - h,
-                   fmax(0.6, plot * s->values[k + 1] / span), h, colour_of(s));
+            int from = (int)(plot * s->values[k] / span);
+            int to = (int)(plot * (s->values[k] + s->values[k + 1]) / span);
+            for (int x = from; x <= to && x < RIGHT - LEFT; x++)
+                column[x] = fmax(column[x], s->values[k + 1]);
             longest = fmax(longest, s->values[k + 1]);
+        }
+        for (int x = 0, to; x < RIGHT - LEFT; x = to) {
+            for (to = x + 1; to < RIGHT - LEFT && column[to] == column[x]; to++)
+                ;
+            double h = on_log(column[x], ROW - 16);
+            if (column[x] > 0)
+                printf("<rect x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%.1f\" fill=\"%s\"/>\n",
+                       LEFT + x, ground - h, to - x, h, colour_of(s));
         }
         printf("<text x=\"10\" y=\"%.0f\" font-size=\"10\" fill=\"#444\">longest %s</text>\n"
                "<line x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\" stroke=\"#888\"/>\n",

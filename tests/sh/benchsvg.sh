@@ -20,7 +20,7 @@ bars() { # kind bars
 # 900, 1000, 5000 and 2000000 lie in four bins; samples of one name are one row.
 check "stops: a bar for each bin that has samples" bars stops 8
 check "stops: the median and the worst" sh -c "grep -q '5 µs' $tmp/svg && grep -q '2 ms' $tmp/svg"
-check "gaps: a bar for each gap of the first timeline" bars gaps 4
+check "gaps: a bar for each gap of the first timeline" bars gaps 4 # two bars in each of two rows
 check "no number" says 1 'benchsvg: .*bad: series StopGC: many is no duration' "$HOST/benchsvg" stops "x=$tmp/bad"
 check "no pair" says 1 'a time without a length' "$HOST/benchsvg" gaps "x=$tmp/odd"
 check "no series" says 1 "run the benchmarks with --series" "$HOST/benchsvg" gaps "x=$tmp/bad"
