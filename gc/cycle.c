@@ -14,8 +14,9 @@
  *           the last cycle were handled.
  * [cycle.3] Both stops are O(cpus): a running stack is scanned up to 1 KiB or not at all, nothing
  *           is drained.
- * [cycle.4] All marking is in slices of some 5,000 instructions with preemption off; between two of
- *           them a stop or a goroutine that wants the cpu comes in.
+ * [cycle.4] All marking is in slices of at most some 5,000 instructions with preemption off; between
+ *           two of them a goroutine that wants the cpu comes in. A stop does not wait for the end of a
+ *           slice [mark.6].
  * [cycle.5] The background takes a quarter of the cpus' time, up to 30 % more or less: so many dedicated
  *           cpus as come next to it, or those below it and of each other cpu a part, in stints of
  *           TICK_NS. A dedicated cpu that finds nothing runs goroutines until its next stint.

@@ -19,13 +19,16 @@
  *          decides, so nothing moves.
  * [mark.4] No more chunks is no failure: the object is marked and its span flagged, and the flagged
  *          spans' marked objects are scanned again.
- * [mark.5] A large object is scanned in pieces of PIECE_BYTES; where one begins, the next
- *          OBLET_BYTES boundary is made grey first, so that others can take it.
+ * [mark.5] A large object is scanned in pieces of PIECE_BYTES; where one begins, the next OBLET_BYTES
+ *          boundary is made grey first, so that others can take it. Only an entry at the start of a
+ *          piece leads to the next one; one in the middle is what was left of a piece.
+ * [mark.6] A slice leaves within a QUANTUM when somebody asks for its cpu (preempt_asked()), and does
+ *          at least a QUANTUM of work before: whoever drains while stopped comes to an end.
  *
  * ONE ENTRY'S WAY. Fields are pushed as they are, if they lie in the heap's range, onto the cpu's
  * chunk (last in, first out: the chain stays in the cache). From there an entry goes into a ring of
- * RING entries, first in, first out, where its object's line and epoch byte are prefetched; when it
- * comes out they are there.
+ * GC_RING entries, first in, first out, where its object's line and epoch byte are prefetched; when
+ * it comes out they are there. Chunk and ring stay with the cpu from slice to slice.
  *
  * LOCKING. A cpu's local state: its lock (rank GC_LOCAL), held for a slice; thieves try. Chunk
  * lists: pool_lock (rank GC_POOL).
@@ -45,11 +48,8 @@
 #include <mm/page.h>
 #include <sched/sched.h>
 
-#define RING 16u /* a power of two */
-#define PIECE_BYTES GC_PIECE_BYTES
+#define PIECE_BYTES 2048u
 #define OBLET_BYTES (128u << 10)
-#define DRAIN_OVER 256 /* by how much a slice may exceed its budget */
-#define OBJECT_COST 4  /* in words of the slice's budget */
 
 PERCPU(struct gc_local, gc_local);
 uint64_t gc_scan_work;
@@ -277,52 +277,149 @@ void gc_grey(uintptr_t word)
 
 /* ---- Scanning ---- */
 
-/* Is the i-th word of an element a possible pointer? */
-static inline bool type_has(const struct rt_type *elem, size_t i)
+#define WINDOW 64u /* words that are scanned at a time: as many as a mask has bits */
+
+/* The top of this cpu's chunk with room for a window, in a new chunk if need be; NULL: no memory. */
+static inline uintptr_t *room(struct gc_local *l)
 {
-    if (elem->kind == RT_TYPE_MASK)
-        return elem->ptrmask >> i & 1;
-    if (elem->kind == RT_TYPE_BITMAP)
-        return elem->map[i / 64] >> (i % 64) & 1;
-    return elem->kind != RT_TYPE_NOSCAN;
+    struct gc_chunk *c = l->chunk;
+
+    if (RT_UNLIKELY(c->n > GC_CHUNK_ENTRIES - WINDOW)) {
+        c = chunk_get_empty();
+        if (c == NULL)
+            return NULL;
+        chunk_put_full(l->chunk);
+        l->chunk = c;
+    }
+    return c->entry + c->n;
+}
+
+/* Push those of the words chosen by `mask` that may be references; there is room. Returns the top. */
+static RT_ALWAYS_INLINE uintptr_t *push_window(uintptr_t *top, const uintptr_t *p, uint64_t mask,
+                                               uintptr_t heap_bytes)
+{
+    for (; mask != 0; mask &= mask - 1) {
+        uintptr_t w = load_relaxed(&p[arch_lowest_bit(mask)]); /* once: it may change meanwhile */
+        if (w - ARCH_DIRECT_BASE < heap_bytes)
+            *top++ = w & ~(uintptr_t)7;
+    }
+    return top;
+}
+
+static void scan_window(struct gc_local *l, const uintptr_t *p, uint64_t mask)
+{
+    uintptr_t *top = room(l);
+
+    if (RT_LIKELY(top != NULL)) {
+        top = push_window(top, p, mask, gc_heap_bytes);
+        l->chunk->n = (uint64_t)(top - l->chunk->entry);
+        return;
+    }
+    for (; mask != 0; mask &= mask - 1)
+        push_word(l, load_relaxed(&p[bit_lowest(mask)])); /* as far as it goes [mark.4] */
 }
 
 /*
- * Scan a typed object from byte `from` on, for at most a piece; true: there is more.
- * object   its first byte; bytes: its length; the prefix is at its start
+ * What the words of an array look like: the mask of its element, repeated as often as a window has
+ * room for it. Elements of more than a window have no such pattern: words is theirs, element_mask()
+ * tells of each window.
  */
-static bool scan_piece(struct gc_local *l, uintptr_t object, size_t bytes, size_t from,
-                       size_t prefix, bool prefix_scan, const struct rt_type *elem)
-{
-    size_t to = from + PIECE_BYTES < bytes ? from + PIECE_BYTES : bytes;
-    const volatile uintptr_t *p = (const volatile uintptr_t *)object;
-    size_t i = from / 8, end = to / 8;
+struct pattern {
+    uint64_t mask;
+    size_t words;
+};
 
-    l->scan_bytes += to - from;
-    for (; i < prefix / 8 && i < end; i++)
-        if (prefix_scan)
-            push_word(l, p[i]);
-    if (elem == NULL)
-        return false;
-    size_t elem_words = elem->size / 8;
-    if (elem_words <= 1 || elem->size % 8 != 0) {
-        for (; i < end; i++)
-            push_word(l, p[i]);
-    } else {
-        size_t in = (i - prefix / 8) % elem_words;
-        for (; i < end; i++) {
-            if (type_has(elem, in))
-                push_word(l, p[i]);
-            if (++in == elem_words)
-                in = 0;
-        }
+static uint64_t element_mask(const struct rt_type *elem, size_t window)
+{
+    if (elem->kind == RT_TYPE_MASK)
+        return elem->ptrmask;
+    if (elem->kind == RT_TYPE_BITMAP)
+        return elem->map[window];
+    return elem->kind == RT_TYPE_NOSCAN ? 0 : UINT64_MAX;
+}
+
+static struct pattern pattern_of(const struct rt_type *elem)
+{
+    struct pattern p = {UINT64_MAX, elem->size / 8};
+
+    if (p.words <= 1 || elem->size % 8 != 0)
+        return (struct pattern){UINT64_MAX, WINDOW};
+    if (p.words <= WINDOW)
+        p.mask = element_mask(elem, 0);
+    for (; p.words <= WINDOW / 2; p.words *= 2)
+        p.mask |= p.mask << p.words;
+    return p;
+}
+
+/*
+ * Scan words [i, end) of an array that begins at `base`. Returns the first word not scanned: end,
+ * unless somebody asks for this cpu and `leave` allows to go before.
+ */
+static size_t scan_elements(struct gc_local *l, const uintptr_t *base, size_t i, size_t end,
+                            const struct rt_type *elem, bool leave)
+{
+    struct pattern p = pattern_of(elem);
+    size_t in = i % p.words; /* where in the pattern */
+
+    while (i < end) {
+        size_t n = WINDOW - in % WINDOW;
+        if (n > p.words - in)
+            n = p.words - in;
+        if (n > end - i)
+            n = end - i;
+        uint64_t mask = p.words <= WINDOW ? p.mask : element_mask(elem, in / WINDOW);
+        mask >>= in % WINDOW;
+        if (n < WINDOW)
+            mask &= (UINT64_C(1) << n) - 1;
+        scan_window(l, base + i, mask);
+        i += n;
+        in += n;
+        if (in == p.words)
+            in = 0;
+        if (RT_UNLIKELY(preempt_asked()) && leave)
+            break;
     }
-    return to < bytes;
+    return i;
+}
+
+/* What an object of its own length looks like: struct gc_header and its like in a large span. */
+struct layout {
+    uintptr_t object;
+    size_t bytes, prefix_bytes;
+    bool prefix_scan;
+    const struct rt_type *elem;
+};
+
+/*
+ * Scan from byte `from` to the end of that piece [mark.5]. If somebody asks for this cpu, what is
+ * left of the piece is made grey instead.
+ */
+static void scan_piece(struct gc_local *l, const struct layout *o, size_t from)
+{
+    size_t to = align_down(from, PIECE_BYTES) + PIECE_BYTES;
+    const uintptr_t *base = (const uintptr_t *)o->object;
+    size_t i = from / 8, end = (to < o->bytes ? to : o->bytes) / 8, prefix = o->prefix_bytes / 8;
+
+    l->scan_bytes += end * 8 - from;
+    for (; i < prefix && i < end; i++)
+        if (o->prefix_scan)
+            push_word(l, load_relaxed(&base[i]));
+    if (i == end || o->elem == NULL)
+        return;
+    i = prefix + scan_elements(l, base + prefix, i - prefix, end - prefix, o->elem, true);
+    if (i < end) {
+        l->scan_bytes -= (end - i) * 8;
+        push(l, (o->object + i * 8) | GC_ENTRY_PIECE);
+    }
 }
 
 void gc_scan_typed(uintptr_t base, size_t bytes, size_t from, const struct rt_type *elem)
 {
-    (void)scan_piece(this_cpu_ptr(gc_local), base, bytes, from, 0, false, elem);
+    struct gc_local *l = this_cpu_ptr(gc_local);
+    size_t to = from + GC_ROOT_PIECE_BYTES < bytes ? from + GC_ROOT_PIECE_BYTES : bytes;
+
+    l->scan_bytes += to - from;
+    (void)scan_elements(l, (const uintptr_t *)base, from / 8, to / 8, elem, false);
 }
 
 static void scan_large(struct gc_local *l, const struct gc_span *span, uintptr_t at)
@@ -331,46 +428,39 @@ static void scan_large(struct gc_local *l, const struct gc_span *span, uintptr_t
 
     if (from % OBLET_BYTES == 0 && bytes - from > OBLET_BYTES)
         push(l, (at + OBLET_BYTES) | GC_ENTRY_PIECE); /* [mark.5] */
-    size_t oblet_end = from - from % OBLET_BYTES + OBLET_BYTES;
+    size_t oblet_end = align_down(from, OBLET_BYTES) + OBLET_BYTES;
     size_t end = oblet_end < bytes ? oblet_end : bytes;
-    if (from + PIECE_BYTES < end)
+    if (from % PIECE_BYTES == 0 && from + PIECE_BYTES < end)
         push(l, (at + PIECE_BYTES) | GC_ENTRY_PIECE);
-    (void)scan_piece(l, span->base, end, from, span->prefix_bytes, span->prefix_scan, span->elem);
+    scan_piece(l,
+               &(struct layout){span->base, end, span->prefix_bytes, span->prefix_scan, span->elem},
+               from);
 }
 
 static void scan_headered(struct gc_local *l, const struct gc_header *header, size_t from)
 {
     uintptr_t object = (uintptr_t)header + header->offset;
 
-    if (from + PIECE_BYTES < header->bytes && header->elem != NULL)
+    if (from % PIECE_BYTES == 0 && from + PIECE_BYTES < header->bytes &&
+        (header->elem != NULL || header->prefix_scan))
         push(l, (object + from + PIECE_BYTES) | GC_ENTRY_PIECE);
-    (void)scan_piece(l, object, header->bytes, from, header->prefix_bytes, header->prefix_scan,
-                     header->elem);
+    scan_piece(l,
+               &(struct layout){object, header->bytes, header->prefix_bytes, header->prefix_scan,
+                                header->elem},
+               from);
 }
 
-/* Scan an object that is black already. Returns its cost in words. */
-static inline int scan_object(struct gc_local *l, const struct gc_span *span, uintptr_t object)
+/* Scan an object that is black already, or its first piece. */
+static void scan_object(struct gc_local *l, const struct gc_span *span, uintptr_t object)
 {
-    if (RT_LIKELY(span->kind == GC_MASK)) {
-        const volatile uintptr_t *p = (const volatile uintptr_t *)object;
-        uint64_t mask = span->mask;
+    if (span->kind == GC_MASK) {
         l->scan_bytes += span->slot_bytes;
-        if (mask == UINT64_MAX || (mask & (mask + 1)) == 0) { /* a run of pointers from the start */
-            for (unsigned n = mask == UINT64_MAX ? 64 : bit_lowest(~mask); n != 0; n--)
-                push_word(l, *p++);
-        } else {
-            for (; mask != 0; mask &= mask - 1)
-                push_word(l, p[bit_lowest(mask)]);
-        }
-        return OBJECT_COST + (int)(span->slot_bytes / 8);
-    }
-    if (span->kind == GC_NOSCAN)
-        return 1;
-    if (span->kind == GC_HEADER)
+        scan_window(l, (const uintptr_t *)object, span->mask);
+    } else if (span->kind == GC_HEADER) {
         scan_headered(l, (const struct gc_header *)object, 0);
-    else if (span->elem != NULL || span->prefix_scan)
+    } else if (span->kind == GC_LARGE && (span->elem != NULL || span->prefix_scan)) {
         scan_large(l, span, span->base);
-    return OBJECT_COST + PIECE_BYTES / 8 / 2;
+    }
 }
 
 void gc_grey_locked(uintptr_t word)
@@ -381,8 +471,7 @@ void gc_grey_locked(uintptr_t word)
 void gc_scan_contents(uintptr_t object)
 {
     const struct gc_span *span = gc_span_of(object);
-    (void)scan_object(this_cpu_ptr(gc_local), span,
-                      gc_slot_address(span, gc_slot_of(span, object)));
+    scan_object(this_cpu_ptr(gc_local), span, gc_slot_address(span, gc_slot_of(span, object)));
 }
 
 /* Go on with an object whose earlier pieces are done. */
@@ -399,30 +488,81 @@ static void scan_continue(struct gc_local *l, uintptr_t at)
     scan_headered(l, header, at - ((uintptr_t)header + header->offset));
 }
 
-/* ---- The ring and the slice ---- */
+/* ---- Sharing ---- */
 
-struct ring_entry {
+/* Fill an empty grey set from elsewhere. Lock held. */
+static bool refill_from_pool(struct gc_local *l)
+{
+    struct gc_chunk *c = chunk_get_full();
+    if (c == NULL)
+        return false;
+    chunk_put_empty(l->chunk); /* local_empty() */
+    l->chunk = c;
+    return true;
+}
+
+static bool local_empty(const struct gc_local *l)
+{
+    const struct gc_chunk *c = load_relaxed(&l->chunk);
+    return c->n == 0 && load_relaxed(&l->ring.n) == 0;
+}
+
+/* Give half of ours away if somebody is waiting and nothing is shared. */
+static void share(struct gc_local *l)
+{
+    struct gc_chunk *mine = l->chunk;
+
+    if (load_relaxed(&hungry) == 0 || load_relaxed(&n_full) != 0 || mine->n < 8 || preempt_asked())
+        return;
+    struct gc_chunk *half = chunk_get_empty();
+    if (half == NULL)
+        return;
+    uint64_t give = mine->n / 2;
+    (memcpy)(half->entry, mine->entry,
+             give * sizeof(mine->entry[0])); /* the oldest: nearest to the roots */
+    half->n = give;
+    (memmove)(mine->entry, mine->entry + give, (mine->n - give) * sizeof(mine->entry[0]));
+    mine->n -= give;
+    chunk_put_full(half);
+}
+
+/* ---- The inner loop ----
+ * Costs are counted in instructions, roughly: an entry ENTRY_COST, a byte scanned one. */
+
+#define ENTRY_COST 64
+#define QUANTUM 512 /* after so many the loop looks whether somebody asks for this cpu */
+
+/* An entry resolved. */
+struct found {
     const struct gc_span *span;
     uint8_t *epoch;
     uintptr_t object;
 };
 
-/*
- * Resolve an entry; false: it is no object. Prefetches what scanning will touch.
- */
-static inline bool resolve(uintptr_t a, struct gc_span *const *pagemap, struct ring_entry *out)
-{
-    const struct gc_span *span = pagemap[(a - ARCH_DIRECT_BASE) >> GC_UNIT_SHIFT];
+/* What the loop keeps in registers. */
+struct marker {
+    struct gc_local *l;
+    uintptr_t *top;                 /* of l->chunk's entries; its own count is GC_CHUNK_BOTTOM */
+    uintptr_t *room;                /* up to here there is room for a window */
+    struct gc_span *const *pagemap; /* as if it began at address 0 */
+    uintptr_t heap_bytes;           /* what is above came later: black */
+    int64_t quantum, budget;        /* what is left of this quantum, and after it */
+    uint64_t marked, noscan;        /* bytes; the second are in the first */
+    uint8_t white, black;
+};
 
-    if (RT_UNLIKELY(span == NULL) || RT_UNLIKELY(a >= span->limit))
-        return false;
-    uint32_t slot = gc_slot_of(span, a);
-    out->span = span;
-    out->epoch = &gc_epochs(span)[slot];
-    out->object = gc_slot_address(span, slot);
-    arch_prefetch(out->epoch);
-    arch_prefetch((const void *)out->object);
-    return true;
+/* Around calls of functions that know the chunk only. */
+static RT_ALWAYS_INLINE void marker_save(struct marker *m)
+{
+    m->l->chunk->n = (uint64_t)(m->top - m->l->chunk->entry);
+}
+
+static RT_ALWAYS_INLINE void marker_load(struct marker *m)
+{
+    struct gc_chunk *c = m->l->chunk;
+    m->top = c->entry + c->n;
+    m->room = c->entry + (GC_CHUNK_ENTRIES - WINDOW);
+    c->n = GC_CHUNK_BOTTOM;
 }
 
 /* An entry with a tag: the rest of an object, or a word of a stack. False: there is nothing more to
@@ -442,132 +582,154 @@ static RT_NOINLINE bool take_tagged(struct gc_local *l, uintptr_t entry)
     return true;
 }
 
-/* Fill an empty grey set from elsewhere. Lock held. */
-static bool refill_from_pool(struct gc_local *l)
+/* Pay for one more object; false: the slice is over. */
+static RT_ALWAYS_INLINE bool go_on(struct marker *m)
 {
-    struct gc_chunk *c = chunk_get_full();
-    if (c == NULL)
-        return false;
-    chunk_put_empty(l->chunk);
-    l->chunk = c;
-    return true;
+    m->quantum -= ENTRY_COST;
+    if (RT_LIKELY(m->quantum >= 0))
+        return true;
+    m->quantum += QUANTUM;
+    m->budget -= QUANTUM;
+    return m->budget > 0 && !preempt_asked();
 }
 
-static bool local_empty(const struct gc_local *l)
+enum popped { POP_FOUND, POP_NO_OBJECT, POP_EMPTY };
+
+/* The rest of pop(): there is no entry, or it has a tag. */
+static RT_ALWAYS_INLINE enum popped pop_tagged(struct marker *m, uintptr_t *a)
 {
-    const struct gc_chunk *c = load_relaxed(&l->chunk);
-    return c->n == 0;
+    if (*a == GC_CHUNK_BOTTOM) {
+        m->top++;
+        return POP_EMPTY;
+    }
+    marker_save(m);
+    bool more = take_tagged(m->l, *a);
+    marker_load(m);
+    *a &= ~(uintptr_t)7;
+    if (!more)
+        m->quantum -= PIECE_BYTES;
+    return more ? POP_FOUND : POP_NO_OBJECT;
 }
 
-/* Give half of ours away if somebody is waiting and nothing is shared. */
-static void share(struct gc_local *l)
+/* Take the newest entry, find its object, and prefetch what scanning will touch. */
+static RT_ALWAYS_INLINE enum popped pop(struct marker *m, struct found *out)
 {
-    struct gc_chunk *mine = l->chunk;
+    uintptr_t a = *--m->top;
 
-    if (load_relaxed(&hungry) == 0 || load_relaxed(&n_full) != 0 || mine->n < 8)
+    if (RT_UNLIKELY((a & 7) != 0)) {
+        enum popped what = pop_tagged(m, &a);
+        if (what != POP_FOUND)
+            return what;
+    }
+    const struct gc_span *span = m->pagemap[a >> GC_UNIT_SHIFT];
+    if (RT_UNLIKELY(span == NULL) || RT_UNLIKELY(a >= span->limit)) {
+        m->quantum -= ENTRY_COST;
+        return POP_NO_OBJECT;
+    }
+    uint64_t slot = gc_slot_of(span, a);
+    out->span = span;
+    out->epoch = gc_epochs(span) + slot;
+    out->object = span->base + slot * span->slot_bytes;
+    arch_prefetch(out->epoch);
+    arch_prefetch((const void *)out->object);
+    return POP_FOUND;
+}
+
+/* Make a white object black: mark and scan it. */
+static RT_ALWAYS_INLINE void blacken(struct marker *m, const struct gc_span *span, uint8_t *epoch,
+                                     uintptr_t object)
+{
+    if (*epoch != m->white)
         return;
-    struct gc_chunk *half = chunk_get_empty();
-    if (half == NULL)
-        return;
-    uint64_t give = mine->n / 2;
-    (memcpy)(half->entry, mine->entry,
-             give * sizeof(mine->entry[0])); /* the oldest: nearest to the roots */
-    half->n = give;
-    (memmove)(mine->entry, mine->entry + give, (mine->n - give) * sizeof(mine->entry[0]));
-    mine->n -= give;
-    chunk_put_full(half);
+    *epoch = m->black;
+    if (RT_LIKELY(span->kind <= GC_MASK)) {
+        uint64_t bytes = span->slot_bytes, mask = span->mask;
+        m->marked += bytes;
+        if (mask == 0) {
+            m->noscan += bytes;
+            return;
+        }
+        if (RT_LIKELY(m->top <= m->room)) {
+            m->quantum -= (int64_t)bytes;
+            m->top = push_window(m->top, (const uintptr_t *)object, mask, m->heap_bytes);
+            return;
+        }
+    } else {
+        m->marked += gc_slot_size(span);
+    }
+    m->noscan += gc_slot_size(span); /* scan_object() counts for itself */
+    m->quantum -= span->kind == GC_NOSCAN ? 0 : PIECE_BYTES;
+    marker_save(m);
+    scan_object(m->l, span, object);
+    marker_load(m);
 }
 
 /*
- * The inner loop. Costs are counted in some ten instructions each: an entry 2, an object 2, each of
- * its pointers 1. When the budget is used up nothing more goes into the ring, but what is in it is
- * scanned, unless that takes more than DRAIN_OVER: put back, it would be resolved a second time,
- * and a slice is short.
- * The chunk's top is kept in a register and written back around calls.
+ * Mark until `budget` is used up, somebody asks for this cpu, or nothing is left. While the ring is
+ * full and the chunk is not empty, the next entry takes the place of the one that is marked: the
+ * short loop. What is in the ring at the end stays there for the next slice, or for a thief.
  */
-static void drain(struct gc_local *l, int budget)
+static void drain(struct gc_local *l, int64_t budget)
 {
-    struct ring_entry ring[RING];
-    unsigned head = 0, n = 0;
-    const uint8_t white = gc_epoch_also, black = gc_epoch;
-    struct gc_span *const *pagemap = gc_pagemap;
-    const uintptr_t heap_bytes = gc_heap_bytes; /* what is above came later: black */
-    uint64_t marked = 0, noscan = 0;            /* bytes; the second are in the first */
-    uintptr_t *base = l->chunk->entry, *top = base + l->chunk->n;
+    struct gc_ring *ring = &l->ring;
+    uint64_t head = ring->head, n = ring->n;
+    struct found f;
+    struct marker m = {
+        .l = l,
+        .pagemap =
+            (struct gc_span *const *)((uintptr_t)gc_pagemap -
+                                      (ARCH_DIRECT_BASE >> GC_UNIT_SHIFT) * sizeof(gc_pagemap[0])),
+        .heap_bytes = gc_heap_bytes,
+        .quantum = QUANTUM,
+        .budget = budget,
+        .white = gc_epoch_also,
+        .black = gc_epoch,
+    };
 
-#define SAVE_TOP() (l->chunk->n = (uint64_t)(top - base))
-#define LOAD_TOP() (base = l->chunk->entry, top = base + l->chunk->n)
+    marker_load(&m);
     for (;;) {
-        while (n < RING && top != base && budget > 0) {
-            uintptr_t entry = *--top;
-            budget -= 2;
-            if (RT_UNLIKELY((entry & 7) != 0)) {
-                SAVE_TOP();
-                bool more = take_tagged(l, entry);
-                LOAD_TOP();
-                if (!more) {
-                    budget -= PIECE_BYTES / 8;
-                    continue;
-                }
-                entry &= ~(uintptr_t)7;
-            }
-            if (RT_LIKELY(resolve(entry, pagemap, &ring[(head + n) % RING])))
+        enum popped what = POP_FOUND;
+        while (n < GC_RING && (what = pop(&m, &f)) != POP_EMPTY) {
+            if (RT_LIKELY(what == POP_FOUND)) {
+                uint64_t at = (head + n) % GC_RING;
                 n++;
+                ring->span[at] = f.span;
+                ring->epoch[at] = f.epoch;
+                ring->object[at] = f.object;
+            }
         }
-        if (RT_UNLIKELY(n == 0)) {
-            if (budget <= 0)
-                break;
-            SAVE_TOP();
-            if (!local_empty(l) || refill_from_pool(l)) {
-                LOAD_TOP();
+        bool more = true;
+        while (what != POP_EMPTY && (more = go_on(&m))) {
+            what = pop(&m, &f);
+            if (RT_UNLIKELY(what != POP_FOUND))
                 continue;
-            }
-            break;
+            const struct gc_span *span = ring->span[head];
+            uint8_t *epoch = ring->epoch[head];
+            uintptr_t object = ring->object[head];
+            ring->span[head] = f.span;
+            ring->epoch[head] = f.epoch;
+            ring->object[head] = f.object;
+            head = (head + 1) % GC_RING;
+            blacken(&m, span, epoch, object);
         }
-        if (RT_UNLIKELY(budget <= -DRAIN_OVER))
-            break;
-        const struct ring_entry *e = &ring[head];
-        const struct gc_span *span = e->span;
-        head = (head + 1) % RING;
-        n--;
-        if (*e->epoch != white)
-            continue;
-        *e->epoch = black;
-        budget -= 2;
-        if (RT_LIKELY(span->kind <= GC_MASK)) {
-            const volatile uintptr_t *p = (const volatile uintptr_t *)e->object;
-            uint64_t mask = span->mask;
-            marked += span->slot_bytes;
-            if (mask == 0)
-                noscan += span->slot_bytes;
-            for (; mask != 0; mask &= mask - 1) {
-                uintptr_t w = p[bit_lowest(mask)];
-                budget--;
-                if (w - ARCH_DIRECT_BASE >= heap_bytes)
-                    continue;
-                if (RT_UNLIKELY(top == base + GC_CHUNK_ENTRIES)) {
-                    SAVE_TOP();
-                    push_slow(l, w & ~(uintptr_t)7);
-                    LOAD_TOP();
-                } else {
-                    *top++ = w & ~(uintptr_t)7;
-                }
-            }
-            continue;
+        if (n == 0) {
+            marker_save(&m);
+            more = refill_from_pool(l);
+            marker_load(&m);
+        } else if (more && (more = go_on(&m))) {
+            uint64_t at = head;
+            head = (head + 1) % GC_RING;
+            n--;
+            blacken(&m, ring->span[at], ring->epoch[at], ring->object[at]);
         }
-        SAVE_TOP();
-        marked += gc_slot_size(span);
-        noscan += gc_slot_size(span); /* scan_object() counts for itself */
-        budget -= scan_object(l, span, e->object);
-        LOAD_TOP();
+        if (!more)
+            break;
     }
-    SAVE_TOP();
-    for (; n != 0; n--, head++) /* what is in the ring goes back */
-        push(l, ring[head % RING].object);
-    l->marked_bytes += marked;
-    l->scan_bytes += marked - noscan;
-#undef SAVE_TOP
-#undef LOAD_TOP
+    marker_save(&m);
+    ring->head = head;
+    ring->n = n;
+    l->marked_bytes += m.marked;
+    l->scan_bytes += m.marked - m.noscan;
 }
 
 /* Take what another cpu has. Lock of l held; tries the others'. */
@@ -580,13 +742,17 @@ static bool steal(struct gc_local *l)
         if (local_empty(other) || !spin_trylock(&other->lock))
             continue;
         struct gc_chunk *c = other->chunk;
-        bool got = c->n != 0;
-        if (got) {
+        if (c->n != 0) {
             other->chunk = l->chunk; /* empty */
             l->chunk = c;
         }
+        struct gc_ring *r = &other->ring;
+        for (; r->n != 0 && l->chunk->n < GC_CHUNK_ENTRIES; r->n--) {
+            push(l, r->object[r->head]);
+            r->head = (r->head + 1) % GC_RING;
+        }
         spin_unlock(&other->lock);
-        if (got)
+        if (!local_empty(l))
             return true;
     }
     return false;
@@ -624,7 +790,9 @@ static bool rescan_step(struct gc_local *l)
         }
         uint32_t slot = rescan_slot++;
         if (gc_epochs(span)[slot] == gc_epoch)
-            (void)scan_object(l, span, gc_slot_address(span, slot));
+            scan_object(l, span, gc_slot_address(span, slot));
+        if (preempt_asked())
+            break;
     }
     spin_unlock(&rescan_lock);
     return true;

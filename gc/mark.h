@@ -16,15 +16,29 @@
 #define GC_CHUNK_ENTRIES 254u
 struct gc_chunk {
     struct gc_chunk *next; /* on one of the lists of chunks */
-    uint64_t n;
+    uint64_t n;            /* entries; while a marker drains it, GC_CHUNK_BOTTOM */
     uintptr_t entry[GC_CHUNK_ENTRIES];
 };
+/* Tags that no entry has: a marker that takes entries off the end and finds n has come to the end. */
+#define GC_CHUNK_BOTTOM 7u
+_Static_assert(offsetof(struct gc_chunk, entry) == offsetof(struct gc_chunk, n) + 8,
+               "n is where an entry before the first would be");
 _Static_assert(sizeof(struct gc_chunk) == 2048, "two to a page");
+
+/* Entries whose objects were found and whose lines are being fetched: n of them, from head on. */
+#define GC_RING 16u /* a power of two */
+struct gc_ring {
+    const struct gc_span *span[GC_RING];
+    uint8_t *epoch[GC_RING];
+    uintptr_t object[GC_RING];
+    uint64_t head, n;
+};
 
 /* l under lock */
 struct gc_local {
     struct spinlock lock;   /* rank GC_LOCAL: the owner cpu, or one that steals */
     struct gc_chunk *chunk; /* [l] its grey objects, last in first out; never NULL */
+    struct gc_ring ring;    /* [l] and those that come next, first in first out */
     uint64_t marked_bytes;  /* [l] this cycle */
     uint64_t scan_bytes;    /* [l] this cycle: words looked at, in bytes */
 };
@@ -32,8 +46,8 @@ DECLARE_PERCPU(struct gc_local, gc_local);
 
 extern uint64_t gc_scan_work; /* [a] bytes scanned this cycle, roots included */
 
-/* What a slice may do without letting a stop in: some 5,000 instructions, counted as in drain(). */
-#define GC_SLICE_COST 400
+/* What a slice may do if nobody asks for the cpu: at most some 5,000 instructions, counted as in drain(). */
+#define GC_SLICE_COST 4096
 
 void gc_mark_init(void); /* boot; cpus are up */
 
@@ -63,10 +77,10 @@ void gc_scan_words(const void *lo, const void *hi);
 void gc_grey_locked(uintptr_t word);
 /* Scan an object without marking it (its slot's start or object start). Lock held. */
 void gc_scan_contents(uintptr_t object);
-/* One piece (at most GC_PIECE_BYTES) of an array of elem from byte `from` on; precisely. Lock
+/* One piece (at most GC_ROOT_PIECE_BYTES) of an array of elem from byte `from` on; precisely. Lock
  * held. */
 void gc_scan_typed(uintptr_t base, size_t bytes, size_t from, const struct rt_type *elem);
-#define GC_PIECE_BYTES 2048u
+#define GC_ROOT_PIECE_BYTES 512u
 void gc_local_lock(void) NO_LOCK_ANALYSIS;
 void gc_local_unlock(void) NO_LOCK_ANALYSIS;
 

@@ -33,7 +33,8 @@
 enum { SCAN_PARTIAL, SCAN_BUSY, SCAN_DONE, SCAN_OWN };
 
 #define STOP_BYTES 1024u        /* a running stack up to this depth is scanned in the stop */
-#define STACK_SLICE_BYTES 4096u /* of one stack at a time */
+#define STACK_SLICE_BYTES 4096u /* of one stack at a time, */
+#define STACK_STEP_BYTES 512u   /* and so much if somebody asks for the cpu */
 
 extern const struct rt_root_desc __start_rt_rootdesc[], __stop_rt_rootdesc[];
 
@@ -92,12 +93,14 @@ static enum scan_result scan_goroutine(struct goroutine *g, bool own)
             scan_registers(g->frame);
         lang_scan_goroutine_roots(g, gc_scan_words);
     }
-    uintptr_t end = g->scan_at + STACK_SLICE_BYTES;
-    if (end > g->stack_hi || end < g->scan_at)
-        end = g->stack_hi;
-    gc_scan_words((const void *)g->scan_at, (const void *)end);
-    g->scan_at = end;
-    bool done = end == g->stack_hi;
+    uintptr_t begin = g->scan_at, at = begin;
+    do {
+        uintptr_t step = g->stack_hi - at < STACK_STEP_BYTES ? g->stack_hi - at : STACK_STEP_BYTES;
+        gc_scan_words((const void *)at, (const void *)(at + step));
+        at += step;
+    } while (at != g->stack_hi && at - begin < STACK_SLICE_BYTES && !preempt_asked());
+    g->scan_at = at;
+    bool done = at == g->stack_hi;
     store_release(&g->scan_state, state_of(done ? SCAN_DONE : SCAN_PARTIAL));
     return done ? SCANNED : UNFINISHED;
 }
@@ -192,7 +195,7 @@ static bool globals_step(void)
         return false;
     }
     size_t bytes = d->count * d->type->size, from = root_from;
-    root_from += GC_PIECE_BYTES;
+    root_from += GC_ROOT_PIECE_BYTES;
     if (root_from >= bytes) {
         root_next++;
         root_from = 0;
@@ -244,7 +247,7 @@ static bool stacks_step(void)
         sub_acq_rel(&in_progress, 1);
         if (r != SCANNED)
             break;
-        g = i < 7 ? stack_take() : NULL;
+        g = i < 7 && !preempt_asked() ? stack_take() : NULL;
     }
     return true;
 }

@@ -9,8 +9,12 @@
  */
 #include <tests/sched_common.h>
 
+#include <gc/cycle.h>
+#include <gc/mark.h>
+#include <lib/rand.h>
 #include <lib/symbol.h>
 #include <mm/page.h>
+#include <sched/internal.h>
 #include <sched/timer.h>
 
 #ifdef RT_DEBUG
@@ -133,4 +137,122 @@ TEST_OPTS(budget, sections_are_short, .timeout_s = 60)
     test_note(t, "interrupts off for at most %u instructions, from %#lx, %s (%s:%u)",
               budget.irqs.longest, (unsigned long)budget.irqs.culprit, s.name, s.file, s.line);
     EXPECT_LE(t, budget.irqs.longest, IRQ_BUDGET);
+}
+
+/* ---- Marking lets go when it is asked [mark.6] ---- */
+
+#ifdef RT_DEBUG
+#define LET_GO_BUDGET 5000u
+#else
+#define LET_GO_BUDGET 2500u /* where a page must be had for grey entries; else some hundred */
+#endif
+
+struct wide {
+    gc(struct small_ref *) ref[64];
+};
+struct small_ref {
+    gc(struct small_ref *) a, b;
+};
+
+static gc_root(gc(void *) *, grey_work);
+
+static struct {
+    struct goroutine *g;
+    uint32_t in;     /* steps in the section so far */
+    uint32_t ask_at; /* at this one somebody asks for the cpu */
+    bool asked;
+    uint32_t n_asked, since, longest, sum;
+    uintptr_t pc, culprit; /* where it was asked */
+    struct rng rng;
+} let_go;
+
+/* Ask at a random step of a section, and count the steps until it ends. */
+static bool ask_and_count(struct arch_frame *frame)
+{
+    if (goroutine_current() != let_go.g) {
+        arch_frame_set_step(frame, false);
+        return true;
+    }
+    if (preempt_depth() == 0) {
+        if (let_go.asked && let_go.since > let_go.longest) {
+            let_go.longest = let_go.since;
+            let_go.culprit = let_go.pc;
+        }
+        if (let_go.asked) {
+            let_go.n_asked++;
+            let_go.sum += let_go.since;
+        }
+        let_go.asked = false;
+        let_go.in = 0;
+        let_go.ask_at = rng_below(&let_go.rng, 4000);
+    } else if (let_go.asked) {
+        let_go.since++;
+    } else if (let_go.in++ >= let_go.ask_at) {
+        sched_request_self();
+        let_go.asked = true;
+        let_go.since = 0;
+        let_go.pc = arch_frame_pc(frame);
+    }
+    return true;
+}
+
+static void collect(struct rt_waitgroup *wg)
+{
+    rt_gc();
+    rt_wg_done(wg);
+}
+
+/* Arrays, wide objects and a web of small ones: each way that the marker has. */
+static void make_grey_work(void)
+{
+    enum { N = 20000 };
+    gc(void *) *all = gc_make_refs(void *, N);
+    gc_set(grey_work.p, all);
+    for (unsigned i = 0; i < N; i++) {
+        if (i % 16 == 0) {
+            struct wide *w = gc_new(struct wide);
+            for (unsigned k = 0; k < 64 && k < i; k++)
+                gc_set(w->ref[k], (struct small_ref *)(uintptr_t)all[i - 1 - k]);
+            gc_set(all[i], w);
+        } else {
+            struct small_ref *o = gc_new(struct small_ref);
+            gc_set(o->a, (struct small_ref *)(uintptr_t)all[i / 2]);
+            gc_set(all[i], o);
+        }
+    }
+}
+
+TEST_OPTS(budget, marking_lets_go_when_asked, .timeout_s = 60)
+{
+    static struct rt_waitgroup wg;
+    unsigned procs = sched_set_procs(1); /* the others would have marked everything by then */
+    struct symbol s;
+    uint64_t work;
+
+    memset(&let_go, 0, sizeof let_go);
+    let_go.g = goroutine_current();
+    let_go.rng = rng_split(t->seed, 0);
+    make_grey_work();
+    for (unsigned round = 0; round < 20 && let_go.n_asked < 60; round++) {
+        rt_wg_add(&wg, 1);
+        go(collect, &wg);
+        while (gc_phase != GC_MARKING)
+            rt_yield();
+        debugtrap_set(ask_and_count);
+        for (unsigned i = 0; i < 10; i++) {
+            arch_step_on();
+            (void)gc_mark_slice(&work);
+            arch_step_off();
+        }
+        debugtrap_set(NULL);
+        rt_wg_wait(&wg);
+    }
+    gc_set(grey_work.p, NULL);
+    sched_set_procs(procs);
+    symbol_lookup(let_go.culprit, &s);
+    EXPECT_GE(t, let_go.n_asked, 20);
+    test_note(t, "asked %u times: gone %u instructions later, at most %u, when in %s (%s:%u)",
+              let_go.n_asked, let_go.sum / (let_go.n_asked + 1), let_go.longest, s.name, s.file,
+              s.line);
+    EXPECT_LE(t, let_go.longest, LET_GO_BUDGET);
 }

@@ -20,6 +20,15 @@ static inline uint64_t arch_bytes_equal64(const uint8_t *p, uint8_t byte)
     return m0 | m1 << 16 | m2 << 32 | m3 << 48;
 }
 
+/* The number of the lowest bit of x, which is not 0: one instruction, where compilers make three of
+ * __builtin_ctzll() in an address. */
+static inline uint64_t arch_lowest_bit(uint64_t x)
+{
+    uint64_t bit;
+    __asm__("rep bsfq %1, %0" : "=r"(bit) : "rm"(x) : "cc");
+    return bit;
+}
+
 /* Hint: the line around p will be read soon. Any address. */
 static inline void arch_prefetch(const void *p)
 {
