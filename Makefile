@@ -366,16 +366,23 @@ IMAGE ?= $(RUN_IMAGE:.elf=.img)
 CMDLINE ?= $(strip $(ENV)$(if $(ARGS), -- $(ARGS)))
 image flash: export CMDLINE := $(CMDLINE)
 image flash: export MODULE := $(MODULE)
-define make_image
-	$(call say,IMAGE,$(1))
-	$(Q)if [ -f "$$MODULE" ]; then set -- "$$MODULE"; else set -- $$MODULE; fi; \
-		$(HOST)/mkimage -o $(1) --mbr $(BOOT)/mbr.bin --stage2 $(BOOT)/stage2.bin --efi $(BOOT)/BOOTX64.EFI \
-		--cmdline "$$CMDLINE" $(2) "$$@"
-endef
+BOOT_PARTS := --mbr $(BOOT)/mbr.bin --stage2 $(BOOT)/stage2.bin --efi $(BOOT)/BOOTX64.EFI
 boot-files: $(BOOT_FILES)
 image: $(RUN_IMAGE) $(BOOT_FILES) $(HOST)/mkimage ## one disk image of APP= for boards, by UEFI and BIOS: IMAGE= CMDLINE= MODULE=
-	$(call make_image,$(IMAGE),$<)
-.PHONY: boot-files image
+	$(call say,IMAGE,$(IMAGE))
+	$(Q)if [ -f "$$MODULE" ]; then set -- "$$MODULE"; else set -- $$MODULE; fi; \
+		$(HOST)/mkimage -o $(IMAGE) $(BOOT_PARTS) --cmdline "$$CMDLINE" $< "$$@"
+
+# $(call boot_image,file,program's image,modules,command line)
+boot_image = $(Q)$(HOST)/mkimage -o $(1) $(BOOT_PARTS) --cmdline '$(4)' $(2) $(3)
+BOOT_TESTS := boot trap defer panic slice string print
+test-boot: $(OUT)/wordcount.elf $(TEST_IMAGE) $(BOOT_FILES) $(HOST)/mkimage ## the flashable image on every emulator and firmware that is installed
+	@mkdir -p $(OUT)/test-boot
+	$(call boot_image,$(OUT)/test-boot/wordcount.img,$(OUT)/wordcount.elf,examples/data/opticks.txt,-- 12)
+	$(call boot_image,$(OUT)/test-boot/tests.img,$(TEST_IMAGE),,-- $(BOOT_TESTS))
+	@HOST='$(HOST)' tools/testboot.sh $(OUT)/test-boot
+.PHONY: boot-files image test-boot
+
 # ---- Escape report (docs/escape.md) --------------------------------------------------------------------
 escape: ## where the variables of APP= live, and why: V=1 each decision, V=2 the reasons, WERROR=1 (needs clang)
 	@command -v clang >/dev/null || { echo 'make escape: the full report needs clang; gcc alone warns by -Wdangling-pointer=2'; exit 2; }

@@ -64,6 +64,15 @@ static struct boot_file describe(const void *data, size_t bytes)
     return (struct boot_file){.bytes = bytes, .crc = crc32(0, data, bytes)};
 }
 
+static const char *module_path(size_t i)
+{
+    char *path = util_printf("%s", BOOT_FILE_MODULE);
+
+    path[BOOT_FILE_MODULE_DIGITS] = (char)('0' + i / 10);
+    path[BOOT_FILE_MODULE_DIGITS + 1] = (char)('0' + i % 10);
+    return path;
+}
+
 /* ---- The kernel ---- */
 
 /* PVH's 32-bit entry: the note of type 18 of "Xen". */
@@ -307,13 +316,8 @@ static void image_make(struct image *image, const struct parts *p)
                BOOT_ESP_LBA, (uint32_t)elf_get(id, 4));
     fat_write(&fat, BOOT_FILE_EFI, efi, efi_bytes);
     fat_write(&fat, BOOT_FILE_KERNEL, kernel, m.kernel.bytes);
-    for (size_t i = 0; i < p->n_modules; i++) {
-        char *path = util_printf("%s", BOOT_FILE_MODULE);
-
-        path[BOOT_FILE_MODULE_DIGITS] = (char)('0' + i / 10);
-        path[BOOT_FILE_MODULE_DIGITS + 1] = (char)('0' + i % 10);
-        fat_write(&fat, path, module_data[i], m.modules[i].file.bytes);
-    }
+    for (size_t i = 0; i < p->n_modules; i++)
+        fat_write(&fat, module_path(i), module_data[i], m.modules[i].file.bytes);
     cmdline_write(&fat, &m, p->cmdline);
     manifest_write(&fat, &m);
 
@@ -388,18 +392,20 @@ static void set_cmdline(const char *path, const char *cmdline)
     image_write(&image, path);
 }
 
-static bool list_file(struct fat *fat, const char *path, const struct boot_file *want,
-                      const char *what)
+/* One line about a file: where it begins on the disk, what the manifest says, whether it is so. */
+static bool list_file(const struct image *image, struct fat *fat, const char *path,
+                      const struct boot_file *want, const char *what)
 {
     size_t n = 0;
     const uint8_t *data = fat_read(fat, path, &n);
     bool ok = data != NULL && n == want->bytes && crc32(0, data, n) == want->crc;
+    uint64_t sector = (uint64_t)(fat->base - image->bytes) / BOOT_SECTOR + fat_where(fat, path);
 
-    printf("%-22s %10llu  %08x  %s%s\n", path, (unsigned long long)want->bytes, (unsigned)want->crc,
-           what,
-           data == NULL ? "  MISSING"
+    printf("%-21s sector %7llu  %10llu bytes  crc %08x  %s%s\n", path, (unsigned long long)sector,
+           (unsigned long long)want->bytes, (unsigned)want->crc, what,
+           data == NULL ? ": MISSING"
            : ok         ? ""
-                        : "  DIFFERS");
+                        : ": DIFFERS");
     return ok;
 }
 
@@ -409,24 +415,18 @@ static int list(const char *path)
     struct fat fat;
     struct boot_manifest m;
     bool ok;
+    size_t n = 0;
 
     image_open(&image, &fat, &m, path);
-    ok = list_file(&fat, BOOT_FILE_EFI, &m.efi, "the UEFI loader");
-    ok &= list_file(&fat, BOOT_FILE_KERNEL, &m.kernel, m.program);
-    for (uint32_t i = 0; i < m.n_modules; i++) {
-        char *file = util_printf("%s", BOOT_FILE_MODULE);
-
-        file[BOOT_FILE_MODULE_DIGITS] = (char)('0' + i / 10);
-        file[BOOT_FILE_MODULE_DIGITS + 1] = (char)('0' + i % 10);
-        ok &= list_file(&fat, file, &m.modules[i].file, m.modules[i].name);
-    }
-    size_t n;
+    ok = list_file(&image, &fat, BOOT_FILE_EFI, &m.efi, "the UEFI loader");
+    ok &= list_file(&image, &fat, BOOT_FILE_KERNEL, &m.kernel, m.program);
+    for (uint32_t i = 0; i < m.n_modules; i++)
+        ok &= list_file(&image, &fat, module_path(i), &m.modules[i].file, m.modules[i].name);
+    struct boot_file whole = describe(fat_read(&fat, BOOT_FILE_MANIFEST, &n), sizeof m);
+    ok &= list_file(&image, &fat, BOOT_FILE_MANIFEST, &whole, "checksums of all of these");
+    list_file(&image, &fat, BOOT_FILE_CMDLINE, &m.cmdline, "may be edited");
     const uint8_t *text = fat_read(&fat, BOOT_FILE_CMDLINE, &n);
-    printf("%s%s:\n%s", BOOT_FILE_CMDLINE,
-           text == NULL                                                 ? " is missing"
-           : n == m.cmdline.bytes && crc32(0, text, n) == m.cmdline.crc ? ""
-                                                                        : " (edited)",
-           text == NULL ? "" : (const char *)text);
+    printf("%s", text == NULL ? "" : (const char *)text);
     return ok ? 0 : 1;
 }
 

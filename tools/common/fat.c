@@ -355,3 +355,13 @@ uint8_t *fat_read(struct fat *fat, const char *path, size_t *bytes)
     }
     return data;
 }
+
+uint64_t fat_where(struct fat *fat, const char *path)
+{
+    uint8_t name[11];
+    const uint8_t *e = path_find(fat, path, name, false);
+
+    if (e == NULL || entry_cluster(e) == 0)
+        return 0;
+    return (uint64_t)(cluster_at(fat, entry_cluster(e)) - fat->base) / SECTOR;
+}

@@ -19,8 +19,7 @@ struct fat {
     uint32_t cluster_bytes, n_clusters, root;
 };
 
-/* Sectors of the smallest partition with room for files that together need `bytes`, in `n` files.
- */
+/* Sectors of the smallest partition with room for `n` files of together `bytes`. */
 uint64_t fat_sectors_for(uint64_t bytes, size_t n);
 
 /* Write an empty file system into `sectors` zeroed sectors; `first_lba` is where they lie on the
@@ -36,6 +35,9 @@ void fat_write(struct fat *fat, const char *path, const void *data, size_t bytes
 
 /* A copy of a file, or NULL if there is none. */
 uint8_t *fat_read(struct fat *fat, const char *path, size_t *bytes);
+
+/* The sector of the partition where a file begins; 0 if it is empty or not there. */
+uint64_t fat_where(struct fat *fat, const char *path);
 
 /* Bytes in free clusters. */
 uint64_t fat_free_bytes(const struct fat *fat);
