@@ -65,12 +65,17 @@ bool arch_console_irq(unsigned *irq)
 
 /* ---- The screen ---- */
 
-void console_find_screen(const struct boot_info *info, const struct phys_reader *reader)
+/* The module with its description is ours: programs are not shown it. */
+void console_find_screen(struct boot_info *info, const struct phys_reader *reader)
 {
+    size_t n = 0;
+
     for (size_t i = 0; i < info->n_modules; i++) {
         const struct boot_module *m = &info->modules[i];
-        if (strcmp(m->name, BOOT_FRAMEBUFFER_NAME) != 0)
+        if (strcmp(m->name, BOOT_FRAMEBUFFER_NAME) != 0) {
+            info->modules[n++] = *m;
             continue;
+        }
         const void *view =
             m->bytes < sizeof framebuffer ? NULL : phys_map(reader, m->paddr, sizeof framebuffer);
         if (view != NULL)
@@ -81,6 +86,7 @@ void console_find_screen(const struct boot_info *info, const struct phys_reader 
                           m->paddr);
         }
     }
+    info->n_modules = n;
 }
 
 static void screen_begin(void)

@@ -191,7 +191,7 @@ bool pci_find_uart(struct uart *u); /* the first there is, described but not ope
 
 /* ---- console.c ---- */
 void console_init(void); /* first of all */
-void console_find_screen(const struct boot_info *info, const struct phys_reader *reader);
+void console_find_screen(struct boot_info *info, const struct phys_reader *reader);
 void console_choose(void); /* knobs and firmware tables are known */
 void console_finish(void); /* the end: all text is out */
 
