@@ -60,7 +60,8 @@ static size_t root_bucket;                             /* under special_lock: ne
 static struct gc_special *bucket_scan, *queue_scan;    /* under special_lock: next for the marker */
 static bool walking;             /* under special_lock: buckets stay as they are */
 static uint32_t settled_gen;     /* [a] the sweep generation whose specials were handled */
-static struct goroutine *runner; /* [I] */
+static struct goroutine *runner; /* the controller's after init: changes if a finalizer ended it */
+static uint64_t runner_id;       /* of *runner, whose block may be somebody else's by now */
 static bool runner_waits;        /* under special_lock */
 
 static size_t bucket_of(uintptr_t object)
@@ -458,6 +459,15 @@ static void handle_bucket_locked(struct gc_special **bucket, struct gc_special *
     }
 }
 
+static bool runner_start(void);
+
+/* A finalizer may have called rt_goexit(). Not as in Go, where no finalizer runs after that: another goroutine goes on. */
+static bool runner_lives(void)
+{
+    return runner != NULL && load_relaxed(&runner->id) == runner_id &&
+           load_acquire(&runner->state) != G_DEAD;
+}
+
 void gc_special_handle(void)
 {
     struct gc_special *gone = NULL;
@@ -484,6 +494,8 @@ void gc_special_handle(void)
     spin_unlock(&special_lock);
     if (wake)
         ready(runner);
+    else if (!runner_lives() && runner_start()) /* else in the next cycle */
+        sub_acq_rel(&n_queued, 1);              /* the one that never returned */
 }
 
 /* ---- The goroutine that runs them ---- */
@@ -537,16 +549,34 @@ uint64_t gc_special_queued(void)
     return load_acquire(&n_queued);
 }
 
+#define PATIENCE_NS 2000000 /* of gc_special_drain() with a finalizer that waits for something */
+
 void gc_special_drain(void)
 {
-    while (gc_special_queued() != 0 && goroutine_current() != runner)
+    int64_t since = 0; /* when we saw it waiting first */
+
+    while (gc_special_queued() != 0 && goroutine_current() != runner && runner_lives()) {
+        int64_t now = arch_nanotime();
+        if (load_acquire(&runner->state) != G_WAITING || load_relaxed(&runner_waits))
+            since = 0;
+        else if (since == 0)
+            since = now;
+        else if (now - since > PATIENCE_NS)
+            return;
         sched_yield();
+    }
+}
+
+static bool runner_start(void)
+{
+    runner = goroutine_spawn_system(runner_main, NULL, "finalizers");
+    runner_id = runner != NULL ? runner->id : 0;
+    return runner != NULL;
 }
 
 void gc_special_init(void)
 {
     grow();
-    runner = goroutine_spawn_system(runner_main, NULL, "finalizers");
-    if (runner == NULL || n_buckets == 0)
+    if (!runner_start() || n_buckets == 0)
         fatal("gc: no memory for the finalizers' goroutine");
 }

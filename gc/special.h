@@ -25,6 +25,6 @@ void gc_specials_set_settled(void);
 
 void gc_special_init(void);       /* the goroutine that runs finalizers and cleanups */
 uint64_t gc_special_queued(void); /* finalizers and cleanups that wait to run */
-/* Wait until everything queued so far was run; only from a goroutine that is not the finalizers'
- * own. */
+/* Wait until everything queued so far was run, or one of them waits for something itself. Not from
+ * a finalizer. */
 void gc_special_drain(void);

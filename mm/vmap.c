@@ -84,8 +84,11 @@ static void mark_stale(size_t first, size_t n)
 
 void *vmap_alloc(size_t n_frames, bool *stale)
 {
+    struct page_stats ram;
+
     *stale = false;
-    if (!states_there())
+    page_get_stats(&ram); /* a hopeless request must not take everything for a moment */
+    if (ram.free_pages / FRAME_PAGES < n_frames || !states_there())
         return NULL;
     size_t first = take_run(n_frames, stale), done = 0;
     if (first == n_window)

@@ -256,3 +256,242 @@ TEST(gc_special, cleared_finalizers_do_not_run)
     }
     EXPECT_EQ(t, n_order, 0);
 }
+
+/* ---- Finalizers that misbehave ---- */
+
+static struct rt_sema gate;
+
+static void blocks(RT_UNUSED void *p)
+{
+    note(1);
+    rt_sema_acquire(&gate);
+    note(2);
+}
+
+static RT_NOINLINE void drop_blocking(void)
+{
+    rt_set_finalizer(thing_make(1), blocks);
+}
+
+/* One that waits holds up other finalizers, as in Go, but neither the collector nor those who look for memory. */
+TEST(gc_special, a_finalizer_that_blocks_blocks_no_collection)
+{
+    n_order = 0;
+    drop_blocking();
+    drop_many(8, false);
+    for (int i = 0; i < 10 && n_order == 0; i++) {
+        scrub();
+        collect();
+    }
+    REQUIRE(t, n_order == 1);
+    drop_many(20, true);
+    for (int i = 0; i < 5; i++) {
+        scrub();
+        collect();
+    }
+    for (unsigned step = 0; gc_find_memory(step); step++)
+        ;
+    EXPECT_EQ(t, n_order, 1);
+    EXPECT_GE(t, gc_special_queued(), 15);
+    rt_sema_release(&gate);
+    while (gc_special_queued() != 0)
+        rt_yield();
+    EXPECT_GE(t, n_order, 17);
+    EXPECT_EQ(t, order[1], 2);
+}
+
+static void panics(RT_UNUSED void *p)
+{
+    panic("in a finalizer");
+}
+
+static RT_NOINLINE void drop_panicking(bool as_cleanup)
+{
+    for (int i = 0; i < 8; i++) {
+        if (as_cleanup)
+            (void)rt_add_cleanup(thing_make(i), panics, NULL);
+        else
+            rt_set_finalizer(thing_make(i), panics);
+    }
+}
+
+/* Nobody can recover it: the program ends, as in Go. */
+TEST_DIES(gc_special, a_finalizer_that_panics_ends_the_program, 2,
+          "panic: in a finalizer\ngoroutine [0-9]+")
+{
+    drop_panicking(false);
+    for (int i = 0; i < 10; i++) {
+        scrub();
+        collect();
+    }
+}
+
+TEST_DIES(gc_special, a_cleanup_that_panics_ends_the_program, 2,
+          "panic: in a finalizer\ngoroutine [0-9]+")
+{
+    drop_panicking(true);
+    for (int i = 0; i < 10; i++) {
+        scrub();
+        collect();
+    }
+}
+
+static void exits(RT_UNUSED void *p)
+{
+    note(3);
+    rt_goexit();
+}
+
+static RT_NOINLINE void drop_exiting(void)
+{
+    for (int i = 0; i < 4; i++)
+        rt_set_finalizer(thing_make(i), exits);
+}
+
+/* ---- Order ---- */
+
+static RT_NOINLINE void drop_with_both(void)
+{
+    struct thing *p = thing_make(1);
+    rt_add_cleanup(p, cleanup, (void *)(intptr_t)50);
+    rt_set_finalizer(p, save);
+}
+
+/* Cleanups are for what is gone for good: not while a finalizer can still bring the object back. */
+TEST(gc_special, cleanups_come_after_the_finalizer)
+{
+    n_order = 0;
+    drop_with_both();
+    drop_many(8, false);
+    for (int i = 0; i < 5; i++) {
+        scrub();
+        collect();
+    }
+    REQUIRE(t, n_order == 1); /* saved.p names it */
+    EXPECT_EQ(t, order[0], 7);
+    gc_set(saved.p, NULL);
+    drop_many(8, false);
+    for (int i = 0; i < 5 && n_order < 2; i++) {
+        scrub();
+        collect();
+    }
+    REQUIRE(t, n_order == 2);
+    EXPECT_EQ(t, order[1], 50);
+}
+
+static void save_again(void *p)
+{
+    note(8);
+    gc_set(saved.p, p);
+    if (n_order < 3)
+        rt_set_finalizer(p, save_again);
+}
+
+static RT_NOINLINE void drop_immortal(void)
+{
+    rt_set_finalizer(thing_make(1), save_again);
+}
+
+/* A finalizer runs once, but it may be set again: from itself, too. */
+TEST(gc_special, a_resurrected_object_can_have_another_finalizer)
+{
+    n_order = 0;
+    drop_immortal();
+    drop_many(8, false);
+    for (int i = 0; i < 15; i++) {
+        scrub();
+        collect();
+        gc_set(saved.p, NULL);
+    }
+    EXPECT_EQ(t, n_order, 3);
+}
+
+/* ---- Small things ---- */
+
+static uint32_t small_sum;
+
+static void add_small(void *p)
+{
+    __atomic_fetch_add(&small_sum, *(uint32_t *)p, __ATOMIC_RELAXED);
+    note(1);
+}
+
+static RT_NOINLINE void drop_small(unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t *p = gc_new(uint32_t);
+        *p = 1;
+        rt_set_finalizer(p, add_small);
+    }
+}
+
+/* Objects of four bytes have slots, lives and finalizers of their own. */
+TEST(gc_special, four_byte_objects_are_objects)
+{
+    uint32_t *a = gc_new(uint32_t), *b = gc_new(uint32_t);
+    size_t bytes;
+
+    n_order = 0;
+    small_sum = 0;
+    *a = 0xaaaaaaaa;
+    *b = 0xbbbbbbbb;
+    EXPECT(t, gc_object_of((char *)a + 3, &bytes) == a);
+    EXPECT(t, gc_object_of(b, &bytes) == b);
+    drop_small(60);
+    for (int i = 0; i < 5; i++) {
+        scrub();
+        collect();
+    }
+    EXPECT_GE(t, small_sum, 57);
+    EXPECT_EQ(t, small_sum, n_order);
+    EXPECT(t, *a == 0xaaaaaaaa && *b == 0xbbbbbbbb);
+    gc_keep(a);
+    gc_keep(b);
+}
+
+static RT_NOINLINE void keep_until_told(struct test *t)
+{
+    struct thing *p = thing_make(9);
+    const int *inside = &p->id;
+    rt_set_finalizer(p, finalize);
+    p = NULL;
+    for (int i = 0; i < 4; i++) {
+        scrub();
+        collect();
+    }
+    EXPECT_EQ(t, n_order, 0);
+    gc_keep(inside); /* an interior pointer is enough, and lives up to here */
+}
+
+TEST(gc_special, what_is_kept_is_not_finalized)
+{
+    n_order = 0;
+    keep_until_told(t);
+    drop_many(8, false);
+    for (int i = 0; i < 5 && n_order == 0; i++) {
+        scrub();
+        collect();
+    }
+    EXPECT_EQ(t, n_order, 1);
+}
+
+TEST_DIES(gc_special, a_cleanup_for_its_own_object_is_refused, 2,
+          "runtime.AddCleanup: ptr is equal to arg, cleanup will never run")
+{
+    struct thing *p = thing_make(1);
+    (void)rt_add_cleanup(p, cleanup, p);
+}
+
+/* rt_goexit() ends the finalizers' goroutine: another one runs the rest. */
+TEST(gc_special, goexit_in_a_finalizer_ends_that_one_only)
+{
+    n_order = 0;
+    drop_exiting();
+    drop_many(20, true);
+    for (int i = 0; i < 20 && (n_order < 20 || gc_special_queued() != 0); i++) {
+        scrub();
+        collect();
+    }
+    EXPECT_GE(t, n_order, 20);
+    EXPECT_EQ(t, gc_special_queued(), 0);
+}
