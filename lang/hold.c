@@ -35,7 +35,7 @@ static rt_gc_foreign(struct hold *) hold_free; /* [hold_lock] first free word; c
 static void hold_put_free_locked(struct hold *h)
 {
     rt_gc_set(h->p, hold_free);
-    hold_free = h;
+    hold_free = h; /* no barrier: hold_chunks keeps the chunk, see above */
 }
 
 static void hold_add_chunk(void)

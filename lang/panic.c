@@ -121,7 +121,7 @@ static struct rt_panic *panic_make(enum rt_panic_kind kind, const char *text, si
 
     if (own) {
         size_t n = bytes < room_bytes ? bytes : room_bytes;
-        __builtin_memcpy(room, text, n);
+        __builtin_memcpy(room, text, n); /* no barrier: it is text */
         room[n - 1] = 0;
         text = room;
     }

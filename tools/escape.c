@@ -1,11 +1,12 @@
 /*
  * tools/escape.c - where a program's variables live, and why: Go's `-gcflags=-m` for C on Ingot.
  *
- *     escape [-m | -mm | -t] [-e] FILE.ll...
+ *     escape [-m | -mm | -t | -b] [-e] FILE.ll...
  *
  * Reads the LLVM IR of all files of a program (tools/escape/ir.h says how it is made) and prints a
  * warning for each local whose address outlives its function. -m prints every decision, -mm the
  * chain of reasons, too. -e: status 1 if there is a warning. -t is for tests (tests/sh/escape.sh).
+ * -b: instead, the barrier lint: stores of collected pointers that by-pass gc_set().
  * docs/escape.md explains the rules.
  */
 #include "tools/common/util.h"
@@ -15,7 +16,7 @@
 
 static void usage(void)
 {
-    fprintf(stderr, "usage: escape [-m | -mm | -t] [-e] FILE.ll...\n");
+    fprintf(stderr, "usage: escape [-m | -mm | -t | -b] [-e] FILE.ll...\n");
 }
 
 int main(int argc, char **argv)
@@ -23,7 +24,7 @@ int main(int argc, char **argv)
     static struct ir_program program;
     static struct world world;
     unsigned verbose = 0, warnings;
-    bool errors = false;
+    bool errors = false, barriers = false;
     int i = 1;
 
     util_program = "escape";
@@ -34,6 +35,8 @@ int main(int argc, char **argv)
             verbose = 2;
         } else if (strcmp(argv[i], "-t") == 0) {
             verbose = REPORT_VERDICTS;
+        } else if (strcmp(argv[i], "-b") == 0) {
+            barriers = true;
         } else if (strcmp(argv[i], "-e") == 0) {
             errors = true;
         } else {
@@ -54,7 +57,7 @@ int main(int argc, char **argv)
     }
     ir_link(&program);
     solve(&world, &program);
-    warnings = report_escapes(&world, verbose);
+    warnings = barriers ? report_barriers(&world) : report_escapes(&world, verbose);
     report_print();
     util_free_all();
     return errors && warnings ? 1 : 0;

@@ -106,6 +106,24 @@ check_tidy() {
         xargs -P 2 -n 4 sh -c 'clang-tidy --quiet --warnings-as-errors="*" "$@" -- '"$flags"' 2>/dev/null' sh
 }
 
+# Stores of collected pointers behind the barrier's back: file by file in the runtime, whole examples (docs/escape.md).
+check_barriers() {
+    rt=$($MAKE -s --no-print-directory CC=clang print-runtime)
+    program=$($MAKE -s --no-print-directory CC=clang print-ir)
+    status=0
+    for f in $(files "arch/$ARCH/*.c" 'lib/*.c' 'mm/*.c' 'sched/*.c' 'gc/*.c' 'lang/*.c'); do
+        $rt -w -O1 -Xclang -disable-llvm-passes -g -S -emit-llvm "$f" -o "$tmp/a.ll" && "$HOST/escape" -b -e "$tmp/a.ll" || status=1
+    done
+    for e in examples/*/main.c; do
+        rm -f "$tmp"/*.ll
+        for f in "${e%main.c}"*.c; do
+            $program -w "$f" -o "$tmp/$(basename "$f").ll" || status=1
+        done
+        "$HOST/escape" -b -e "$tmp"/*.ll || status=1
+    done
+    return $status
+}
+
 step "gcc release" gcc build gcc release
 step "gcc debug" gcc build gcc debug
 step "clang release" clang build clang release
@@ -116,6 +134,7 @@ step layout clang-format layout
 step shell shellcheck check_shell
 step cppcheck cppcheck check_cppcheck
 step clang-tidy clang-tidy check_tidy
+step barriers clang check_barriers
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

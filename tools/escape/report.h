@@ -1,4 +1,4 @@
-/* tools/escape/report.h - what is said about a solved program. Both return the number of warnings.
+/* tools/escape/report.h - what is said about a solved program. Each returns the number of warnings.
  */
 #pragma once
 
@@ -8,6 +8,9 @@
  * tests, "x escapes", "x stays" or "gc_new stack" for each object, at its declaration. */
 #define REPORT_VERDICTS 9
 unsigned report_escapes(struct world *w, unsigned verbose);
+
+/* Stores of collected pointers that by-pass gc_set(). */
+unsigned report_barriers(struct world *w);
 
 /* Lines are collected, sorted by place, and printed once each. */
 void report_line(struct ir_place place, const char *text);

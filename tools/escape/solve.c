@@ -901,11 +901,14 @@ static void build_call(struct graph *g, uint32_t op)
         return; /* called, and nowhere declared as a function */
     const char *name = w->program->symbols[symbol].name;
     bool grouped = strcmp(name, "rt_wg_go_spawn") == 0 && call->n_args == 5;
+    bool spawns = grouped || (strcmp(name, "rt_go_spawn") == 0 && call->n_args == 5);
 
+    if (spawns && site->args[2] != IR_NONE)
+        UTIL_PUSH(g->spawned, g->n_spawned, g->cap_spawned) = site->args[2];
     if (grouped && local_of(f, call->args[0].ref) != IR_NONE &&
         is_waited_for(g, op, call->args[0].ref))
         return; /* as a call of its own, see build_packed() */
-    if ((grouped || strcmp(name, "rt_go_spawn") == 0) && call->n_args == 5)
+    if (spawns)
         UTIL_PUSH(g->captured, g->n_captured, g->cap_captured) =
             local_name(f, local_of(f, call->args[2].ref));
     add_summary(site, summary_of(w, symbol));

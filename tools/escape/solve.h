@@ -148,6 +148,8 @@ struct graph {
     uint32_t result, any, pack; /* nodes */
     const char **captured;      /* names of the packed arguments that goroutines get */
     uint32_t n_captured, cap_captured;
+    uint32_t *spawned; /* nodes: the packed arguments of each go() and wg_go() */
+    uint32_t n_spawned, cap_spawned;
     bool is_built, is_queued;
 };
 
