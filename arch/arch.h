@@ -197,6 +197,7 @@ static inline uintptr_t arch_frame_sp(const struct arch_frame *f);
 static inline uintptr_t
 arch_frame_fp(const struct arch_frame *f); /* frame pointer: where a backtrace starts */
 static inline void arch_frame_set_pc(struct arch_frame *f, uintptr_t pc);
+static inline void arch_frame_set_sp(struct arch_frame *f, uintptr_t sp);
 static inline bool arch_frame_irqs_on(const struct arch_frame *f);
 static inline bool
 arch_frame_stepping(const struct arch_frame *f); /* does it trap after each instruction? */
@@ -207,7 +208,8 @@ static inline void arch_frame_set_step(struct arch_frame *f, bool on);
 static inline void arch_step_on(void);
 static inline void arch_step_off(void);
 
-/* Make the frame continue as if its code had called fn(a, b) right where it was interrupted. */
+/* Make the frame continue as if its code had called fn(a, b) right where it was interrupted. Writes
+ * to the ARCH_CALL_ROOM bytes below its stack pointer. */
 void arch_frame_push_call(struct arch_frame *f, void (*fn)(uintptr_t, uintptr_t), uintptr_t a,
                           uintptr_t b);
 

@@ -12,8 +12,11 @@
  * program's function pointers (deferred calls, finalizers, timers) are called there with preemption
  * on. Everything else is the runtime's own fault: false, and the report is fatal().
  *
- * A goroutine that runs into the guard page gets its reserve page and panics on that. If it uses
- * that up too before the stack has been left, it cannot run any deferred call: "fatal error: stack
+ * ROOM. The panic runs on the goroutine's stack, on what is mapped of it by then: the call of
+ * fault_panic() is written by the fault handler, which must not fault. A goroutine that ran into the
+ * reserve below its stack, or faults so near to it that a panic has no room, gets the reserve page
+ * and panics on that. If it uses that up too before the stack has been left, it cannot run any
+ * deferred call, and the runtime cannot be left in the middle of a section: "fatal error: stack
  * overflow".
  *
  * PRECISION. In release builds a fault is that of whatever access the compiler kept, and stores
@@ -91,14 +94,35 @@ static enum rt_panic_kind kind_of(enum arch_fault what)
     }
 }
 
-/* The goroutine ran out of stack at pc. */
-static bool overflow(struct goroutine *g, struct arch_frame *frame, uintptr_t address)
+#define PANIC_ROOM 2048u /* what a panic takes, up to its first deferred call */
+
+static uintptr_t stack_lowest(const struct goroutine *g)
 {
-    if (!stack_open_reserve(g))
+    return g->stack_lo + STACK_GUARD_BYTES + STACK_RESERVE_BYTES;
+}
+
+/* Is this access a step off the stack's end? */
+static bool is_overflow(const struct goroutine *g, uintptr_t address, uintptr_t sp)
+{
+    return address >= g->stack_lo && address < stack_lowest(g) && address < g->stack_committed &&
+           address + 2 * ARCH_PAGE_BYTES >= sp;
+}
+
+/* Map what a panic needs. May not return: then the fault comes again. */
+static void make_room(struct goroutine *g, struct arch_frame *frame, bool overflow)
+{
+    uintptr_t sp = arch_frame_sp(frame), lowest = stack_lowest(g), need = sp - PANIC_ROOM;
+
+    if (need < g->stack_committed && g->stack_committed > lowest)
+        arch_on_stack_fault(frame, need > lowest ? need : lowest);
+    if (overflow || (need < lowest && !g->reserve_open)) {
+        if (!stack_open_reserve(g))
+            panic_fatal_frame(frame, "stack overflow");
+        if (sp < lowest) /* of a frame that was being made: nothing lies there yet */
+            arch_frame_set_sp(frame, lowest);
+    } else if (sp - ARCH_CALL_ROOM < g->stack_committed) {
         panic_fatal_frame(frame, "stack overflow");
-    g->fault_sp = arch_frame_sp(frame);
-    arch_frame_push_call(frame, fault_panic, RT_PANIC_STACK_OVERFLOW, address);
-    return true;
+    }
 }
 
 bool arch_on_fault(struct arch_frame *frame, enum arch_fault what, uintptr_t address)
@@ -106,21 +130,24 @@ bool arch_on_fault(struct arch_frame *frame, enum arch_fault what, uintptr_t add
     struct goroutine *g = goroutine_current();
     uintptr_t pc = arch_frame_pc(frame), sp = arch_frame_sp(frame);
 
-    if (g == NULL || !arch_frame_irqs_on(frame) || preempt_depth() != 0 || sp < g->stack_lo ||
-        sp > g->stack_hi)
+    if (g == NULL || sp < g->stack_lo || sp > g->stack_hi)
         return false;
-    if (address >= g->stack_lo && address < g->stack_lo + STACK_GUARD_BYTES + STACK_RESERVE_BYTES &&
-        address < g->stack_committed && what == ARCH_FAULT_ACCESS)
-        return overflow(g, frame, address);
-    if (!in(pc, text_start, text_end) && on_stack(g, sp)) { /* a jump into nowhere */
+    bool overflow = what == ARCH_FAULT_ACCESS && is_overflow(g, address, sp);
+    bool in_section = !arch_frame_irqs_on(frame) || preempt_depth() != 0;
+    if (overflow && in_section)
+        panic_fatal_frame(frame, "stack overflow");
+    bool nowhere = !in(pc, text_start, text_end) && on_stack(g, sp);
+    if (in_section || !(overflow || nowhere || may_fault(pc)))
+        return false;
+
+    make_room(g, frame, overflow);
+    g->fault_sp = sp;
+    if (nowhere) /* what jumped there is to blame */
         arch_frame_set_pc(frame, *(const uintptr_t *)sp - 1);
-    } else if (!may_fault(pc)) {
-        return false;
-    }
     if (what == ARCH_FAULT_PROTECTION && address == 0)
         address = ~(uintptr_t)0; /* a non-canonical address: the machine does not say which */
-    g->fault_sp = sp;
-    arch_frame_push_call(frame, fault_panic, (uintptr_t)kind_of(what), address);
+    arch_frame_push_call(frame, fault_panic,
+                         (uintptr_t)(overflow ? RT_PANIC_STACK_OVERFLOW : kind_of(what)), address);
     return true;
 }
 

@@ -159,6 +159,13 @@ static inline void arch_frame_set_pc(struct arch_frame *f, uintptr_t pc)
     f->rip = pc;
 }
 
+#define ARCH_CALL_ROOM 160u /* arch_frame_push_call(): 128, a word, and alignment */
+
+static inline void arch_frame_set_sp(struct arch_frame *f, uintptr_t sp)
+{
+    f->rsp = sp;
+}
+
 static inline bool arch_frame_irqs_on(const struct arch_frame *f)
 {
     return (f->rflags & ARCH_RFLAGS_IF) != 0;
