@@ -333,7 +333,7 @@ EFI_LINK := $(CC)
 endif
 BIOS_LINK += $(BOOT_LINK) -static -Wl,--oformat=binary
 EFI_LINK += $(BOOT_LINK) -pie -Wl,--no-dynamic-linker -Wl,-z,separate-code -Wl,-z,norelro -Wl,-z,max-page-size=4096 -Wl,-e,efi_main
-BIOS_OBJS := $(addprefix $(BOOT)/bios/,stage2.S.o bios.c.o loader.c.o)
+BIOS_OBJS := $(addprefix $(BOOT)/bios/,stage2.S.o bios.c.o disk.c.o loader.c.o)
 EFI_OBJS := $(addprefix $(BOOT)/efi/,leave.S.o efi.c.o loader.c.o)
 BOOT_FILES := $(BOOT)/mbr.bin $(BOOT)/stage2.bin $(BOOT)/BOOTX64.EFI
 

@@ -96,8 +96,9 @@ GRUB() { # image, bus
         >"$tmp/grub.cfg"
     grub-mkimage -O x86_64-efi -p /grub -c "$tmp/grub.cfg" -o "$tmp/grub/EFI/BOOT/BOOTX64.EFI" \
         part_gpt part_msdos fat search search_fs_file chain boot || return
+    # Both have a boot index, or the firmware would not look at the other disk at all.
     # shellcheck disable=SC2046
-    qemu "$1" $(disk "$2") -drive "if=pflash,unit=0,format=raw,readonly=on,file=$OVMF_CODE" \
+    qemu "$1" $(disk "$2"),bootindex=1 -drive "if=pflash,unit=0,format=raw,readonly=on,file=$OVMF_CODE" \
         -drive "if=pflash,unit=1,format=raw,snapshot=on,file=$OVMF_VARS" \
         -drive "file=fat:rw:$tmp/grub,format=raw,if=none,id=g" -device ide-hd,bus=ide.1,drive=g,bootindex=0
 }

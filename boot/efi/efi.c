@@ -63,9 +63,7 @@ _Noreturn void fw_stop(void)
         __asm__ volatile("hlt");
 }
 
-/* ---- Files
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- Files ---- */
 
 /* "INGOT/KERNEL.BIN" in the firmware's letters. */
 static bool file_open(struct efi_file *folder, const char *path)
