@@ -84,6 +84,9 @@ __attribute__((format(printf, 2, 3))) static _Noreturn void fail(const struct pa
     va_start(args, fmt);
     vsnprintf(what, sizeof what, fmt, args);
     va_end(args);
+    for (char *c = what; *c; c++)
+        if (iscntrl((unsigned char)*c))
+            *c = ' ';
     for (const char *c = ps->file->text; c < ps->p && *c; c++)
         line += *c == '\n';
     util_die("%s:%u: %s", ps->file->path, line, what);
