@@ -129,6 +129,8 @@ paddr_t arch_unmap_large(uintptr_t va);
 paddr_t arch_translate(uintptr_t va);
 void arch_tlb_flush_local(void);        /* all translations but global ones */
 void arch_tlb_flush_page(uintptr_t va); /* one page, this cpu */
+/* This cpu's timer fired: a chance to flush where that pays. Preemption off. */
+void arch_tlb_tune(void);
 
 /* ---- Cpus, interrupts between them, clocks ---- */
 

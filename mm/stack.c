@@ -47,7 +47,7 @@ uintptr_t stack_slot_alloc(size_t bytes, size_t *slot_bytes)
     uintptr_t lo = window_next;
     bool fits = lo + size <= ARCH_STACK_BASE + ARCH_STACK_BYTES;
     if (fits)
-        window_next = lo + size;
+        window_next = lo + size + STACK_COLOUR_BYTES;
     spin_unlock(&stack_lock);
     if (!fits || !arch_map_prepare(size > STACK_TABLES_AHEAD ? lo + size - STACK_TABLES_AHEAD : lo,
                                    size > STACK_TABLES_AHEAD ? STACK_TABLES_AHEAD : size))

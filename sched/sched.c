@@ -613,6 +613,7 @@ static void housekeeping(void)
     irq_run();
     if (c->timer_fired) {
         c->timer_fired = false;
+        arch_tlb_tune();
         timer_run_due();
         if (slice_is_over()) { /* while we were here; its end would be due again at once, for ever
                                 */

@@ -288,6 +288,24 @@ paddr_t arch_translate(uintptr_t va)
     return ~UINT64_C(0);
 }
 
+/*
+ * QEMU's own TLB starts with 256 entries and grows or shrinks only when it is flushed, by how full it was (accel/tcg
+ * cputlb.c, tlb_mmu_resize_locked()). We hardly ever flush, so it would stay small.
+ */
+#define TLB_TUNE_NS INT64_C(50000000)
+
+static PERCPU(int64_t, tlb_tuned_ns);
+
+void arch_tlb_tune(void)
+{
+    int64_t now = arch_nanotime();
+
+    if (!cpu_features.tcg || now - this_cpu(tlb_tuned_ns) < TLB_TUNE_NS)
+        return;
+    this_cpu(tlb_tuned_ns) = now;
+    arch_tlb_flush_local();
+}
+
 void arch_tlb_flush_local(void)
 {
     write_cr3(read_cr3());
