@@ -4,6 +4,7 @@
  */
 #include <tests/sched_common.h>
 
+#include <arch/x86_64/x86.h>
 #include <sched/stw.h>
 
 /* ---- Registers survive interrupts and preemption [arch.3] ---- */
@@ -199,6 +200,18 @@ TEST_DIES(trap, machine_check, 2, "^fatal error: machine check")
 {
     __asm__ volatile("int $18");
     (void)t;
+}
+
+/* An interrupt that the firmware left behind is taken once, and is none of ours. */
+TEST(trap, firmware_leftovers)
+{
+    irqflags_t flags = arch_irq_save();
+    apic_send(apic_id(), APIC_FIXED | 0xe8);
+    clock_spin_ns(100000); /* it is on its way, and waits */
+    apic_note_leftovers();
+    arch_irq_restore(flags);
+    clock_spin_ns(100000);
+    EXPECT_EQ(t, apic_is_leftover(0xe8), false); /* it has come */
 }
 
 TEST_DIES(trap, unknown_vector, 2, "^fatal error: unexpected interrupt vector 0xe7")

@@ -11,12 +11,17 @@
 #include "x86.h"
 
 #define APIC_ID 0x20
+#define APIC_VERSION 0x30
 #define APIC_TPR 0x80
 #define APIC_EOI 0xb0
 #define APIC_SVR 0xf0
+#define APIC_ISR 0x100 /* 8 words, 0x10 apart: being served */
+#define APIC_IRR 0x200 /* the same: waiting to be */
 #define APIC_ICR 0x300
 #define APIC_ICR_HIGH 0x310
 #define APIC_LVT_TIMER 0x320
+#define APIC_LVT_THERMAL 0x330
+#define APIC_LVT_PERF 0x340
 #define APIC_LVT_LINT0 0x350
 #define APIC_LVT_LINT1 0x360
 #define APIC_LVT_ERROR 0x370
@@ -25,6 +30,7 @@
 #define APIC_TIMER_DIV 0x3e0
 #define LVT_MASKED 0x10000u
 #define LVT_NMI 0x400u
+#define LVT_MODE 0x700u /* 0: an interrupt with the vector that it names */
 #define LVT_DEADLINE 0x40000u
 #define ICR_PENDING 0x1000u
 
@@ -32,6 +38,7 @@ static volatile uint32_t *xapic; /* [I] NULL: x2APIC */
 static bool x2apic;              /* [I] */
 static uint64_t ticks_per_cycle; /* [I] APIC timer against cycle counter, 32.32 fixed point */
 uint32_t apic_id_of_cpu[ARCH_MAX_CPUS];
+static uint32_t leftovers[8]; /* bit v: the firmware left an interrupt with vector v behind */
 
 static uint32_t apic_read(unsigned reg)
 {
@@ -55,6 +62,34 @@ void apic_init(paddr_t lapic_paddr)
             fatal("boot: no memory to map the local APIC");
     }
     apic_init_cpu();
+    apic_note_leftovers();
+}
+
+/* An interrupt that the firmware gave a vector of its own. What it left to its SMI handler stays. */
+static void mask_if_vector(unsigned lvt)
+{
+    uint32_t v = apic_read(lvt);
+
+    if (!(v & LVT_MODE))
+        apic_write(lvt, v | LVT_MASKED);
+}
+
+void apic_note_leftovers(void)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        leftovers[i] |= apic_read(APIC_IRR + 0x10 * i);
+        for (uint32_t served = apic_read(APIC_ISR + 0x10 * i); served != 0; served &= served - 1)
+            apic_eoi();
+    }
+}
+
+bool apic_is_leftover(unsigned vector)
+{
+    uint32_t bit = 1u << vector % 32;
+    bool was = leftovers[vector / 32] & bit;
+
+    leftovers[vector / 32] &= ~bit;
+    return was;
 }
 
 void apic_init_cpu(void)
@@ -68,9 +103,15 @@ void apic_init_cpu(void)
     apic_write(APIC_LVT_LINT0, LVT_MASKED);
     apic_write(APIC_LVT_LINT1, LVT_NMI);
     apic_write(APIC_LVT_ERROR, LVT_MASKED);
+    uint32_t last_lvt = apic_read(APIC_VERSION) >> 16 & 0xff;
+    if (last_lvt >= 4)
+        mask_if_vector(APIC_LVT_PERF);
+    if (last_lvt >= 5)
+        mask_if_vector(APIC_LVT_THERMAL);
     apic_write(APIC_TIMER_DIV, 0xb); /* by 1 */
     apic_write(APIC_LVT_TIMER, VECTOR_TIMER | (cpu_features.tsc_deadline ? LVT_DEADLINE : 0));
     apic_write(APIC_SVR, 0x100 | VECTOR_SPURIOUS);
+    __asm__ volatile("mfence" ::: "memory"); /* the timer's mode before its first deadline */
 }
 
 uint32_t apic_id(void)

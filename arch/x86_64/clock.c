@@ -137,15 +137,50 @@ static uint64_t rate_of(uint64_t ns, uint64_t cycles)
     return cycles == 0 ? 0 : (ns << 32) / cycles;
 }
 
-void clock_init(const struct acpi_info *acpi)
+/*
+ * Read reference and cycle counter at the same moment. What the firmware does unasked between the two
+ * (SMI), or a host that runs something else, would tear them apart: of a few tries the closest counts.
+ */
+static uint64_t reference_with(uint64_t *cycles)
+{
+    uint64_t best = ~UINT64_C(0), ticks = 0;
+
+    for (int i = 0; i < 4; i++) {
+        uint64_t before = arch_cycles(), t = reference.read(), took = arch_cycles() - before;
+        if (took < best) {
+            best = took;
+            ticks = t;
+            *cycles = before + took / 2;
+        }
+    }
+    return ticks;
+}
+
+/* The counter's rate as the cpu tells it, exactly; 0 if it does not. */
+static uint64_t told_hz(void)
 {
     struct cpuid l15 = cpuid(0, 0).a >= 0x15 ? cpuid(0x15, 0) : (struct cpuid){0};
-    uint64_t known_hz =
-        l15.a != 0 && l15.b != 0 && l15.c != 0 ? (uint64_t)l15.c * l15.b / l15.a : 0;
+
+    return l15.a != 0 && l15.b != 0 && l15.c != 0 ? (uint64_t)l15.c * l15.b / l15.a : 0;
+}
+
+/* The same by sources that are rounded or may be lies: better than nothing, where there is no clock. */
+static uint64_t rumoured_hz(void)
+{
+    if (cpu_features.hypervisor && cpuid(0x40000000, 0).a >= 0x40000010)
+        return cpuid(0x40000010, 0).a * UINT64_C(1000);
+    return cpuid(0, 0).a >= 0x16 ? (cpuid(0x16, 0).a & 0xffff) * UINT64_C(1000000) : 0;
+}
+
+void clock_init(const struct acpi_info *acpi)
+{
+    uint64_t known_hz = told_hz();
 
     now.cycles = arch_cycles();
     now.ns_per_cycle = UINT64_C(1) << 32;
     bool have = reference_choose(acpi);
+    if (!have && known_hz == 0)
+        known_hz = rumoured_hz();
     if (!have && known_hz == 0) {
         boot_complain("clock", "no HPET, no ACPI timer, no timer chip: assuming 1 GHz");
         known_hz = 1000000000;
@@ -154,8 +189,7 @@ void clock_init(const struct acpi_info *acpi)
     cycles_first = arch_cycles();
     int64_t ns = CALIBRATE_NS;
     if (have) {
-        reference_last = reference.read();
-        cycles_first = arch_cycles();
+        reference_last = reference_with(&cycles_first);
         do {
             arch_cpu_relax();
             ns = reference_ns(reference_advance());
@@ -164,7 +198,14 @@ void clock_init(const struct acpi_info *acpi)
         while (arch_cycles() - cycles_first < known_hz / (1000000000 / CALIBRATE_NS))
             arch_cpu_relax();
     }
-    uint64_t cycles = arch_cycles() - cycles_first;
+    uint64_t cycles = arch_cycles();
+    if (have) {
+        uint64_t t = reference_with(&cycles);
+        reference_sum += (t - reference_last) & reference.mask;
+        reference_last = t;
+        ns = reference_ns(reference_sum);
+    }
+    cycles -= cycles_first;
     apic_timer_calibrate();
     now.cycles = cycles_first;
     now.ns_per_cycle =
@@ -281,6 +322,9 @@ static int64_t rtc_seconds(void)
             a[i] = (uint8_t)((a[i] >> 4) * 10 + (a[i] & 15));
     if (!(mode & 2))
         a[2] = (uint8_t)(a[2] % 12 + (pm ? 12 : 0));
+    if (a[0] > 59 || a[1] > 59 || a[2] > 23 || a[3] < 1 || a[3] > 31 || a[4] < 1 || a[4] > 12 ||
+        a[5] > 99)
+        return 0; /* there is no such clock */
     int64_t century = a[6] >= 19 && a[6] <= 22 ? a[6] : 20;
     return days_from_date(century * 100 + a[5], a[4], a[3]) * 86400 + a[2] * 3600 + a[1] * 60 +
            a[0];
@@ -292,7 +336,10 @@ int64_t arch_walltime_ns(void)
     int64_t base = load_acquire(&at_boot);
 
     if (base == 0) {
-        int64_t mine = rtc_seconds() * 1000000000 - arch_nanotime();
+        int64_t seconds = rtc_seconds();
+        if (seconds == 0)
+            return 0;
+        int64_t mine = seconds * 1000000000 - arch_nanotime();
         base = cas_acq_rel(&at_boot, 0, mine) ? mine : load_acquire(&at_boot);
     }
     return base + arch_nanotime();

@@ -121,6 +121,7 @@ void cpu_features_detect(void)
     f->x2apic = l1.c & (1u << 21);
     f->tsc_deadline = l1.c & (1u << 24);
     f->rdrand = l1.c & (1u << 30);
+    f->mce = l1.d & (1u << 7);
     f->pge = l1.d & (1u << 13);
     f->fsgsbase = l7.b & 1;
     f->smep = l7.b & (1u << 7);
@@ -180,6 +181,8 @@ void control_registers_init(void)
     uint64_t cr4 = read_cr4();
 
     cr4 |= 0x620; /* PAE, OSFXSR, OSXMMEXCPT */
+    if (f->mce)
+        cr4 |= 1u << 6; /* else a machine check turns the machine off without a word */
     if (f->pge)
         cr4 |= 1u << 7;
     if (f->umip)

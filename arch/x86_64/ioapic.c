@@ -110,5 +110,6 @@ static bool irq_write(unsigned irq, uint32_t cpu_apic_id, bool on)
 
 bool arch_irq_line(unsigned irq, bool on)
 {
-    return irq < IRQ_LINES && irq_write(irq, apic_id_of_cpu[0], on);
+    /* Beyond 254 a line would need interrupt remapping to reach the cpu: it is as if not there. */
+    return irq < IRQ_LINES && apic_id_of_cpu[0] <= 254 && irq_write(irq, apic_id_of_cpu[0], on);
 }

@@ -120,21 +120,20 @@ RT_NORETURN void arch_exit(int status)
     bool qemu = knobs.exit == EXIT_QEMU || (knobs.exit == EXIT_AUTO && cpu_features.hypervisor);
 
     arch_irq_off();
+    console_finish();
+    __asm__ volatile("wbinvd" ::: "memory"); /* a reset forgets caches; memory shall outlive it */
     /*
      * QEMU's exit device makes 2v + 1 of v. 1 is also QEMU's own failure, and 128 and more also
      * mean a signal, so what doesn't fit between is read from the last line (tools/run.sh, STATUS).
      */
-    bool by_line = !qemu || (status & 255) > 62;
-    if (by_line) {
-        char line[64];
-        int n = rt_snprintf(line, sizeof line, "ingot: exit %d\n", status & 255);
-        arch_console_put(line, (size_t)n);
-    }
+    if (qemu && (status & 255) <= 62)
+        out32(QEMU_EXIT, (uint32_t)(status & 255) + 1);
+    char line[64];
+    int n = rt_snprintf(line, sizeof line, "ingot: exit %d\n", status & 255);
+    arch_console_put(line, (size_t)n);
     console_finish();
-    __asm__ volatile("wbinvd" ::
-                         : "memory"); /* a reset forgets caches, and memory shall outlive it */
     if (qemu)
-        out32(QEMU_EXIT, by_line ? 0 : (uint32_t)(status & 255) + 1);
+        out32(QEMU_EXIT, 0);
     if (knobs.exit == EXIT_REBOOT)
         reset();
     else if (qemu || knobs.exit == EXIT_ACPI)

@@ -84,6 +84,20 @@ static void nmi(struct arch_frame *f)
         f, "NMI"); /* all cpus may have got it: one reports, and no second NMI reaches the others */
 }
 
+/* The hardware's own fault: which of its parts says so, in the words of the manual (SDM 3B, 15.3.2). */
+static RT_NORETURN void machine_check(const struct arch_frame *f)
+{
+    unsigned n_banks = rdmsr(MSR_MCG_CAP) & 0xff;
+
+    for (unsigned i = 0; i < n_banks; i++) {
+        uint64_t status = rdmsr(MSR_MC_STATUS(i));
+        if (status >> 63)
+            fatal_frame(f, "machine check: bank %u, status %#lx, address %#lx", i, status,
+                        (status >> 58 & 1) ? rdmsr(MSR_MC_ADDRESS(i)) : 0);
+    }
+    fatal_frame(f, "machine check");
+}
+
 void trap_dispatch(struct arch_frame *f)
 {
     switch (f->vector) {
@@ -116,7 +130,7 @@ void trap_dispatch(struct arch_frame *f)
     case VECTOR_DF:
         fatal_frame(f, "double fault");
     case VECTOR_MC:
-        fatal_frame(f, "machine check");
+        machine_check(f);
     default:
         break;
     }
@@ -129,6 +143,10 @@ void trap_dispatch(struct arch_frame *f)
     if (f->vector - VECTOR_IRQ < IRQ_LINES) {
         apic_eoi();
         arch_on_irq(f, (unsigned)f->vector - VECTOR_IRQ);
+        return;
+    }
+    if (apic_is_leftover((unsigned)f->vector)) {
+        apic_eoi();
         return;
     }
     fatal_frame(f, "unexpected interrupt vector %#lx", (unsigned long)f->vector);

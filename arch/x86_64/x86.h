@@ -90,6 +90,9 @@ static inline uint64_t read_cr2(void)
 
 /* ---- Model-specific registers ---- */
 #define MSR_APIC_BASE 0x1b
+#define MSR_MCG_CAP 0x179
+#define MSR_MC_STATUS(bank) (0x401 + 4 * (bank))
+#define MSR_MC_ADDRESS(bank) (0x402 + 4 * (bank))
 #define MSR_PAT 0x277
 #define MSR_TSC_DEADLINE 0x6e0
 #define MSR_X2APIC 0x800
@@ -114,7 +117,7 @@ static inline uint64_t read_cr2(void)
 
 /* ---- What the boot cpu found out; cpu.c ---- */
 struct cpu_features {
-    bool nx, smep, smap, umip, pge, gib_pages, x2apic, tsc_deadline, rdrand, rdseed, erms, tcg,
+    bool nx, smep, smap, umip, mce, pge, gib_pages, x2apic, tsc_deadline, rdrand, rdseed, erms, tcg,
         icount;
     bool fsgsbase, hypervisor;
     unsigned phys_bits;
@@ -153,6 +156,8 @@ void apic_init(paddr_t lapic_paddr); /* boot cpu: map and enable */
 void apic_init_cpu(void);            /* each cpu */
 uint32_t apic_id(void);
 void apic_eoi(void);
+void apic_note_leftovers(void); /* end what is being served, remember what waits: boot cpu, early */
+bool apic_is_leftover(unsigned vector); /* of an unexpected one: did it wait then? True once */
 void apic_send(uint32_t apic_id, uint32_t command); /* low word of the ICR */
 void apic_timer_start(uint32_t ticks);
 void apic_timer_calibrate(void);

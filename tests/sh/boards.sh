@@ -17,9 +17,9 @@ static void stuck(void)
 int main(int argc, char **argv)
 {
     rt_puts("running");
-    if (argc > 1 && argv[1][0] == 's')
+    if (argc > 1 && strcmp(argv[1], "stuck") == 0)
         go(stuck);
-    else
+    else if (argc < 2 || strcmp(argv[1], "wait") != 0)
         rt_panic("the end of %s", argc > 1 ? argv[1] : "it all");
     for (;;)
         rt_sleep(1000000000);
@@ -83,6 +83,13 @@ done
 check "exit=halt" says 124 'ingot: exit 0' env ENV=exit=halt TIMEOUT=2 tools/run.sh "$hello"
 
 # ---- The last report, over a restart ----
+comes() { # text, within 20 s
+    for _ in $(seq 200); do
+        tr -d '\r' <"$tmp/out" 2>/dev/null | tr '\n' ' ' | grep -q "$1" && return
+        sleep 0.1
+    done
+    return 1
+}
 again() { # argument, what its report says, [what to tell the monitor after it]; the next run begins with that report
     sock=$tmp/qmp
     rm -f "$tmp/out"
@@ -95,17 +102,23 @@ again() { # argument, what its report says, [what to tell the monitor after it];
     cat "$tmp/out"
     tr -d '\r' <"$tmp/out" | sed -n '/the run before this one ended so/,/that was the run before/p' | grep -q "$2"
 }
-comes() { # text, within 20 s
-    for _ in $(seq 200); do
-        tr -d '\r' <"$tmp/out" 2>/dev/null | tr '\n' ' ' | grep -q "$1" && return
-        sleep 0.1
-    done
-    return 1
-}
 for m in pc q35 microvm; do
     MACHINE=$m ENV=on_panic=reboot check "$m: on_panic=reboot" again again 'panic: the end of again'
 done
 ENV="on_panic=reboot watchdog=1" check "watchdog, on_panic=reboot" again stuck 'fatal error: watchdog: cpu . is stuck'
 ENV=on_panic=halt check "the reset button" again button 'panic: the end of button' system_reset
+
+# ---- The hardware fails ----
+machine_check() {
+    rm -f "$tmp/out"
+    QMP=$tmp/qmp tools/run.sh "$dies" wait >"$tmp/out" 2>&1 </dev/null &
+    run=$!
+    comes running && "$HOST/monitor" "$tmp/qmp" 'mce 0 1 0xbe00000000000000 0x5 0x1234000 0'
+    wait $run
+    status=$?
+    cat "$tmp/out"
+    [ $status = 2 ] && grep -q 'fatal error: machine check: bank 1, status 0xbe00000000000000, address 0x1234000' "$tmp/out"
+}
+check "a machine check is reported" machine_check
 rm -f "$dies"
 summary

@@ -67,10 +67,17 @@ static char *qmp_reply(void)
 
 char *qmp_monitor(const char *command, unsigned cpu)
 {
+    char *quoted = util_alloc(2 * strlen(command) + 1), *p = quoted;
+
+    for (const char *c = command; *c != '\0'; c++) {
+        if (*c == '"' || *c == '\\')
+            *p++ = '\\';
+        *p++ = *c;
+    }
     qmp_send(
         util_printf("{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":\"%s\","
                     "\"cpu-index\":%u}}\n",
-                    command, cpu));
+                    quoted, cpu));
     return qmp_reply();
 }
 
