@@ -68,6 +68,9 @@ static size_t relocate(const struct elf *elf, uint32_t **rvas)
 {
     size_t n = 0, cap = 0;
 
+    if (elf->type != ELF_ET_DYN)
+        util_die("%s: is no position-independent executable", elf->path);
+
     for (size_t i = 0; i < elf->n_sections; i++) {
         const struct elf_section *s = &elf->sections[i];
 
@@ -160,8 +163,8 @@ static uint8_t *pe_make(const struct elf *elf, size_t *bytes)
     size_t n_rvas = relocate(elf, &rvas), n = sections_make(elf, sections, SECTIONS_MAX - 1);
     const uint8_t *reloc = reloc_make(rvas, n_rvas, &reloc_bytes);
 
-    if (elf->type != ELF_ET_DYN || n == 0)
-        util_die("%s: is no position-independent executable", elf->path);
+    if (n == 0)
+        util_die("%s: has nothing to load", elf->path);
     uint32_t end = align_up((uint64_t)sections[n - 1].rva + sections[n - 1].mem_bytes, PAGE);
     sections[n++] = (struct pe_section){
         ".reloc", end, reloc_bytes, reloc_bytes, SCN_READ | SCN_DATA | SCN_DISCARDABLE, reloc};

@@ -113,7 +113,7 @@ static uint32_t get32(const uint8_t *at)
     return get16(at) | get16(at + 2) << 16;
 }
 
-static void fat_open(void)
+static void volume_open(void)
 {
     uint8_t b[BOOT_SECTOR];
 
@@ -261,5 +261,5 @@ void disk_open(uint64_t gpt_copy_lba)
         if (wrong != NULL)
             loader_fail("the copy of the partition table %s, too", wrong);
     }
-    fat_open();
+    volume_open();
 }
