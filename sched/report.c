@@ -25,16 +25,20 @@ void fatal_up_print_more(void)
 
 /* ---- schedtrace: Go's line, every so many milliseconds ---- */
 static struct timer trace_timer = {.background = true};
+static int64_t trace_start_ns; /* [I] */
 
 static void schedtrace_print(struct timer *t)
 {
-    unsigned n = sched_procs(), idle = sched_idle_cpus();
+    unsigned n = sched_procs(), idle = 0;
+
+    for (unsigned i = 0; i < n; i++)
+        idle += sched_is_idle(i);
 
     rt_printf("SCHED %ldms: gomaxprocs=%u idleprocs=%u threads=%u spinningthreads=%u "
               "needspinning=0 idlethreads=%u "
               "runqueue=%u [",
-              (long)(arch_nanotime() / 1000000), n, idle, arch_cpu_count(), sched_searching(), idle,
-              globq_length());
+              (long)((arch_nanotime() - trace_start_ns) / 1000000), n, idle, arch_cpu_count(),
+              sched_searching(), sched_idle_cpus(), globq_length());
     for (unsigned i = 0; i < n; i++)
         rt_printf(i > 0 ? " %u" : "%u", runq_length(cpu_ptr(i, runq)));
     rt_printf("]\n");
@@ -44,8 +48,7 @@ static void schedtrace_print(struct timer *t)
 
 void schedtrace_start(void)
 {
-    if (knobs.schedtrace != 0 &&
-        !timer_start(&trace_timer, arch_nanotime() + (int64_t)knobs.schedtrace * 1000000,
-                     schedtrace_print))
+    trace_start_ns = arch_nanotime();
+    if (knobs.schedtrace != 0 && !timer_start(&trace_timer, trace_start_ns, schedtrace_print))
         fatal("sched: no memory for the schedtrace timer");
 }

@@ -41,7 +41,7 @@ end
 
 # ---- Goroutines: works at any stop; reads memory only ----
 
-define goroutines
+define info goroutines
     set $g = 'sched/goroutine.c'::all
     while $g
         if $g->state
@@ -71,7 +71,7 @@ define goroutines
         set $g = $g->all_next
     end
 end
-document goroutines
+document info goroutines
 All goroutines: number, state or what it waits for, name, the function it runs.
 end
 
@@ -118,7 +118,18 @@ define goroutine-bt
     end
 end
 document goroutine-bt
-goroutine-bt N: the stack of a goroutine that is not running, innermost call first.
+goroutine-bt N: what `goroutine N bt` does.
+end
+
+define goroutine
+    if $argc == 2
+        goroutine-$arg1 $arg0
+    else
+        printf "goroutine N bt\n"
+    end
+end
+document goroutine
+goroutine N bt: the stack of goroutine N, which is not running, innermost call first.
 end
 
 define goroutines-bt
@@ -135,4 +146,4 @@ document goroutines-bt
 The stacks of all goroutines of the program.
 end
 
-echo Ingot: `goroutines`, `goroutine-bt N`, `goroutines-bt`; `cores`, `bt-all`, `here`; Ctrl-C stops, `kill` ends.\n
+echo Ingot: `info goroutines`, `goroutine N bt`, `goroutines-bt`; `cores`, `bt-all`, `here`; Ctrl-C stops, `kill` ends.\n
