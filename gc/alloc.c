@@ -6,9 +6,8 @@
  * from the span's epoch bytes, getting another span, objects above 32 KiB, arrays.
  *
  * INVARIANTS
- * [alloc.1] A slot whose bit is in a cpu's free word has an epoch byte that nobody relies on: 0, or
- *           the current one if a restarted range left it. Whoever gives such a word back zeroes
- *           those bytes.
+ * [alloc.1] A slot whose bit is in a cpu's free word has an epoch byte of 0; only the lowest one's
+ *           may be an epoch that a restarted range left. Whoever gives such a word back zeroes it.
  * [alloc.2] An object gets the epoch that is current when its slot is committed, so one that is
  *           born while marking is black.
  * [alloc.3] Memory is clear before the program sees it: groups of small slots are cleared when they
@@ -110,19 +109,19 @@ static struct gc_span *cache_detach(struct gc_cache *cache, struct gc_cache_span
 {
     struct gc_span *span = cs->span;
     uint64_t left = cache->free;
-    unsigned n_left = bits_count(left);
 
     if (span == NULL)
         return NULL;
     if (left != 0) {
+        unsigned n_left = bits_count(left);
         cache->free = 0;
         gc_count_unallocated(n_left, (uint64_t)n_left * span->slot_bytes);
-        for (; left != 0; left &= left - 1)
-            cache->epochs[bit_lowest(left)] = 0; /* [alloc.1] */
+        cache->epochs[bit_lowest(left)] = 0; /* [alloc.1] */
+        DEBUG_ASSERT((left & ~arch_bytes_equal64(cache->epochs, 0)) == 0);
     }
     cs->span = NULL;
     span->state = GC_SPAN_SWEEPING;
-    *exhausted = n_left == 0 && cs->next_group * 64 >= span->n_slots;
+    *exhausted = left == 0 && cs->next_group * 64 >= span->n_slots;
     return span;
 }
 
@@ -149,13 +148,15 @@ void gc_cache_flush_stw(unsigned cpu)
 
 void gc_cache_retire_stw(unsigned cpu)
 {
+    struct gc_cache *cache = *cpu_ptr(cpu, gc_cache);
+    struct gc_cache_span *cs = *cpu_ptr(cpu, gc_cache_span);
+    unsigned shape = gc_sweep_gen * RETIRE_SHAPES % GC_SHAPES;
     bool exhausted;
+
     for (unsigned i = 0; i < RETIRE_SHAPES; i++) {
-        unsigned shape = (gc_sweep_gen * RETIRE_SHAPES + i) % GC_SHAPES;
-        struct gc_span *span = cache_detach(&(*cpu_ptr(cpu, gc_cache))[shape],
-                                            &(*cpu_ptr(cpu, gc_cache_span))[shape], &exhausted);
-        if (span != NULL)
-            gc_shape_push_unswept(span);
+        if (cs[shape].span != NULL)
+            gc_shape_push_unswept(cache_detach(&cache[shape], &cs[shape], &exhausted));
+        shape = shape + 1 < GC_SHAPES ? shape + 1 : 0;
     }
 }
 
@@ -294,7 +295,8 @@ static void *alloc_large(size_t bytes, const struct gc_header *header, unsigned 
                      : span->n_units * (size_t)GC_UNIT_BYTES - done);
 
     void *object = (void *)span->base;
-    gc_span_publish(span); /* long, so preemptible: its slot is free still, and nobody sweeps what is on no list */
+    gc_span_publish(
+        span); /* long, so preemptible: its slot is free still, and nobody sweeps what is on no list */
     preempt_off();
     gc_epochs(span)[0] = gc_epoch_birth; /* [alloc.2] */
     span->swept = (uint8_t)gc_sweep_gen;

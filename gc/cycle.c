@@ -439,9 +439,7 @@ static int64_t stop_begin(enum stw_reason why)
     void (*fn)(void) = load_relaxed(&on_stop_begin);
     if (fn != NULL)
         fn();
-    int64_t now = arch_nanotime();
-    stw_begin(why);
-    return now;
+    return stw_begin(why);
 }
 
 static int64_t stop_end(int64_t begun)
@@ -596,6 +594,7 @@ static void run_cycle(bool forced)
     gc_limiter_update(arch_nanotime(), true); /* what follows begins to count anew */
     mode = load_relaxed(&gc_mode_next);
     trace(TRACE_GC_PHASE, gc_cycle_number + 1, 1);
+    gc_pacer_begin();
     t.begun_ns = stop_begin(STW_GC_START);
     begin_stw();
     t.live_before = gc_heap_live;

@@ -76,6 +76,8 @@ extern uint64_t gc_trigger; /* [a] */
 extern uint64_t gc_goal;    /* [a] the cycle should end before the heap is larger */
 
 void gc_pacer_init(void);
+/* Right before a cycle's first stop, which the arithmetic would make longer; and in it. */
+void gc_pacer_begin(void);
 void gc_pacer_begin_stw(void);
 /* The cycle has ended: what it marked and scanned, and what the heap grew to. */
 void gc_pacer_end_stw(uint64_t marked_bytes, uint64_t scan_bytes);

@@ -870,7 +870,6 @@ void gc_mark_begin_stw(void)
         struct gc_local *l = cpu_ptr(i, gc_local);
         l->marked_bytes = l->scan_bytes = 0;
     }
-    gc_scan_work = 0;
     rescan_unit = rescan_slot = 0;
     gc_roots_begin_stw();
 }

@@ -129,11 +129,16 @@ static void set_ratio(void)
     store_relaxed(&assist_ratio, ratio);
 }
 
+void gc_pacer_begin(void)
+{
+    store_relaxed(&gc_scan_work, 0);
+    set_ratio();
+}
+
 void gc_pacer_begin_stw(void)
 {
     live_at_start = gc_heap_live;
     credit = 0;
-    set_ratio();
 }
 
 int64_t gc_pacer_debt(size_t bytes)

@@ -205,7 +205,7 @@ static uint32_t claim(unsigned cpu)
     return cas_acq_rel(idle, CPU_WOKEN, CPU_CLAIMED) ? CPU_WOKEN : CPU_BUSY;
 }
 
-void stw_begin(enum stw_reason why)
+int64_t stw_begin(enum stw_reason why)
 {
     for (preempt_off(); !cas_acq_rel(&world, 0, 1); preempt_off()) {
         preempt_on();
@@ -219,13 +219,12 @@ void stw_begin(enum stw_reason why)
     *r = (struct stw_record){.why = why, .at_ns = arch_nanotime(), .slowest_cpu = self};
     trace(TRACE_STOP, why, 0);
     flush = false;
-    for (unsigned i = 0; i < n; i++)
-        cpu_ptr(i, stop)->asked_pc = 0; /* no other stop is under way: they don't look */
     store_seq_cst(&epoch, e);
     for (unsigned i = 0; i < n; i++) {
         if (i == self)
             continue;
         struct stop *s = cpu_ptr(i, stop);
+        s->asked_pc = 0; /* it is told below */
         s->claimed = claim(i);
         if (s->claimed == CPU_BUSY)
             arch_ipi(i, ARCH_IPI_RESCHED);
@@ -234,6 +233,7 @@ void stw_begin(enum stw_reason why)
         if (i != self && cpu_ptr(i, stop)->claimed == CPU_BUSY)
             wait_for(i, e, r);
     r->to_stop_ns = arch_nanotime() - r->at_ns;
+    return r->at_ns;
 }
 
 static unsigned bucket(int64_t ns)

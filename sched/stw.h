@@ -29,7 +29,7 @@ enum stw_reason {
         STW_REASON_COUNT
 };
 
-void stw_begin(enum stw_reason why);
+int64_t stw_begin(enum stw_reason why); /* returns when it began: arch_nanotime() */
 void stw_end(void);
 
 /* ---- While stopped, for the stopper ---- */
