@@ -54,52 +54,52 @@ static struct gc_cache_span *cache_span_of(unsigned shape)
 
 static void clear_group(const struct gc_cache *cache, uint64_t free)
 {
-    while (free != 0) {
-        unsigned first = bit_lowest(free);
-        uint64_t rest = ~(free >> first);
-        unsigned run = rest == 0 ? 64 : bit_lowest(rest);
+    if (RT_LIKELY(free == UINT64_MAX)) {
+        memset((void *)cache->base, 0, (size_t)64 * cache->slot_bytes);
+        return;
+    }
+    while (free != 0) { /* run by run */
+        unsigned first = bit_lowest(free), run = bit_lowest(~(free >> first));
         memset((void *)(cache->base + (uintptr_t)first * cache->slot_bytes), 0,
                (size_t)run * cache->slot_bytes);
-        if (first + run >= 64)
-            break;
-        free &= UINT64_MAX << (first + run);
+        free &= ~(((UINT64_C(1) << run) - 1) << first);
     }
 }
 
-/* Cache the next group of the cpu's span that has free slots. False: the span has none left. */
-static bool cache_next_group(unsigned shape)
+/* Cache the next 64 slots of the cpu's span, if any of them is free. False: the span has none left. */
+static bool cache_next_slots(struct gc_cache *cache, struct gc_cache_span *cs)
 {
-    struct gc_cache_span *cs = cache_span_of(shape);
-    struct gc_span *span = cs->span;
-    uint32_t groups = (span->n_slots + 63u) / 64;
+    const struct gc_span *span = cs->span;
+    uint64_t free = 0;
+    uint32_t first;
 
-    while (cs->next_group < groups) {
-        uint32_t g = cs->next_group++;
-        uint64_t free = gc_group_free(span, g);
-        if (free == 0)
-            continue;
-        if (RT_UNLIKELY(gc_stress != 0) && (free & (free - 1)) != 0) {
-            free &= -free; /* one slot at a time: each allocation comes by here */
-            cs->next_group = g;
-        }
-        struct gc_cache *cache = cache_of(shape);
-        cache->epochs = gc_epochs(span) + (size_t)g * 64;
-        cache->base = gc_slot_address(span, g * 64);
-        cache->slot_bytes = span->slot_bytes;
-        cache->zero_bytes = 0;
-        if (!span->fresh) {
-            if ((span->slot_bytes <= RT_GC_INLINE_ZERO_MAX && span->kind != GC_HEADER) ||
-                gc_barrier_check)
-                clear_group(cache, free);
-            else
-                cache->zero_bytes = span->slot_bytes;
-        }
-        unsigned n = bits_count(free);
-        gc_count_allocated(n, (uint64_t)n * span->slot_bytes);
-        cache->free = free; /* last: from here on the fast path takes them */
-        return true;
+    for (first = cs->next_slot; free == 0; first += 64) {
+        if (first >= span->n_slots)
+            return false;
+        free = gc_free_slots_swept(span, first);
     }
-    return false;
+    DEBUG_ASSERT(free == gc_free_slots(span, first - 64));
+    cs->next_slot = first;
+    first -= 64;
+    if (RT_UNLIKELY(gc_stress != 0) && (free & (free - 1)) != 0) {
+        free &= -free; /* one slot at a time: each allocation comes by here */
+        cs->next_slot = first;
+    }
+    cache->epochs = gc_epochs(span) + first;
+    cache->base = gc_slot_address(span, first);
+    cache->slot_bytes = span->slot_bytes;
+    cache->zero_bytes = 0;
+    if (!span->fresh) {
+        if ((span->slot_bytes <= RT_GC_INLINE_ZERO_MAX && span->kind != GC_HEADER) ||
+            gc_barrier_check)
+            clear_group(cache, free);
+        else
+            cache->zero_bytes = span->slot_bytes;
+    }
+    unsigned n = gc_count_slots(free);
+    gc_count_allocated(n, (uint64_t)n * span->slot_bytes);
+    cache->free = free; /* last: from here on the fast path takes them */
+    return true;
 }
 
 /* Take the span that a cpu has cached for this shape away from it: our own, preemption off, or any,
@@ -121,7 +121,7 @@ static struct gc_span *cache_detach(struct gc_cache *cache, struct gc_cache_span
     }
     cs->span = NULL;
     span->state = GC_SPAN_SWEEPING;
-    *exhausted = left == 0 && cs->next_group * 64 >= span->n_slots;
+    *exhausted = left == 0 && cs->next_slot >= span->n_slots;
     return span;
 }
 
@@ -166,7 +166,7 @@ static void cache_take_span(unsigned shape, struct gc_span *span)
     DEBUG_ASSERT(cs->span == NULL);
     span->state = GC_SPAN_CACHED;
     cs->span = span;
-    cs->next_group = 0;
+    cs->next_slot = 0;
 }
 
 /* One try to make this cpu's word of the shape not 0, from spans that exist. Preemption off. */
@@ -178,7 +178,7 @@ static bool cache_refill(unsigned shape, bool *more)
     if (cache_of(shape)->free != 0)
         return true; /* we came to another cpu meanwhile, or somebody else refilled it */
     if (cs->span != NULL) {
-        if (cs->span->swept == (uint8_t)gc_sweep_gen && cache_next_group(shape))
+        if (cs->span->swept == (uint8_t)gc_sweep_gen && cache_next_slots(cache_of(shape), cs))
             return true;
         cache_release(cache_of(shape), cs); /* a span from before the last STW#2 is swept first */
     }
@@ -186,18 +186,33 @@ static bool cache_refill(unsigned shape, bool *more)
     if (span == NULL)
         return false;
     cache_take_span(shape, span);
-    return cache_next_group(shape);
+    return cache_next_slots(cache_of(shape), cs);
+}
+
+/* refill() where the collector wants nothing and the cpu's span has more: nearly always. */
+static inline bool refill_quickly(unsigned shape)
+{
+    if (RT_UNLIKELY(!gc_may_alloc()))
+        return false;
+    arch_touch_stack(); /* nothing below grows it with preemption off */
+    preempt_off();
+    struct gc_cache *cache = cache_of(shape);
+    struct gc_cache_span *cs = cache_span_of(shape);
+    bool ok = cache->free == 0 && cs->span != NULL && cs->span->swept == (uint8_t)gc_sweep_gen &&
+              cache_next_slots(cache, cs);
+    preempt_on();
+    return ok;
 }
 
 /*
  * Make the shape's free word on this cpu not 0; the goroutine may be elsewhere when the caller
  * looks. False: no memory.
  */
-static bool refill(unsigned shape)
+static RT_NOINLINE bool refill(unsigned shape)
 {
     bool more;
 
-    arch_touch_stack(); /* nothing below grows it with preemption off */
+    arch_touch_stack(); /* as above */
     gc_before_alloc((size_t)gc_classes[gc_shapes[shape].class].bytes * 64);
     do {
         preempt_off();
@@ -213,7 +228,7 @@ static bool refill(unsigned shape)
     preempt_off();
     if (cache_of(shape)->free == 0 && cache_span_of(shape)->span == NULL) {
         cache_take_span(shape, span);
-        (void)cache_next_group(shape);
+        (void)cache_next_slots(cache_of(shape), cache_span_of(shape));
     } else {
         span->swept = (uint8_t)gc_sweep_gen;
         gc_shape_push(span, false);
@@ -227,9 +242,9 @@ static bool refill(unsigned shape)
 enum alloc_flags { ALLOC_TRY = 1 };
 
 /* Memory is short: try harder, or give up as the flags say. Returns whether to try again. */
-static bool memory_short(unsigned *step, size_t bytes, unsigned flags)
+static bool memory_short(unsigned step, size_t bytes, unsigned flags)
 {
-    if (gc_find_memory((*step)++))
+    if (gc_find_memory(step))
         return true;
     if (flags & ALLOC_TRY)
         return false;
@@ -248,11 +263,9 @@ static bool memory_short(unsigned *step, size_t bytes, unsigned flags)
 static uintptr_t alloc_slot(unsigned shape, const struct gc_header *header, unsigned flags)
 {
     uint32_t at = shape << GC_CACHE_SHIFT;
-    uint64_t words[2] = {0, 0};
+    const uint64_t *words = (const uint64_t *)(const void *)header;
     unsigned step = 0;
 
-    if (header != NULL)
-        (memcpy)(words, header, sizeof(words));
     for (;;) {
         DEBUG_PREEMPT_OFF(); /* the verifier would take dead bytes in a new object for lost
                                 references */
@@ -265,7 +278,8 @@ static uintptr_t alloc_slot(unsigned shape, const struct gc_header *header, unsi
             return got.slot;
         }
         DEBUG_PREEMPT_ON();
-        if (!refill(shape) && !memory_short(&step, gc_classes[gc_shapes[shape].class].bytes, flags))
+        if (!refill_quickly(shape) && !refill(shape) &&
+            !memory_short(step++, gc_classes[gc_shapes[shape].class].bytes, flags))
             return 0;
     }
 }
@@ -282,7 +296,7 @@ static void *alloc_large(size_t bytes, const struct gc_header *header, unsigned 
     arch_touch_stack();
     gc_before_alloc(bytes);
     while ((span = gc_span_make_large(bytes)) == NULL) {
-        if (!memory_short(&step, bytes, flags))
+        if (!memory_short(step++, bytes, flags))
             return NULL;
     }
     span->elem = header->elem;
@@ -414,8 +428,11 @@ static void *alloc_type(struct rt_type *type, unsigned flags)
     return alloc_headered(bytes, type->align, &(struct gc_header){.elem = type}, flags);
 }
 
+/* No free slot is cached, or the type has no shape yet. */
 void *gc_alloc_slow(struct rt_type *type)
 {
+    if (RT_LIKELY(type->shape != 0) && RT_LIKELY(refill_quickly(type->shape >> GC_CACHE_SHIFT)))
+        return rt_gc_alloc(type);
     return alloc_type(type, 0);
 }
 

@@ -54,11 +54,19 @@ void gc_cache_retire_stw(unsigned cpu);
 extern uint64_t gc_heap_live; /* [a] bytes marked by the last cycle plus allocated since, but for
                                  unflushed ones */
 
+extern uint64_t gc_trigger; /* [a] start a cycle when gc_heap_live gets there (gc/pacer.c) */
+
 /*
  * Before the allocator's slow path does anything: start a cycle if it is time, help marking if this
  * goroutine owes it. Preemption on; may park.
  */
 void gc_before_alloc(size_t bytes);
+/* It would do nothing. */
+static inline bool gc_may_alloc(void)
+{
+    return gc_phase == GC_IDLE && load_relaxed(&gc_heap_live) < load_relaxed(&gc_trigger) &&
+           gc_stress == 0;
+}
 
 void gc_check_time(void); /* has it been long enough since the last cycle? */
 
@@ -71,9 +79,7 @@ void gc_share_of(unsigned procs, unsigned *dedicated, int64_t *pause);
 
 /* ---- gc/pacer.c ---- */
 
-/* Start a cycle when gc_heap_live gets there. */
-extern uint64_t gc_trigger; /* [a] */
-extern uint64_t gc_goal;    /* [a] the cycle should end before the heap is larger */
+extern uint64_t gc_goal; /* [a] the cycle should end before the heap is larger */
 
 void gc_pacer_init(void);
 /* Right before a cycle's first stop, which the arithmetic would make longer; and in it. */

@@ -32,6 +32,7 @@
 #include <gc/size.h>
 #include <lib/assert.h>
 #include <lib/atomic.h>
+#include <lib/bits.h>
 #include <lib/spinlock.h>
 #include <rt/gc.h>
 
@@ -175,6 +176,36 @@ static inline bool gc_live_byte(uint8_t byte)
     return byte == gc_epoch || byte == gc_epoch_also;
 }
 
+/* Which of 64 bits from `first` on are slots of the span? */
+static inline uint64_t gc_slots_there(const struct gc_span *span, uint32_t first)
+{
+    uint32_t left = span->n_slots - first;
+    return left >= 64 ? UINT64_MAX : (UINT64_C(1) << left) - 1;
+}
+
+/* The free ones of 64 slots from `first` on, a multiple of 64: bit i: slot first + i. By the epoch
+ * bytes as they are. */
+static inline uint64_t gc_free_slots(const struct gc_span *span, uint32_t first)
+{
+    const uint8_t *epochs = gc_epochs(span) + first;
+    uint64_t live = arch_bytes_equal64(epochs, gc_epoch);
+    if (gc_epoch != gc_epoch_also)
+        live |= arch_bytes_equal64(epochs, gc_epoch_also);
+    return ~live & gc_slots_there(span, first);
+}
+
+/* The same of a span that was swept in this generation: there the bytes of free slots are 0. */
+static inline uint64_t gc_free_slots_swept(const struct gc_span *span, uint32_t first)
+{
+    return arch_bytes_equal64(gc_epochs(span) + first, 0) & gc_slots_there(span, first);
+}
+
+/* How many; mostly all, if most is garbage. */
+static inline unsigned gc_count_slots(uint64_t slots)
+{
+    return slots == UINT64_MAX ? 64 : bits_count(slots);
+}
+
 /* ---- Each cpu's free slots
  * ------------------------------------------------------------------------ A group is 64 slots of
  * the cached span. Only the owner cpu touches these, with preemption off or in a restartable range
@@ -191,7 +222,7 @@ _Static_assert(sizeof(struct gc_cache) == 32, "gc_fast.S");
 
 struct gc_cache_span {
     struct gc_span *span;
-    uint32_t next_group;
+    uint32_t next_slot; /* from here on it was not cached yet; a multiple of 64 */
 };
 
 DECLARE_PERCPU(struct gc_cache[GC_SHAPES], gc_cache);
@@ -243,6 +274,3 @@ struct gc_span *gc_span_at_index(size_t unit);
 /* Put a swept span, owned by the caller, on its shape's list (gc/sweep.c). */
 void gc_shape_push(struct gc_span *span, bool full);
 void gc_shape_push_unswept(struct gc_span *span); /* one that is to be swept in this generation */
-
-/* The free slots of a group (bit i: slot i), by its epoch bytes as they are. */
-uint64_t gc_group_free(const struct gc_span *span, uint32_t group);

@@ -22,12 +22,10 @@ static uint32_t busy;                 /* [a] somebody is writing a report */
 static void count_span(const struct gc_span *span)
 {
     struct usage *u = &usage[span->shape < GC_SHAPES ? span->shape : 0];
-    uint32_t groups = (span->n_slots + 63u) / 64, n = 0;
+    uint32_t n = span->n_slots;
 
-    for (uint32_t g = 0; g < groups; g++) {
-        uint32_t here = span->n_slots - g * 64 < 64 ? span->n_slots - g * 64 : 64;
-        n += here - bits_count(gc_group_free(span, g));
-    }
+    for (uint32_t first = 0; first < span->n_slots; first += 64)
+        n -= gc_count_slots(gc_free_slots(span, first));
     u->objects += n;
     u->bytes += n * gc_slot_size(span);
 }

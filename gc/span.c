@@ -337,19 +337,6 @@ bool gc_span_free(struct gc_span *span)
     return true;
 }
 
-/* ---- Groups of 64 slots ---- */
-
-uint64_t gc_group_free(const struct gc_span *span, uint32_t group)
-{
-    const uint8_t *epochs = gc_epochs(span) + (size_t)group * 64;
-    uint64_t live = arch_bytes_equal64(epochs, gc_epoch);
-    if (gc_epoch != gc_epoch_also)
-        live |= arch_bytes_equal64(epochs, gc_epoch_also);
-    uint32_t left = span->n_slots - group * 64;
-    uint64_t there = left >= 64 ? UINT64_MAX : (UINT64_C(1) << left) - 1;
-    return ~live & there;
-}
-
 /* ---- Shapes ---- */
 
 #define SHAPE_TABLE 512u /* open addressing; at most half full */

@@ -48,20 +48,22 @@ static void clobber(const struct gc_span *span, uint32_t slot)
         p[i] = CLOBBER_WORD;
 }
 
-static void bury(const struct gc_span *span, uint32_t group, uint64_t dead)
+/* `dead`: bit i is slot first + i. */
+static inline void bury(const struct gc_span *span, uint32_t first, uint64_t dead)
 {
-    uint8_t *epochs = gc_epochs(span) + (size_t)group * 64;
+    uint8_t *epochs = gc_epochs(span) + first;
 
     if (RT_UNLIKELY(gc_clobber_free)) {
         for (uint64_t d = dead; d != 0; d &= d - 1)
-            clobber(span, group * 64 + bit_lowest(d));
+            clobber(span, first + bit_lowest(d));
     }
     if (RT_UNLIKELY(gc_barrier_check)) {
         for (uint64_t d = dead; d != 0; d &= d - 1)
-            gc_check_clear(span, group * 64 + bit_lowest(d));
+            gc_check_clear(span, first + bit_lowest(d));
     }
     if (dead == UINT64_MAX) {
-        memset(epochs, 0, 64);
+        for (unsigned i = 0; i < 64; i += 8)
+            *(uint64_t *)(epochs + i) = 0;
         return;
     }
     for (; dead != 0; dead &= dead - 1)
@@ -71,18 +73,17 @@ static void bury(const struct gc_span *span, uint32_t group, uint64_t dead)
 uint32_t gc_sweep_span(struct gc_span *span)
 {
     uint32_t n_free = 0, n_dead = 0;
-    uint32_t groups = (span->n_slots + 63u) / 64;
 
-    for (uint32_t g = 0; g < groups; g++) {
-        uint64_t free = gc_group_free(span, g);
+    for (uint32_t first = 0; first < span->n_slots; first += 64) {
+        uint64_t free = gc_free_slots(span, first);
         if (free == 0)
             continue;
-        n_free += bits_count(free);
-        uint64_t dead = free & ~arch_bytes_equal64(gc_epochs(span) + (size_t)g * 64, 0);
+        n_free += gc_count_slots(free);
+        uint64_t dead = free & ~arch_bytes_equal64(gc_epochs(span) + first, 0);
         if (dead == 0)
             continue;
-        n_dead += bits_count(dead);
-        bury(span, g, dead);
+        n_dead += gc_count_slots(dead);
+        bury(span, first, dead);
     }
     if (n_dead != 0) {
         span->fresh = 0;

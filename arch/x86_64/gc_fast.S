@@ -44,9 +44,8 @@ rt_gc_alloc:
     movl %gs:percpu_gc_cache + CACHE_SLOT_BYTES(%rsi), %eax
     imull %ecx, %eax
     addq %gs:percpu_gc_cache + CACHE_BASE(%rsi), %rax
-    leaq -1(%rdx), %rcx
-    andq %rdx, %rcx
-    movq %rcx, %gs:percpu_gc_cache(%rsi)
+    btrq %rcx, %rdx
+    movq %rdx, %gs:percpu_gc_cache(%rsi)
 2:  ret
     rseq 1b, 2b
     .size rt_gc_alloc, . - rt_gc_alloc
@@ -67,9 +66,8 @@ gc_take:
     imull %ecx, %eax
     addq %gs:percpu_gc_cache + CACHE_BASE(%rdi), %rax
     movl %gs:percpu_gc_cache + CACHE_ZERO_BYTES(%rdi), %edx
-    leaq -1(%r9), %rcx
-    andq %r9, %rcx
-    movq %rcx, %gs:percpu_gc_cache(%rdi)
+    btrq %rcx, %r9
+    movq %r9, %gs:percpu_gc_cache(%rdi)
 2:  ret
 3:  xorl %eax, %eax
     xorl %edx, %edx
@@ -96,9 +94,8 @@ gc_take_header:
     movzbl gc_epoch_birth(%rip), %edx
     movb %dl, (%r8, %rcx)
     movl %gs:percpu_gc_cache + CACHE_ZERO_BYTES(%rdi), %edx
-    leaq -1(%r9), %rcx
-    andq %r9, %rcx
-    movq %rcx, %gs:percpu_gc_cache(%rdi)
+    btrq %rcx, %r9
+    movq %r9, %gs:percpu_gc_cache(%rdi)
 2:  ret
 3:  xorl %eax, %eax
     xorl %edx, %edx
