@@ -706,6 +706,11 @@ static void flush_caches(void)
     stw_end();
 }
 
+void sched_up_find_memory(void)
+{
+    rt_gc();
+}
+
 bool gc_find_memory(unsigned step)
 {
     if (!may_wait(goroutine_current()) || preempt_depth() != 0)

@@ -44,6 +44,7 @@
 #include <gc/mark.h>
 #include <gc/cycle.h>
 #include <lib/bits.h>
+#include <lib/fail.h>
 #include <lib/string.h>
 #include <mm/page.h>
 #include <sched/sched.h>
@@ -88,6 +89,8 @@ static struct gc_chunk *chunk_make_locked(void)
 
 static struct gc_chunk *chunk_get_empty(void)
 {
+    if (fail_now(FAIL_CHUNK))
+        return NULL;
     spin_lock(&pool_lock);
     struct gc_chunk *c = pool_empty;
     if (c != NULL) {

@@ -13,6 +13,7 @@
  */
 #include <gc/size.h>
 #include <lib/assert.h>
+#include <lib/fail.h>
 #include <lib/list.h>
 #include <lib/spinlock.h>
 #include <lib/string.h>
@@ -83,6 +84,8 @@ static void raw_class_init_locked(struct raw_class *rc)
 
 void *rt_alloc(size_t bytes)
 {
+    if (fail_now(FAIL_RAW))
+        return NULL;
     if (bytes < 16)
         bytes = 16;
     if (bytes > SLAB_BLOCK_MAX)

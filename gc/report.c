@@ -17,6 +17,7 @@ struct usage {
     uint64_t bytes, objects;
 };
 static struct usage usage[GC_SHAPES]; /* by shape; the large ones are 0 */
+static size_t request;                /* [a] the last one that failed */
 static uint32_t busy;                 /* [a] somebody is writing a report */
 
 static void count_span(const struct gc_span *span)
@@ -46,7 +47,12 @@ static void print_shape(unsigned i)
         rt_printf(": %s\n", what);
 }
 
-void gc_report_out_of_memory(size_t bytes)
+void gc_report_request(size_t bytes)
+{
+    store_relaxed(&request, bytes);
+}
+
+void gc_report_out_of_memory(void)
 {
     if (swap_acq_rel(&busy, 1))
         return;
@@ -60,8 +66,8 @@ void gc_report_out_of_memory(size_t bytes)
     }
     rt_printf("out of memory: no room for %lu bytes; heap %lu bytes in spans, %lu of descriptors; "
               "largest free run %lu pages\n",
-              (unsigned long)bytes, (unsigned long)gc_heap_in_use, (unsigned long)gc_meta_bytes,
-              (unsigned long)page_largest_free_run());
+              (unsigned long)load_relaxed(&request), (unsigned long)gc_heap_in_use,
+              (unsigned long)gc_meta_bytes, (unsigned long)page_largest_free_run());
     for (unsigned line = 0; line < LINES; line++) {
         unsigned most = 0;
         for (unsigned i = 1; i < GC_SHAPES; i++)

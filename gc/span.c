@@ -22,6 +22,7 @@
  */
 #include <gc/heap.h>
 #include <gc/barriercheck.h>
+#include <lib/fail.h>
 #include <lib/list.h>
 #include <lib/string.h>
 #include <mm/page.h>
@@ -215,6 +216,8 @@ struct gc_span *gc_span_make(unsigned shape_number)
     struct gc_shape *shape = &gc_shapes[shape_number];
     const struct gc_class *class = &gc_classes[shape->class];
     uint32_t units = class->units;
+    if (fail_now(FAIL_SPAN))
+        return NULL;
     if (units == 1 && load_relaxed(&shape->n_spans) >= SPAN_MANY_AFTER)
         units = SPAN_MANY_UNITS;
 
@@ -285,7 +288,7 @@ static void run_free(const struct gc_span *span, uintptr_t from, uint32_t units)
 struct gc_span *gc_span_make_large(size_t bytes)
 {
     size_t units = (bytes + GC_UNIT_BYTES - 1) >> GC_UNIT_SHIFT;
-    if (units > UINT32_MAX / 2)
+    if (units > UINT32_MAX / 2 || fail_now(FAIL_SPAN))
         return NULL;
     void *run = page_alloc(units * (GC_UNIT_BYTES / PAGE_BYTES), GC_UNIT_BYTES / PAGE_BYTES, 0);
     if (run == NULL && bytes >= VMAP_FRAME_BYTES) {

@@ -26,6 +26,7 @@
  */
 #include <stdarg.h>
 #include <gc/alloc.h>
+#include <gc/report.h>
 #include <gc/up.h>
 #include <lang/defer.h>
 #include <lang/panic.h>
@@ -303,7 +304,7 @@ void lang_panic_make_len(void)
 
 void lang_panic_out_of_memory(size_t bytes)
 {
-    (void)bytes;
+    gc_report_request(bytes);
     panic_text(RT_PANIC_OUT_OF_MEMORY, "runtime error: out of memory", 0, CALLER);
 }
 
@@ -426,10 +427,14 @@ static void report(void *arg)
     if (last.panics != NULL) {
         print_panics(last.panics);
         print_signal(last.panics->object);
+        if (last.panics->object->kind == RT_PANIC_OUT_OF_MEMORY)
+            gc_report_out_of_memory();
     } else {
         rt_printf("fatal error: ");
         print_message(last.text);
         rt_printf("\n");
+        if (__builtin_strncmp(last.text, "out of memory", 13) == 0)
+            gc_report_out_of_memory();
     }
     traceback_report(last.at, last.all);
     fatal_leave();

@@ -72,14 +72,14 @@ static void holds_drop_locked(struct clock *k)
     }
 }
 
-/* Start, or move. True if it was still to fire. */
-static bool clock_start(struct clock *k, int64_t when)
+/* One try. False: no room for the timer; then it is stopped. */
+static bool clock_try_start(struct clock *k, int64_t when, bool *was)
 {
     struct hold *self = hold_take(k), *arg = hold_take(k->arg);
-    bool was, ok;
+    bool ok;
 
     spin_lock(&k->lock);
-    was = timer_stop(&k->timer); /* [time.1] */
+    *was |= timer_stop(&k->timer); /* [time.1] */
     ok = timer_start(&k->timer, when, clock_fire);
     holds_drop_locked(k);
     k->pending = ok;
@@ -91,8 +91,18 @@ static bool clock_start(struct clock *k, int64_t when)
     if (!ok) {
         hold_drop(self);
         hold_drop(arg);
-        lang_panic_out_of_memory(sizeof(struct timer));
     }
+    return ok;
+}
+
+/* Start, or move. True if it was still to fire. */
+static bool clock_start(struct clock *k, int64_t when)
+{
+    bool was = false;
+
+    for (unsigned step = 0; RT_UNLIKELY(!clock_try_start(k, when, &was));)
+        if (!gc_find_memory(step++))
+            lang_panic_out_of_memory(sizeof(struct timer));
     return was;
 }
 

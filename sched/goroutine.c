@@ -18,6 +18,7 @@
  */
 #include <lib/assert.h>
 #include <lib/bits.h>
+#include <lib/fail.h>
 #include <lib/spinlock.h>
 #include <lib/string.h>
 #include <lib/trace.h>
@@ -41,6 +42,7 @@ static struct goroutine *all;       /* [a] newest block; pushed by CAS */
 static uint64_t last_id;            /* [a] */
 static struct goroutine *reaper;    /* [I] */
 static uint32_t reaper_called;      /* [a] */
+static uint32_t memory_short;       /* [a] the reaper is to find memory */
 uint32_t sched_birth_scan_state;    /* [S] */
 
 struct goroutine *goroutine_all(void)
@@ -199,7 +201,9 @@ struct goroutine *goroutine_spawn(void (*thunk)(void *args), const void *args, s
     preempt_off();
     struct goroutine *me = goroutine_current();
     struct goroutine *g =
-        spawn(thunk, args, bytes, RT_UNLIKELY(opts != NULL) ? opts->stack_bytes : 0);
+        fail_now(FAIL_GOROUTINE)
+            ? NULL
+            : spawn(thunk, args, bytes, RT_UNLIKELY(opts != NULL) ? opts->stack_bytes : 0);
 
     if (RT_UNLIKELY(g == NULL)) {
         preempt_on();
@@ -288,13 +292,48 @@ static void *trim(struct goroutine *g, void *chain)
     return chain;
 }
 
-static void trim_all(void)
+/* Put one chain before another. */
+static struct goroutine *chain_join(struct goroutine *first, struct goroutine *then)
 {
+    struct goroutine **end = &first;
+
+    while (*end != NULL)
+        end = &(*end)->queue_next;
+    *end = then;
+    return first;
+}
+
+/* The free blocks of all cpus, with what they keep of their stacks. */
+static struct goroutine *caches_take(void)
+{
+    struct goroutine *list = NULL;
+
+    stw_begin(STW_FLUSH);
+    for (unsigned i = 0; i < arch_cpu_count(); i++) {
+        struct goroutine_cache *c = cpu_ptr(i, goroutine_cache);
+        list = chain_join(c->free, list);
+        c->free = NULL;
+        c->n = 0;
+    }
+    stw_end();
+    return list;
+}
+
+/* Take the pages of ended goroutines' stacks: of deep ones, or of all. */
+static void trim_all(bool even_small)
+{
+    struct goroutine *list = even_small ? caches_take() : NULL, *deep, *idle = NULL;
+
     spin_lock(&pool_lock);
-    struct goroutine *list = trim_list;
+    deep = trim_list;
     trim_list = NULL;
     trim_bytes = 0;
+    if (even_small) {
+        idle = pool;
+        pool = NULL;
+    }
     spin_unlock(&pool_lock);
+    list = chain_join(deep, chain_join(idle, list));
     if (list == NULL)
         return;
 
@@ -317,18 +356,28 @@ static void trim_all(void)
     }
 }
 
+void goroutine_find_memory(void)
+{
+    store_release(&memory_short, 1);
+    if (!swap_acq_rel(&reaper_called, 1))
+        ready_last(reaper);
+}
+
 static void reaper_main(RT_UNUSED void *arg)
 {
     for (;;) {
         park(WAIT_FORCE_GC_IDLE);
         store_release(&reaper_called, 0);
-        trim_all();
+        bool is_short = swap_acq_rel(&memory_short, 0) != 0;
+        trim_all(is_short);
+        if (is_short)
+            sched_up_find_memory();
     }
 }
 
 void goroutine_release_memory(void)
 {
-    trim_all();
+    trim_all(true);
 }
 
 void goroutine_start_system(void)

@@ -35,12 +35,12 @@ struct sched_cpu {
         must_leave; /* [c] set by stw: the goroutine goes through the scheduler before it runs on */
     bool flush;     /* [a] set by a stop that claimed this cpu: reload CR3 before anything else */
     uint32_t until_global; /* [c] picks until the global queue is looked at */
-    bool in_service;       /* [c] it runs goroutines: below GOMAXPROCS, not dedicated; others: [S] */
-    uint32_t ring_picks;   /* [c] picks that were somebody's turn: not of `next` */
-    uint32_t slice_pick;   /* [c] ring_picks when the slice began */
-    int64_t slice_end_ns;  /* [c] */
-    uint32_t idle;         /* [a] enum idle_state; claims and wakes by CAS */
-    struct rng rng;        /* [c] steal order */
+    bool in_service;      /* [c] it runs goroutines: below GOMAXPROCS, not dedicated; others: [S] */
+    uint32_t ring_picks;  /* [c] picks that were somebody's turn: not of `next` */
+    uint32_t slice_pick;  /* [c] ring_picks when the slice began */
+    int64_t slice_end_ns; /* [c] */
+    uint32_t idle;        /* [a] enum idle_state; claims and wakes by CAS */
+    struct rng rng;       /* [c] steal order */
 };
 
 DECLARE_PERCPU(struct sched_cpu, sched_cpu);
@@ -85,6 +85,7 @@ static RT_ALWAYS_INLINE void goroutine_free(struct goroutine *g)
     c->n++;
 }
 void goroutine_start_system(void);
+void goroutine_find_memory(void); /* the reaper shall; scheduler stack */
 
 void sched_procs_store_stw(unsigned n);
 void sched_wake_all(void);
@@ -126,8 +127,8 @@ bool irq_anybody_waits(void);
 bool irq_run_needed(void); /* any context */
 
 /* sched/stackfault.c */
-/* scheduler stack; g: whose stack needs tables, or NULL */
-void stackfault_refill(struct goroutine *g);
+/* Scheduler stack; g: whose stack needs tables, or NULL. False: there is no memory now. */
+RT_MUST_USE bool stackfault_refill(struct goroutine *g);
 
 /* sched/report.c */
 RT_NORETURN void report_deadlock(void);

@@ -592,6 +592,15 @@ void preempt_request_later(void)
 
 /* ---- The loop, on the scheduler's stack: preemption depth 1, interrupts on ---- */
 
+/* [stackfault.3] */
+static RT_COLD void starve(struct sched_cpu *c)
+{
+    if (c->stash != NULL)
+        sched_enqueue(c->stash, false); /* it faults again, and comes here again */
+    c->stash = NULL;
+    goroutine_find_memory();
+}
+
 static void housekeeping(void)
 {
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
@@ -608,7 +617,8 @@ static void housekeeping(void)
         stw_stop_here(NULL);
     if (c->refill) {
         c->refill = false;
-        stackfault_refill(c->stash);
+        if (RT_UNLIKELY(!stackfault_refill(c->stash)))
+            starve(c);
     }
     irq_run();
     if (c->timer_fired) {

@@ -97,6 +97,9 @@ extern uint8_t sched_scan_on; /* [S] */
  */
 bool sched_up_before_resume(struct goroutine *g);
 
+/* gc: memory is short; collect. On a goroutine of the system; may park. */
+void sched_up_find_memory(void);
+
 /* gc: work of a cpu that is out of service, at most some 100 us; breaks off when sched_asked(). False:
  * back to service. */
 bool sched_up_dedicated_work(void);

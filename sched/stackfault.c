@@ -10,6 +10,9 @@
  * [stackfault.2] Before the reserve or the tables below run out, the goroutine goes through its
  *                scheduler, which fills them up: the handler asks for that when half of the reserve
  *                is left. Code with preemption off needs less than half of the reserve at a time.
+ * [stackfault.3] Where there is no memory for that, the goroutine goes to the end of the queue, and
+ *                the reaper finds some (ended goroutines' stacks, a collection). Only if that leads
+ *                to nothing for PATIENCE_NS the program ends.
  */
 #include <lib/assert.h>
 #include <lib/bits.h>
@@ -66,13 +69,29 @@ bool arch_on_stack_fault(struct arch_frame *frame, uintptr_t va)
     return true;
 }
 
-void stackfault_refill(struct goroutine *g)
+#define PATIENCE_NS INT64_C(5000000000)
+
+static int64_t starving_since; /* [a] no cpu got what it needed since then; 0: the last one did */
+
+bool stackfault_refill(struct goroutine *g)
 {
+    int64_t now = arch_nanotime(), since = load_relaxed(&starving_since);
+    bool late = since != 0 && now - since > PATIENCE_NS;
+
     if (g != NULL && !tables_below(g, g->stack_committed) &&
-        !arch_map_prepare(g->stack_committed - STACK_TABLES_AHEAD, STACK_TABLES_AHEAD))
-        fatal("stack: no memory for the tables of goroutine %lu's stack", (unsigned long)g->id);
-    if (!stack_reserve_fill() && stack_reserve_left() < STACK_RESERVE_PAGES / 2)
-        fatal("stack: no memory left for stacks to grow");
+        !arch_map_prepare(g->stack_committed - STACK_TABLES_AHEAD, STACK_TABLES_AHEAD)) {
+        if (late)
+            fatal("stack: no memory for the tables of goroutine %lu's stack", (unsigned long)g->id);
+    } else if (!stack_reserve_fill() && stack_reserve_left() < STACK_RESERVE_PAGES / 2) {
+        if (late)
+            fatal("stack: no memory left for stacks to grow");
+    } else {
+        store_relaxed(&starving_since, 0);
+        return true;
+    }
+    if (since == 0)
+        store_relaxed(&starving_since, now);
+    return false;
 }
 
 bool stack_open_reserve(struct goroutine *g)

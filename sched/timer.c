@@ -13,6 +13,7 @@
  * REJECTED. A wheel: its tick would bound the precision, or its size the range; 4-ary heaps of Go's
  * size sift through few cache lines.
  */
+#include <lib/fail.h>
 #include <lib/assert.h>
 #include <lib/spinlock.h>
 #include <lib/string.h>
@@ -98,7 +99,7 @@ static bool heap_grow(struct timer_heap *h)
     uint32_t room = load_relaxed(&h->room);
     uint32_t want = room == 0 ? PAGE_BYTES / sizeof *h->heap : room * 2;
     size_t pages = (size_t)want * sizeof *h->heap / PAGE_BYTES;
-    struct timer **bigger = page_alloc(pages, 1, 0), **old = NULL;
+    struct timer **bigger = fail_now(FAIL_TIMER) ? NULL : page_alloc(pages, 1, 0), **old = NULL;
 
     if (bigger == NULL)
         return false;
