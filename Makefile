@@ -373,6 +373,9 @@ image: $(RUN_IMAGE) $(BOOT_FILES) $(HOST)/mkimage ## one disk image of APP= for 
 	$(Q)if [ -f "$$MODULE" ]; then set -- "$$MODULE"; else set -- $$MODULE; fi; \
 		$(HOST)/mkimage -o $(IMAGE) $(BOOT_PARTS) --cmdline "$$CMDLINE" $< "$$@"
 
+flash: image ## write that image to DEV=/dev/sdX, after looking and asking; reads it back
+	@tools/flash.sh $(IMAGE) '$(DEV)'
+
 # $(call boot_image,file,program's image,modules,command line)
 boot_image = $(Q)$(HOST)/mkimage -o $(1) $(BOOT_PARTS) --cmdline '$(4)' $(2) $(3)
 BOOT_TESTS := boot trap defer panic slice string print
@@ -381,7 +384,7 @@ test-boot: $(OUT)/wordcount.elf $(TEST_IMAGE) $(BOOT_FILES) $(HOST)/mkimage ## t
 	$(call boot_image,$(OUT)/test-boot/wordcount.img,$(OUT)/wordcount.elf,examples/data/opticks.txt,-- 12)
 	$(call boot_image,$(OUT)/test-boot/tests.img,$(TEST_IMAGE),,-- $(BOOT_TESTS))
 	@HOST='$(HOST)' tools/testboot.sh $(OUT)/test-boot
-.PHONY: boot-files image test-boot
+.PHONY: boot-files image flash test-boot
 
 # ---- Escape report (docs/escape.md) --------------------------------------------------------------------
 escape: ## where the variables of APP= live, and why: V=1 each decision, V=2 the reasons, WERROR=1 (needs clang)
