@@ -9,7 +9,7 @@
  * INVARIANTS
  * [print.1] No state but the caller's, no lock, no allocation: any context may format.
  * [print.2] While the console is held nothing is read that was not read before: a wild pointer of
- * the program faults in strnlen() or memcpy(), whose faults are the program's, and before
+ *           the program faults in strnlen() or memcpy(), whose faults are the program's, and before
  *           console_begin(). So long texts are formatted twice, short ones (a stack buffer's) once.
  *
  * REJECTED. Sending each piece to the console as it comes: lines of two cores would mix, or a fault

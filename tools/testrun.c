@@ -3,34 +3,37 @@
  *
  *     testrun [OPTION...] WORK...
  *
- *     -t PATTERNS   only in-guest cases that match (globs of suite.name or suite, separated by
- * commas) -s LIST       core counts for `guest` (default 1,2,4) -m MEM        RAM for `guest`
- * (default: as tools/run.sh) -r SEED       seed for every guest (default: from the clock; printed)
+ *     -t PATTERNS   only in-guest cases that match (globs of suite.name or suite, between commas)
+ *     -s LIST       core counts for `guest` (default 1,2,4)
+ *     -m MEM        RAM for `guest` (default: as tools/run.sh)
+ *     -r SEED       seed for every guest (default: from the clock; printed)
  *     -a ARG        one more argument for every guest, such as --stress
  *     -j SLOTS      host cores to use (default 2, or 1 if there is one)
  *     -l DIR        where the logs go (default build/log)
  *     -c NAME=COMMAND   a compiler for `fail`: a command that takes the file and -DCASE_n after it
- *     -i SECONDS    silence that ends a job (default 60)
+ *     -i SECONDS    silence that ends a job (default 60), on a host that does nothing else
  *     -v            print what each job says
  *
  * WORK is a list of KIND:REST words:
  *     cmd:LABEL=COMMAND       a host program whose last line is `N passed, N failed`
  *     fail:FILE               code that must not compile (below)
  *     guest:LABEL=IMAGE       the test image, once for each core count, then each TEST_DIES case
- * alone matrix:LABEL=IMAGE      the suite `boot` on every machine, cpu model, core count, RAM size
- * of `matrix` same:LABEL=IMAGE        the run under instruction counting, twice: byte for byte the
- * same exact:IMAGE=EXPECTFILE  a program whose output and status are known (below)
+ *                             alone
+ *     matrix:LABEL=IMAGE      the suite `boot` on every machine, cpu model, core count, RAM size
+ *                             of `matrix`
+ *     same:LABEL=IMAGE        the run under instruction counting, twice: byte for byte the same
+ *     exact:IMAGE=EXPECTFILE  a program whose output and status are known (below)
  *
  * WHAT. A job is one process with its own process group and log. Guests are started through
  * tools/run.sh and judged by tools/common/verdict.c. A guest takes as many slots as it has cores
  * (at most all; a program of known output takes one), so two one-core guests run side by side, and
  * at most two QEMUs at once. A job that stays silent for long is ended, and the case it was in is
- * named.
+ * named; on a loaded host, where all is slower, that takes as many times longer (patience()).
  *
  * EXPECT FILES hold one or more runs of a program:
  *     $ SMP=1 ARGS="a b"      environment of tools/run.sh; starts a run. May be left out for a
- * single run any text                expected lines; {{regex}}, and a line ... for any number of
- * lines
+ *                             single run
+ *     any text                expected lines; {{regex}}, and a line ... for any number of lines
  *     => exit 2               the status; 0 if there is no such line
  *
  * FILES THAT MUST NOT COMPILE have blocks `#ifdef CASE_1` ... `#endif`. As they are they must
@@ -122,6 +125,21 @@ static double now(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/*
+ * A clock that goes as fast as a process gets on: on a host with more work than cores, time is
+ * shared. Silence is measured in it.
+ */
+static double patience(void)
+{
+    static double sum, last;
+    double t = now(), load, cores = (double)sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (last != 0)
+        sum += (t - last) * (getloadavg(&load, 1) == 1 && load > cores ? cores / load : 1);
+    last = t;
+    return sum;
 }
 
 /* ---- Text ---- */
@@ -227,7 +245,8 @@ static void job_start(struct job *job)
     job->out = out[0];
     job->err = err[0];
     job->started = true;
-    job->start = job->heard = now();
+    job->start = now();
+    job->heard = patience();
 }
 
 static void job_signal(struct job *job, int sig)
@@ -248,7 +267,7 @@ static void job_read(struct job *job, int *fd, struct buffer *into)
         *fd = -1;
         return;
     }
-    job->heard = now();
+    job->heard = patience();
     for (ssize_t i = 0; i < n; i++)
         if (buf[i] == '\0')
             buf[i] = '?';
@@ -518,7 +537,7 @@ static void job_end(struct job *job, int wait_status)
 
 static void job_watch(struct job *job)
 {
-    double silent = now() - job->heard;
+    double silent = patience() - job->heard;
 
     if (silent > job->idle_s && !job->hung) {
         job->hung = true;
