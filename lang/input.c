@@ -1,17 +1,25 @@
 /*
- * lang/input.c - lines of console input for goroutines.
+ * lang/input.c - lines of console input for goroutines, and the key that prints all goroutines.
  *
  * The interrupt line's function moves bytes from the device into a ring, on a scheduler stack, and
  * readies the reader. A reader that finds the ring empty looks at the device itself before it
  * waits. What has no room in the ring stays in the device, which holds the sender up: nothing is
  * lost.
+ *
+ * THE KEY. One byte (knob infokey, Ctrl-T as on BSD terminals) is no input: it asks for the stacks of
+ * all goroutines. A goroutine of its own prints them, between two slices of whatever hogs the cores.
+ * For its sake the line is attached before main begins.
+ *
  * LOCKING. One reader at a time (reader_lock, a mutex: the others park). ring_lock (rank TIMER, a
  * leaf here) makes one writer of the two that move bytes into the ring.
  * ORDERING. `tail` is released by the writer after the bytes, acquired by the reader. `waiter` is
  * taken by a swap: by the writer, who then owes a ready(), or back by the reader.
  */
 #include <arch/arch.h>
+#include <lang/input.h>
+#include <lang/traceback.h>
 #include <lib/atomic.h>
+#include <lib/knobs.h>
 #include <lib/spinlock.h>
 #include <rt/goroutine.h>
 #include <rt/print.h>
@@ -29,9 +37,24 @@ static uint32_t head;            /* [a] the reader's */
 static uint32_t tail;            /* [a] the writer's */
 static struct goroutine *waiter; /* [a] */
 static bool attached, polled;    /* guarded by reader_lock */
+static uint32_t info_asked;      /* [a] somebody is about to print */
+
+static void print_info(RT_UNUSED void *arg)
+{
+    store_release(&info_asked, 0); /* the key works again */
+    traceback_print_all();
+}
+
+static void ask_for_info(void)
+{
+    if (swap_acq_rel(&info_asked, 1) == 0 &&
+        goroutine_spawn_system(print_info, NULL, "infokey") == NULL)
+        store_release(&info_asked, 0); /* no memory now: press it again */
+}
 
 static void drain(void)
 {
+    bool info = false;
     int c;
 
     spin_lock(&ring_lock);
@@ -39,15 +62,23 @@ static void drain(void)
         uint32_t t = load_relaxed(&tail);
         if (c == '\0')
             continue; /* a filler of whoever sends (arch/x86_64/serial.c) */
+        if ((uint64_t)c == knobs.infokey) {
+            info = true;
+            continue;
+        }
         ring[t % RING] = (char)c;
         store_release(&tail, t + 1);
     }
     spin_unlock(&ring_lock);
+    if (info)
+        ask_for_info();
 }
 
 static void on_input(RT_UNUSED void *arg, RT_UNUSED uint64_t n)
 {
     drain();
+    if (load_relaxed(&tail) == load_acquire(&head))
+        return; /* the key, or a reader was quicker */
     struct goroutine *g = swap_acq_rel(&waiter, NULL);
     if (g != NULL)
         ready(g);
@@ -81,17 +112,32 @@ static int next_byte(void)
     return c;
 }
 
+static void attach_locked(void)
+{
+    unsigned irq;
+
+    if (attached)
+        return;
+    attached = true;
+    polled = !arch_console_irq(&irq) || !irq_attach(irq, on_input, NULL);
+}
+
+void input_start(void)
+{
+    if (knobs.infokey == 0)
+        return;
+    rt_mutex_lock(&reader_lock);
+    attach_locked();
+    rt_mutex_unlock(&reader_lock);
+}
+
 ssize_t rt_read_line(char *buf, size_t size)
 {
     size_t n = 0;
     int c;
 
     rt_mutex_lock(&reader_lock);
-    if (!attached) {
-        unsigned irq;
-        attached = true;
-        polled = !arch_console_irq(&irq) || !irq_attach(irq, on_input, NULL);
-    }
+    attach_locked();
     static bool after_cr; /* a terminal sends CR, a file LF, some both */
     while ((c = next_byte()) != '\n' || after_cr) {
         bool skip = c == '\n';

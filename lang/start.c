@@ -16,6 +16,7 @@
 #include <gc/init.h>
 #include <lib/assert.h>
 #include <lib/console.h>
+#include <lang/input.h>
 #include <lib/knobs.h>
 #include <lib/lastwords.h>
 #include <lib/print.h>
@@ -90,6 +91,7 @@ static paddr_t find_memory(const struct boot_info *info)
 
 static void main_thunk(RT_UNUSED void *args)
 {
+    input_start();
     rt_exit(main(knobs_cmdline.argc, knobs_cmdline.argv));
 }
 

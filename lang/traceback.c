@@ -323,3 +323,13 @@ void rt_print_goroutines(void)
     print_others(g, stw_running, stw_frame);
     stw_end();
 }
+
+void traceback_print_all(void)
+{
+    stw_begin(STW_REPORT);
+    rt_printf("\ninfo: %zu goroutines, %u cores, %ld ms since boot\n", goroutine_count(),
+              arch_cpu_count(), (long)(arch_nanotime() / 1000000));
+    print_others(goroutine_current(), stw_running, stw_frame);
+    rt_printf("\n");
+    stw_end();
+}

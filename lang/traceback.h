@@ -30,6 +30,9 @@ struct trace_start {
  */
 void traceback_report(struct trace_start at, bool all);
 
+/* All goroutines but the caller's, which is the runtime's own; stops the world. */
+void traceback_print_all(void);
+
 /* Is pc in code of the program (or of its tests), not of the runtime? */
 bool traceback_is_program(uintptr_t pc);
 

@@ -105,6 +105,8 @@
     N(KNOB_IN_ENV, "watchdog", watchdog, NUM, 0, 0, 86400,                                         \
       "report a core that is stuck for so many seconds; 0: never")                                 \
     W(KNOB_IN_ENV, "console", console, console, CONSOLE_AUTO, "where text goes and comes from")    \
+    N(KNOB_IN_ENV, "infokey", infokey, NUM, 20, 0, 255,                                            \
+      "console byte that prints all goroutines (20: Ctrl-T); 0: none")                             \
     N(KNOB_IN_ENV, "baud", baud, NUM, 0, 50, 115200,                                               \
       "speed of the serial console; as the firmware says, or 115200, if not given")
 
