@@ -354,14 +354,17 @@ static void campaign(struct test *t, unsigned what, uint64_t k_max)
         while (k <= k_max && fail_once(t, s, what, k))
             k++;
         failures += (unsigned)k - 1;
-        for (unsigned round = 0; round < 2;
-             round++) { /* what finalizers let go is garbage of the next cycle */
+        /* what finalizers let go is garbage of the next cycle */
+        for (unsigned round = 0; round < 2; round++) {
             scrub();
             rt_gc();
             gc_special_drain();
         }
-        rt_gc();
-        goroutine_release_memory();
+        for (unsigned wait = 0; wait < 200 && pages_used() > before + SLACK_PAGES; wait++) {
+            rt_sleep(1000000); /* the last goroutines end, the stack reaper comes round */
+            goroutine_release_memory();
+            rt_gc();
+        }
         if (pages_used() > before + SLACK_PAGES)
             test_fail(t, __FILE__, __LINE__,
                       "%s, kind %u: %zu pages are missing after %lu failures", s->name, what,
