@@ -277,18 +277,22 @@ test-image: $(TEST_IMAGE) ## build the image of all in-guest tests
 .PHONY: test-image
 
 # ---- As a library: for programs with a Makefile of their own -------------------------------------------------------
-# LIBDIR gets libingot.a, linker.ld, the headers, the tools that finish an image, and ingot.mk with the flags.
+# LIBDIR gets libingot.a, linker.ld, the headers, the tools that finish an image, and the flags: as ingot.mk and, for
+# pkg-config, as ingot.pc.
 LIBDIR ?= $(OUT)/lib
-LIB_CFLAGS = $(patsubst %/ingot_program.h,$$(INGOT)/include/c/ingot_program.h,$(PROGRAM_INCLUDE:-Iinclude%=-I$$(INGOT)/include%)) \
+LIB_CFLAGS = $(patsubst include/%,@INGOT@/include/%,$(PROGRAM_INCLUDE:-Iinclude%=-I@INGOT@/include%)) \
 	$(filter-out -fmacro-prefix-map=%,$(PROGRAM_CFLAGS))
+LIB_FILL = sed -e 's|@CC@|$(CC)|' -e 's|@CFLAGS@|$(strip $(LIB_CFLAGS))|' -e 's|@ASM@|$(strip $(CC) $(ABI))|' \
+	-e 's|@LINK@|$(CC) $(LINKFLAGS:%linker.ld=%@INGOT@/linker.ld)|' -e 's|@INGOT@|$(1)|g' tools/$(2).in > $(LIBDIR)/$(3)
 
-lib: $(RT_OBJS) $(IMAGE_TOOLS) ## what another Makefile needs to build images: LIBDIR=folder
+lib: $(RT_OBJS) $(IMAGE_TOOLS) ## what other build systems need to make images: LIBDIR=folder
 	$(call say,LIB,$(LIBDIR))
 	$(Q)rm -rf $(LIBDIR)/include && mkdir -p $(LIBDIR)/tools && cp -R include $(LIBDIR)/
 	$(Q)rm -f $(LIBDIR)/libingot.a && ar qc $(LIBDIR)/libingot.a $(RT_OBJS) && ranlib $(LIBDIR)/libingot.a
 	$(Q)cp linker.ld $(LIBDIR)/ && cp $(IMAGE_TOOLS) tools/link.sh tools/run.sh tools/ingot.gdb $(LIBDIR)/tools/
-	$(Q)sed -e 's|@CC@|$(CC)|' -e 's|@CFLAGS@|$(LIB_CFLAGS)|' -e 's|@ASM@|$(CC) $(ABI)|' \
-		-e 's|@LINK@|$(CC) $(LINKFLAGS:%linker.ld=%$$(INGOT)/linker.ld)|' tools/ingot.mk.in > $(LIBDIR)/ingot.mk
+	$(Q)$(call LIB_FILL,$$(INGOT),ingot.mk,ingot.mk)
+	$(Q)$(call LIB_FILL,$${pcfiledir},ingot.pc,ingot.pc)
+	$(Q)$(call LIB_FILL,$$ingot,ingot-link,tools/ingot-link) && chmod +x $(LIBDIR)/tools/ingot-link
 .PHONY: lib
 
 # ---- Running --------------------------------------------------------------------------------------------
