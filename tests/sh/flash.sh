@@ -4,7 +4,7 @@
 . tests/sh/common.inc
 
 image=$tmp/image
-head -c 1000000 /dev/urandom >"$image"
+yes "an image" | head -c 1000000 >"$image"
 flash() {
     tools/flash.sh "$image" "$@"
 }
