@@ -1,6 +1,6 @@
 #!/bin/sh
 # docs/errors.md has every message of a panic, a fatal error, a failed start and a complaint at boot that the sources
-# contain: at least its longest piece without a conversion. docs/knobs.md has every knob.
+# and the loaders contain: at least its longest piece without a conversion. docs/knobs.md has every knob.
 . tests/sh/common.inc
 
 texts() { # the string literals in calls of the functions that report
@@ -22,7 +22,18 @@ knobs() {
     sed -n 's/.*\bKNOB_IN_[A-Z |_]*, "\([a-zA-Z_]*\)".*/\1/p' lib/knobs.h
 }
 
-texts | longest_piece | sort -u >"$tmp/texts"
+# Loaders: their calls, and the texts that these are given.
+loader_texts() {
+    cat boot/*.c boot/*/*.c | grep -v '^ *[*#/]' | tr -s ' \n\t' ' ' |
+        grep -oE '\b(loader_say|loader_fail)\(("[^"]*"|[^";])*;|return "[^"]*";' |
+        sed 's/BOOT_FILE_MANIFEST "/"INGOT\/MANIFEST.BIN/g; s/BOOT_FILE_EFI "/"EFI\/BOOT\/BOOTX64.EFI/g; s/BOOT_FILE_CMDLINE "/"CMDLINE.TXT/g' |
+        grep -oE '"[^"]*"' | sed 's/^"//; s/"$//; s/\\n//g' | sort -u
+    sed -n '/^text_\(edd\|read\|crc\)/{n;s/.*"\(.*\)".*/\1/p;}' boot/bios/mbr.S
+}
+{
+    texts
+    loader_texts
+} | longest_piece | sort -u >"$tmp/texts"
 while read -r text; do
     check "errors.md: $text" grep -qF -- "$text" docs/errors.md
 done <"$tmp/texts"
