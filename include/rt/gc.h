@@ -217,6 +217,13 @@ size_t rt_gc_array_bytes(size_t n, size_t elem_bytes); /* the product; a panic i
                                                           : rt_gc_alloc_big(RT_TYPE(T))))
 #define rt_try_new(T) ((__typeof__(T) *)rt_gc_try_alloc(RT_TYPE(T)))
 
+/*
+ * struct node *n = new_local(struct node): zeroed, on the stack, gone at the end of the block that it
+ * stands in. For what `make escape V=1` says "could live on the stack" of; anything that keeps it
+ * longer gets a warning there, and a report at run time in BUILD=debug (docs/escape.md).
+ */
+#define rt_new_local(T) (&(__typeof__(T)){0})
+
 /* T *a = gc_make(T, n): an array. T has no pointers, or is a struct with gc() fields. */
 #define rt_gc_make(T, n)                                                                           \
     __extension__({                                                                                \
@@ -316,6 +323,7 @@ rt_weak_get(struct rt_weak *weak); /* NULL once the finalizer is queued, or the 
 #define gc_foreign(T) rt_gc_foreign(T)
 #define gc_new(T) rt_gc_new(T)
 #define gc_make(T, n) rt_gc_make(T, n)
+#define new_local(T) rt_new_local(T)
 #define gc_make_refs(T, n) rt_gc_make_refs(T, n)
 #define gc_bytes(n) rt_gc_bytes(n)
 #define gc_conservative(n) rt_gc_conservative(n)

@@ -46,6 +46,17 @@ few_false() {
               exit missed > 0 || wrong > 0.05 * n || n < 120 }' "$tmp/counts"
 }
 
+golden() { # example: the whole report, checked by hand once. GOLDEN=write makes a new one to check
+    rm -rf "$tmp/ir" && mkdir "$tmp/ir"
+    for f in "$1"/*.c; do
+        $ir -w "$f" -o "$tmp/ir/$(basename "$f").ll" || return 1
+    done
+    report=tests/escape/golden/$(basename "$1").txt
+    "$HOST/escape" -m "$tmp"/ir/*.ll >"$tmp/report"
+    [ "${GOLDEN:-}" != write ] || cp "$tmp/report" "$report"
+    diff "$report" "$tmp/report"
+}
+
 barriers() { # exactly the labelled stores are named
     $ir -w tests/escape/barriers/main.c -o "$tmp/b.ll" || return 1
     "$HOST/escape" -b "$tmp/b.ll" | cut -d : -f 2 >"$tmp/named"
@@ -53,6 +64,9 @@ barriers() { # exactly the labelled stores are named
 }
 
 check "barrier lint" barriers
+for example in examples/*/main.c; do
+    check "report on $(dirname "$example")" golden "$(dirname "$example")"
+done
 for program in ${ESCAPE_CASES:-tests/escape/*.c $(find tests/escape -name "across*" -type d)}; do
     check "$program" judge "${program%/}"
     grep -h '^false' "$tmp/judged"

@@ -249,7 +249,7 @@ static struct reason reason_of(const struct study *s, uint32_t object, enum way_
                            : owner && s->out[owner - 1] && owner - 1 != object ? IS_HELD
                                                                                : STAYS;
 
-        if (how != STAYS && wanted != STAYS && how != wanted)
+        if (how != STAYS && wanted != STAYS && how != wanted && how != IS_HELD)
             continue;
         if (how != STAYS && (best == IR_NONE || how != IS_HELD)) {
             best = node;
@@ -295,22 +295,42 @@ static const char *callee_name(const struct edge *e, const struct world *w)
     return w->program->symbols[e->pair->of->symbol].name;
 }
 
-/* Where a store goes: the first variable that its address may be of. */
-static const char *stored_where(const struct graph *g, const struct ir_op *op)
+/* The first variable that this may be the address of, or IR_NONE. */
+static uint32_t symbol_of(const struct graph *g, ir_ref address)
 {
-    uint32_t symbol = IR_NONE;
+    if (IR_IS_SYM(address))
+        return IR_INDEX(address);
+    for (uint32_t i = 0; IR_IS_REG(address) && i < g->nodes[IR_INDEX(address)].n_items; i++) {
+        const struct object *o = &g->objects[g->nodes[IR_INDEX(address)].items[i]];
 
-    if (IR_IS_SYM(op->a))
-        symbol = IR_INDEX(op->a);
-    for (uint32_t i = 0; IR_IS_REG(op->a) && i < g->nodes[IR_INDEX(op->a)].n_items; i++) {
-        const struct object *o = &g->objects[g->nodes[IR_INDEX(op->a)].items[i]];
-
-        if (o->kind == OBJ_SYMBOL && symbol == IR_NONE)
-            symbol = o->index;
+        if (o->kind == OBJ_SYMBOL)
+            return o->index;
     }
+    return IR_NONE;
+}
+
+static const char *stored_where(const struct graph *g, ir_ref address)
+{
+    uint32_t symbol = symbol_of(g, address);
+
     if (symbol == IR_NONE)
         return "stored where others can see it";
     return util_printf("stored in global '%s'", symbol_at(g, symbol)->name);
+}
+
+/* "sent to a channel", "stored by gc_set() in global 'head'" */
+static const char *model_text(const struct graph *g, const struct edge *e)
+{
+    const struct pair *pair = e->pair;
+    const struct ir_op *op = &g->func->ops[e->op];
+    uint32_t symbol = IR_NONE;
+
+    if (op->kind == IR_CALL && pair->to.kind == END_PARAM && pair->to.level == 0 &&
+        pair->to.index < g->func->calls[op->extra].n_args)
+        symbol = symbol_of(g, g->func->calls[op->extra].args[pair->to.index].ref);
+    return symbol == IR_NONE ? pair->of->model->text
+                             : util_printf("%s in global '%s'", pair->of->model->text,
+                                           symbol_at(g, symbol)->name);
 }
 
 static const char *cause(struct study *s, uint32_t object, enum way_out wanted, unsigned depth,
@@ -344,17 +364,17 @@ static const char *last_step(struct study *s, const struct reason *r, unsigned d
             return util_printf("%s at %s, in memory of %s", e->pair->of->model->text, at,
                                object_name(g, r->holder));
         if (op && e->pair)
-            return util_printf("stored by %s() at %s in memory of %s", callee_name(e, g->world), at,
-                               object_name(g, r->holder));
-        return util_printf("stored at %s in memory of %s", at, object_name(g, r->holder));
+            return util_printf("stored by %s() at %s, in memory of %s", callee_name(e, g->world),
+                               at, object_name(g, r->holder));
+        return util_printf("stored at %s, in memory of %s", at, object_name(g, r->holder));
     case IS_HELD:
         return util_printf("kept in %s at %s, which escapes: %s", object_name(g, r->holder), at,
                            depth < 8 ? cause(s, r->holder, STAYS, depth + 1, verbose) : "...");
     case IS_SHARED:
         if (op && op->kind == IR_STORE && !e->pair)
-            return util_printf("%s at %s", stored_where(g, op), at);
+            return util_printf("%s at %s", stored_where(g, op->a), at);
         if (op && e->pair && e->pair->of->model && e->pair->of->model->text)
-            return util_printf("%s at %s", e->pair->of->model->text, at);
+            return util_printf("%s at %s", model_text(g, e), at);
         if (op && e->pair)
             return util_printf("passed to %s(), which the tool does not know, at %s",
                                callee_name(e, g->world), at);
@@ -387,8 +407,10 @@ static const char *chain(const struct graph *g, const struct reason *r)
             what = "is stored";
             for (uint32_t o = 0; o < g->n_objects; o++)
                 if ((g->objects[o].content[0] == e->to || g->objects[o].content[1] == e->to) &&
-                    g->objects[o].kind != OBJ_ANY && e->to != g->any)
-                    what = util_printf("is stored in %s", object_name(g, o));
+                    e->to != g->any)
+                    what = g->objects[o].kind == OBJ_LOCAL && *object_name(g, o) != '\''
+                               ? NULL /* on its way through an expression */
+                               : util_printf("is stored in %s", object_name(g, o));
         } else if (op->kind == IR_RET) {
             what = "is returned";
         } else if (e->pair && e->to == op->dst) {
@@ -396,7 +418,7 @@ static const char *chain(const struct graph *g, const struct reason *r)
         } else if (e->pair) {
             what = util_printf("is passed to %s()", callee_name(e, g->world));
         }
-        if (!what || strstr(what, "'rt_"))
+        if (!what || strstr(what, "'rt_") || !op_place(g, e->op).path)
             continue;
         what = util_printf("\n\t%s: %s", place_text(op_place(g, e->op)), what);
         if (last && strcmp(what, last) == 0)
@@ -407,13 +429,20 @@ static const char *chain(const struct graph *g, const struct reason *r)
     return text;
 }
 
+/* Why the object escapes; with the steps of V=2 behind it, those in callees last. */
 static const char *cause(struct study *s, uint32_t object, enum way_out wanted, unsigned depth,
                          unsigned verbose)
 {
+    static const char *steps;
     struct reason r = reason_of(s, object, wanted);
+
+    if (depth == 0)
+        steps = "";
+    if (verbose >= 2)
+        steps = util_printf("%s%s", steps, chain(s->g, &r));
     const char *text = last_step(s, &r, depth, verbose);
 
-    return verbose < 2 ? text : util_printf("%s%s", text, chain(s->g, &r));
+    return depth == 0 ? util_printf("%s%s", text, steps) : text;
 }
 
 /* ---- Scopes ---- */
@@ -465,8 +494,9 @@ static bool is_repeated(const struct graph *g, uint32_t op)
 static bool outlives_block(const struct graph *g, const uint32_t *owner, uint32_t object)
 {
     uint32_t op = g->objects[object].index, scope = op_scope(g, op);
+    bool repeated = is_repeated(g, op);
 
-    if (scope == IR_NONE || is_repeated(g, op))
+    if (scope == IR_NONE)
         return true;
     for (uint32_t i = 0; i < g->n_nodes; i++) {
         if (!owner[i] || !node_has(g, i, object))
@@ -485,7 +515,7 @@ static bool outlives_block(const struct graph *g, const uint32_t *owner, uint32_
         } else {
             continue;
         }
-        if (!is_inside(g->func->file, inner, scope))
+        if (repeated || !is_inside(g->func->file, inner, scope))
             return true;
     }
     return false;

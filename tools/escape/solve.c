@@ -250,11 +250,23 @@ static void note_outside(struct graph *g, uint32_t node, uint32_t object)
     case OBJ_ANY:
         from.kind = END_ANY;
         break;
-    case OBJ_SYMBOL:
-        from = (struct end){END_SYMBOL, 0, o->index};
-        if (to.kind == END_ANY && g->world->program->symbols[o->index].func)
-            let_out(summary_of(g->world, o->index));
+    case OBJ_SYMBOL: {
+        const struct ir_symbol *s = &g->world->program->symbols[o->index];
+
+        /* What others know already is no news to them; but it may be called now. */
+        if (to.kind == END_ANY) {
+            if (s->func)
+                let_out(summary_of(g->world, o->index));
+            return;
+        }
+        if (o->content[0] == g->any)
+            from.kind = END_ANY;
+        else if (s->func || o->content[0] != IR_NONE)
+            from = (struct end){END_SYMBOL, 0, o->index};
+        else
+            return; /* a text */
         break;
+    }
     case OBJ_GIVEN:
         from = (struct end){END_PARAM, o->level, o->index};
         break;
