@@ -105,3 +105,18 @@ TEST(boot, the_calendar_makes_sense)
     EXPECT_GE(t, ns / 1000000000, INT64_C(1700000000));
     EXPECT_LE(t, ns / 1000000000, INT64_C(4000000000));
 }
+
+/* Registers may lie far up: each 512 GiB have a table of their own. What the cpu can't address is refused. */
+TEST(boot, devices_may_lie_high)
+{
+    uint64_t top = arch_phys_limit(), page = ARCH_PAGE_BYTES;
+
+    for (uint64_t pa = top - page; pa >= top / 8; pa = pa / 2 / page * page) {
+        volatile void *at = arch_device_map(pa, page);
+        REQUIRE(t, at != NULL);
+        EXPECT_EQ(t, arch_translate((uintptr_t)at), pa);
+    }
+    if (top < UINT64_C(64) << 40) /* else it is the direct map that ends there */
+        EXPECT_EQ(t, (uintptr_t)arch_device_map(top, page), 0);
+    EXPECT_EQ(t, (uintptr_t)arch_device_map(UINT64_MAX - page, 2 * page), 0);
+}

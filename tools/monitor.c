@@ -6,7 +6,7 @@
  * COMMAND is a line for QEMU's monitor ("system_reset", "inject-nmi", "info registers"), whose answer is
  * printed, or
  *     screen            print the text on the screen, as the letters of lib/font.c read it
- *     wait TEXT         look at the screen until it shows TEXT; status 1 after 20 seconds
+ *     wait TEXT         look at the screen until it shows TEXT; status 1 after 60 seconds
  *     quit              end the machine
  * A letter that is none of ours is printed as a box: \177.
  */
@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ZOOM_MAX = 9, WAIT_S = 20 };
+enum { ZOOM_MAX = 9, WAIT_S = 60 };
 
 struct picture {
     unsigned width, height;
@@ -128,7 +128,7 @@ int main(int argc, char **argv)
                 usleep(250000);
             }
         } else if (strcmp(argv[i], "quit") == 0) {
-            qmp_send("{\"execute\":\"quit\"}\n");
+            qmp_quit();
             return 0;
         } else {
             fputs(qmp_monitor(argv[i], 0), stdout);

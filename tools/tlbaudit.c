@@ -198,7 +198,7 @@ static void audit(const char *image)
         judge_registers(util_printf("cpu %u", cpu), qmp_monitor("info registers", cpu),
                         all_features);
     }
-    qmp_send("{\"execute\":\"quit\"}\n");
+    qmp_quit();
     while (fgets(line, sizeof line, run) != NULL)
         ;
     pclose(run);

@@ -321,7 +321,7 @@ static void *device_map_as(paddr_t pa, size_t bytes, enum arch_prot prot)
     paddr_t lo = align_down(pa, PAGE_4K), hi = align_up(pa + bytes, PAGE_4K);
     void *result = NULL;
 
-    if (bytes == 0 || hi <= lo || hi >> cpu_features.phys_bits != 0)
+    if (bytes == 0 || hi <= lo || (hi - 1) >> cpu_features.phys_bits != 0)
         return NULL;
     spin_lock(&table_lock);
     uintptr_t va = device_next;

@@ -12,7 +12,7 @@
 
 static int qmp_fd = -1;
 
-void qmp_send(const char *line)
+static void qmp_send(const char *line)
 {
     size_t n = strlen(line);
 
@@ -91,4 +91,14 @@ void qmp_connect(const char *path)
         util_die("%s: %s", path, strerror(errno));
     qmp_send("{\"execute\":\"qmp_capabilities\"}\n");
     qmp_reply();
+}
+
+void qmp_quit(void)
+{
+    char rest[256];
+
+    qmp_send("{\"execute\":\"quit\"}\n");
+    while (read(qmp_fd, rest, sizeof rest) > 0)
+        ;
+    close(qmp_fd);
 }

@@ -10,5 +10,5 @@ void qmp_connect(const char *path);
 /* What QEMU's monitor says to a command line, on behalf of one cpu. */
 char *qmp_monitor(const char *command, unsigned cpu);
 
-/* Send a line of QMP and wait for nothing. */
-void qmp_send(const char *line);
+/* End the machine, and wait until it has: QEMU forgets what a channel that closes had still to say. */
+void qmp_quit(void);
