@@ -20,6 +20,9 @@
  * [cycle.5] The background takes a quarter of the cpus' time, up to 30 % more or less: so many dedicated
  *           cpus as come next to it, or those below it and of each other cpu a part, in stints of
  *           TICK_NS. A dedicated cpu that finds nothing runs goroutines until its next stint.
+ * [cycle.6] While marking, the cpu on which the controller began it comes back to look, whatever happens:
+ *           what a barrier leaves grey on a cpu that never allocates is found. models/mark.pml
+ *           has this, and who calls the controller.
  *
  * LOCKING. cycle_lock (rank GC_CYCLE): who waits for which cycle. controller_call() is lock-free.
  * ORDERING. waits_for and the wishes are seq_cst to each other: the controller announces that it
@@ -50,6 +53,7 @@
 
 #define TICK_NS 100000
 #define IDLE_NS 100000
+#define KEEPER_NS 10000000
 #define FORCE_NS INT64_C(120000000000)
 #define FLUSH_BYTES 16384u
 
@@ -253,6 +257,7 @@ struct worker {
     struct timer timer; /* the next stint of a cpu that also runs goroutines */
     bool armed;         /* [c] */
     bool dedicated;     /* [S] this cycle's */
+    bool keeper;        /* [c] this cycle's: the controller's cpu [cycle.6] */
 };
 static PERCPU(struct worker, worker);
 static int64_t pause_ns; /* [S] between two stints of a cpu that is not dedicated; 0: it has none */
@@ -278,7 +283,7 @@ static void choose_workers_stw(void)
 
     gc_share_of(procs, &left, &pause_ns);
     for (unsigned i = 0; i < n; i++)
-        cpu_ptr(i, worker)->dedicated = false;
+        cpu_ptr(i, worker)->dedicated = cpu_ptr(i, worker)->keeper = false;
     if (mode == GCMODE_STW)
         return;
     for (unsigned pass = 0; pass < 2; pass++) {
@@ -294,6 +299,12 @@ static void choose_workers_stw(void)
     }
 }
 
+static void wake_markers(void)
+{
+    for (unsigned i = sched_idle_cpus(); i > 0; i--)
+        sched_wake_one();
+}
+
 static void tick_fire(struct timer *timer)
 {
     struct worker *w = this_cpu_ptr(worker);
@@ -301,6 +312,12 @@ static void tick_fire(struct timer *timer)
     w->armed = false; /* on the cpu that armed it: a timer fires where it was started */
     if (gc_phase != GC_MARKING)
         return;
+    if (pause_ns == 0 && !w->dedicated) { /* the keeper, where cpus are dedicated */
+        wake_markers();
+        looked_in_vain();
+        w->armed = timer_start(timer, arch_nanotime() + KEEPER_NS, tick_fire);
+        return;
+    }
     struct stint s = mark_for(TICK_NS, preempt_asked);
     this_cpu_ptr(gc_counts)->tick_ns += s.took_ns;
     gc_limiter_update(s.end_ns, false);
@@ -314,7 +331,7 @@ static void tick_fire(struct timer *timer)
 
 static bool has_stints(const struct worker *w)
 {
-    return gc_phase == GC_MARKING && !w->armed && (w->dedicated || pause_ns != 0);
+    return gc_phase == GC_MARKING && !w->armed && (w->dedicated || w->keeper || pause_ns != 0);
 }
 
 void gc_tick_start(void)
@@ -325,6 +342,15 @@ void gc_tick_start(void)
     struct worker *w = this_cpu_ptr(worker);
     if (has_stints(w))
         w->armed = timer_start(&w->timer, arch_nanotime() + TICK_NS, tick_fire);
+    preempt_on();
+}
+
+/* [cycle.6] The controller, right after STW#1. */
+static void keep_watch(void)
+{
+    preempt_off();
+    this_cpu_ptr(worker)->keeper = gc_phase == GC_MARKING;
+    gc_tick_start();
     preempt_on();
 }
 
@@ -558,12 +584,6 @@ static void scan_late(void)
     (void)stop_end(begun);
 }
 
-static void wake_markers(void)
-{
-    for (unsigned i = sched_idle_cpus(); i > 0; i--)
-        sched_wake_one();
-}
-
 static void mark_and_end(struct gc_cycle_times *t)
 {
     if (mode == GCMODE_HYBRID)
@@ -605,7 +625,7 @@ static void run_cycle(bool forced)
     }
     t.stop1_ns = stop_end(t.begun_ns);
     if (mode != GCMODE_STW) {
-        gc_tick_start();
+        keep_watch();
         wake_markers();
         mark_and_end(&t);
     }

@@ -12,8 +12,8 @@ check() {
     shift 2
     dir=$work/$name
     mkdir -p "$dir" && cd "$dir" || exit 1
-    spin -a "$@" "$here/barrier.pml" >spin.log 2>&1 && ${CC:-cc} -O2 -w -DSAFETY -DCOLLAPSE -o pan pan.c 2>cc.log &&
-        ./pan -m5000000 -w24 >pan.log 2>&1
+    spin -a "$@" "$here/barrier.pml" >spin.log 2>&1 && ${CC:-cc} -O2 -w -DSAFETY -DCOLLAPSE -DMEMLIM=3500 -o pan pan.c 2>cc.log &&
+        timeout 300 ./pan -m5000000 -w24 >pan.log 2>&1
     if ! grep -q '^State-vector' pan.log; then
         got=broken
     elif grep -q 'max search depth too small\|out of memory' pan.log; then
