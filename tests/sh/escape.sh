@@ -54,7 +54,7 @@ golden() { # example: the whole report, checked by hand once. GOLDEN=write makes
     report=tests/escape/golden/$(basename "$1").txt
     "$HOST/escape" -m "$tmp"/ir/*.ll >"$tmp/report"
     [ "${GOLDEN:-}" != write ] || cp "$tmp/report" "$report"
-    diff "$report" "$tmp/report"
+    diff "$report" "$tmp/report" || { echo 'check it, then GOLDEN=write sh tests/sh/escape.sh'; return 1; }
 }
 
 barriers() { # exactly the labelled stores are named
