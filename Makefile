@@ -413,6 +413,9 @@ EXACT_EXAMPLES := $(patsubst %/expect,%,$(sort $(wildcard examples/*/expect)))
 ifneq ($(filter test-parts $(OUT)/exact/%,$(GOALS)),)
 $(foreach p,$(EXACT_SRCS),$(eval $(call program,$(p),$(OUT)/exact/$(call program_name,$(p)).elf)))
 endif
+ifneq ($(filter gcmodes,$(GOALS)),)
+$(eval $(call program,bench/modes,$(OUT)/bench/modes.elf))
+endif
 test-parts: $(TEST_IMAGE) $(EXACT_IMAGES) $(foreach e,$(EXACT_EXAMPLES),$(call program_image,$(e)))
 
 HOST_TESTS := $(patsubst tests/host/%.c,%,$(sort $(wildcard tests/host/*.c)))
@@ -460,6 +463,8 @@ WORK_SH = $(foreach s,$(sort $(wildcard tests/sh/*.sh)), \
 test: tools $(if $(T),,host-tests) ## all tests; T= SMP= MEM= SEED= CC= BUILD= V=1 narrow it
 	$(Q)for b in $(TEST_BUILDS); do $(MAKE) BUILD=$$b CC='$(CC)' test-parts || exit 1; done
 	$(Q)$(TESTRUN) $(if $(T),,$(WORK_HOST) $(WORK_FAIL)) $(WORK_GUEST) $(if $(T),,$(WORK_EXACT) $(WORK_SH) $(WORK_ONCE))
+test-modes: $(TEST_IMAGE) ## all in-guest tests in each mode of the collector (gcmode=): T= SMP=
+	$(Q)O='$(O)' SMP='$(SMP)' T='$(T)' tests/modes.sh $<
 stress: $(HOST)/testrun ## the long, seeded tests: BUILD=stress on 1, 2 and 4 cores
 	$(Q)$(MAKE) BUILD=stress CC='$(CC)' test-parts
 	$(Q)$(TESTRUN) -a --stress -i 300 'guest:stress=$(call test_out,stress)/tests.elf' 'matrix:machines=$(call test_out,stress)/tests.elf'
@@ -500,11 +505,13 @@ bench: $(BENCH_IMAGE) ## benchmarks in the guest: B=pattern SMP= ICOUNT=1 (instr
 	@ARGS="$(if $(filter 1,$(ICOUNT)),--icount) $(B) $(BENCH)" tools/run.sh $<
 bench-check: bench-image $(HOST)/benchcompare ## instruction counts against bench/golden.txt
 	$(Q)HOST='$(HOST)' O='$(O)' CC='$(CC)' CC_IS='$(CC_IS)' bench/check.sh $(BENCH_IMAGE) $(call program_image,examples/hello)
+gcmodes: $(OUT)/bench/modes.elf ## the collector's four modes on one workload: stops in instructions, side by side
+	@bench/modes.sh $<
 bench-compare: $(HOST)/benchcompare ## A=old.txt B=new.txt (outputs of make bench) or commits: what changed, and is it more than noise
 	$(Q)HOST='$(HOST)' O='$(O)' bench/compare.sh '$(A)' '$(B)'
 bench-go: bench-image $(HOST)/benchcompare $(HOST)/benchboot $(HOST)/benchsvg ## the same in Go, side by side, and pictures; fetches Go and a kernel into $(O)/go
 	$(Q)HOST='$(HOST)' O='$(O)' bench/go/run.sh $(BENCH_IMAGE) $(call program_image,examples/hello)
-.PHONY: bench-image bench bench-check bench-compare bench-go
+.PHONY: gcmodes test-modes bench-image bench bench-check bench-compare bench-go
 
 deps: ; @: ## install what is missing: QEMU, compiler, make
 clean: ## remove all output
