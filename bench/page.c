@@ -111,3 +111,9 @@ PAGE_BENCH(1, 90)
 PAGE_BENCH(3, 90)
 PAGE_BENCH(16, 90)
 PAGE_BENCH(512, 90)
+
+/* 64 MiB: what a cpu cannot be preempted for must not grow with it much. */
+BENCH_OPTS(Page16KFull10, .icount_n = 200)
+{
+    runs(b, 16384, 10);
+}

@@ -29,9 +29,9 @@
  *          fits for certain.
  *
  * LOCKING. page_lock, rank PAGE, guards everything here [p]; segments are fixed after init [I]. The
- * caches have tokens inside it (mm/pcache.h). Time under the lock: O(log RAM) for short runs; a run
- * of n pages costs some 20 instructions for every 64 pages on top, a drain some hundred for each
- * cpu.
+ * caches have tokens inside it (mm/pcache.h). Time under the lock: O(log RAM) for short runs; on
+ * top some 20 instructions for every 64 pages, or 60 to 100 for every chunk that a run covers whole;
+ * a long run is freed in steps. A drain costs some hundred for each cpu.
  * ORDERING. Contents of a page go from who freed it to who gets it, and from page_zero_idle(), by
  * the lock or the token.
  *
@@ -236,6 +236,11 @@ static struct summary summary_of_node(unsigned level, uint64_t i)
     return (struct summary){(uint32_t)start, (uint32_t)max, (uint32_t)run};
 }
 
+static struct summary summary_of(unsigned level, uint64_t i)
+{
+    return level == 0 ? summary_of_chunk(&heap.chunks[i]) : summary_of_node(level, i);
+}
+
 static bool summary_store(struct summary *at, struct summary s)
 {
     bool changed = at->start != s.start || at->max != s.max || at->end != s.end;
@@ -246,21 +251,44 @@ static bool summary_store(struct summary *at, struct summary s)
     return changed;
 }
 
-/* The bits of pages [first, last] have changed. */
-static void summaries_update_locked(uint64_t first, uint64_t last) REQUIRES(&page_lock)
+enum whole { WHOLE_NOT, WHOLE_TAKEN, WHOLE_FREE };
+
+/* Nodes (first, last] of a level; true: one has changed. whole: as below. */
+static RT_NOINLINE bool summaries_update_rest(unsigned level, uint64_t first, uint64_t last,
+                                              enum whole whole)
 {
+    struct summary *s = heap.levels[level];
+    uint32_t pages = whole == WHOLE_FREE ? CHUNK_PAGES << (FANOUT_LOG2 * level) : 0;
     bool changed = false;
+
+    while (++first < last) {
+        if (whole == WHOLE_NOT) {
+            changed |= summary_store(&s[first], summary_of(level, first));
+        } else {
+            s[first] = (struct summary){pages, pages, pages};
+            changed = true;
+        }
+    }
+    return changed | summary_store(&s[last], summary_of(level, last));
+}
+
+/*
+ * The bits of pages [first, last] have changed; whole: all alike, so that what lies wholly inside,
+ * at any level, is known to be free to the last page, or not at all, without a look.
+ */
+static void summaries_update_locked(uint64_t first, uint64_t last, enum whole whole)
+    REQUIRES(&page_lock)
+{
+    bool changed = true;
 
     first /= CHUNK_PAGES;
     last /= CHUNK_PAGES;
-    for (uint64_t i = first; i <= last; i++)
-        changed |= summary_store(&heap.levels[0][i], summary_of_chunk(&heap.chunks[i]));
-    for (unsigned level = 1; changed && level < heap.n_levels; level++) {
-        changed = false;
+    for (unsigned level = 0; changed && level < heap.n_levels; level++) {
+        changed = summary_store(&heap.levels[level][first], summary_of(level, first));
+        if (last != first)
+            changed |= summaries_update_rest(level, first, last, whole);
         first >>= FANOUT_LOG2;
         last >>= FANOUT_LOG2;
-        for (uint64_t i = first; i <= last; i++)
-            changed |= summary_store(&heap.levels[level][i], summary_of_node(level, i));
     }
     store_relaxed(&heap.n_changes, heap.n_changes + 1);
 }
@@ -369,9 +397,33 @@ static bool page_find_locked(uint64_t n, uint64_t align, uint64_t *at) REQUIRES(
 
 /* ---- Taking and giving bits ---- */
 
+/* Is [page, end) at least a chunk, from the start of one? */
+static bool begins_whole_chunk(uint64_t page, uint64_t end)
+{
+    return page % CHUNK_PAGES == 0 && end - page >= CHUNK_PAGES;
+}
+
+static bool chunk_take(struct chunk *c)
+{
+    uint64_t all = UINT64_MAX;
+
+    for (unsigned w = 0; w < CHUNK_WORDS; w++) {
+        all &= c->free[w];
+        c->free[w] = 0;
+    }
+    return ~all == 0;
+}
+
 static void pages_take_locked(uint64_t page, uint64_t n) REQUIRES(&page_lock)
 {
     for (uint64_t p = page, end = page + n; p < end;) {
+        if (begins_whole_chunk(p, end)) {
+            bool was_free = chunk_take(chunk_of(p));
+
+            ASSERT(was_free);
+            p += CHUNK_PAGES;
+            continue;
+        }
         unsigned len = piece_pages(p, end);
         uint64_t mask = word_mask(p % 64, len);
         uint64_t *word = &chunk_of(p)->free[word_of(p)];
@@ -381,7 +433,7 @@ static void pages_take_locked(uint64_t page, uint64_t n) REQUIRES(&page_lock)
         p += len;
     }
     heap.n_free -= n;
-    summaries_update_locked(page, page + n - 1);
+    summaries_update_locked(page, page + n - 1, WHOLE_TAKEN);
 }
 
 RT_NORETURN RT_COLD static void free_fatal(const char *what, uintptr_t address)
@@ -431,17 +483,51 @@ static uint64_t free_number(uintptr_t run, size_t n_pages)
     return page;
 }
 
-void page_free_locked(uintptr_t run, size_t n_pages)
+/* A chunk that is all RAM, all used and not claimed anywhere: free it. False: it is none. */
+static bool chunk_free_locked(struct chunk *c) REQUIRES(&page_lock)
 {
-    uint64_t page = free_number(run, n_pages);
+    uint64_t ram = UINT64_MAX, odd = 0;
 
-    for (uint64_t p = page, end = page + n_pages; p < end;) {
+    for (unsigned w = 0; w < CHUNK_WORDS; w++) {
+        ram &= c->ram[w];
+        odd |= c->free[w] | c->claim[w];
+    }
+    if (~ram != 0 || odd != 0)
+        return false;
+    for (unsigned w = 0; w < CHUNK_WORDS; w++) {
+        c->free[w] = UINT64_MAX;
+        store_relaxed(&c->zero[w], 0);
+    }
+    heap.n_free += CHUNK_PAGES;
+    return true;
+}
+
+/* Free a part of a run, at most FREE_STEP pages. */
+#define FREE_STEP (16u * CHUNK_PAGES)
+
+static void part_free_locked(uint64_t page, uint64_t n) REQUIRES(&page_lock)
+{
+    enum whole whole = WHOLE_FREE;
+
+    for (uint64_t p = page, end = page + n; p < end;) {
+        if (begins_whole_chunk(p, end)) {
+            if (chunk_free_locked(chunk_of(p))) {
+                p += CHUNK_PAGES;
+                continue;
+            }
+            whole = WHOLE_NOT; /* some of it goes elsewhere */
+        }
         unsigned len = piece_pages(p, end);
 
         block_free_locked(align_down(p, 64), word_mask(p % 64, len), false);
         p += len;
     }
-    summaries_update_locked(page, page + n_pages - 1);
+    summaries_update_locked(page, page + n - 1, whole);
+}
+
+void page_free_locked(uintptr_t run, size_t n_pages)
+{
+    part_free_locked(free_number(run, n_pages), n_pages);
 }
 
 /* ---- For mm/pcache.c ---- */
@@ -491,7 +577,7 @@ void page_claim_locked(uintptr_t block, unsigned cpu, uint64_t *free, uint64_t *
     c->free[w] = 0;
     c->claim[w] = (uint16_t)(cpu + 1);
     heap.n_free -= bits_count(*free);
-    summaries_update_locked(page, page);
+    summaries_update_locked(page, page, WHOLE_NOT);
 }
 
 void page_unclaim_locked(uintptr_t block, uint64_t free, uint64_t zero)
@@ -505,7 +591,7 @@ void page_unclaim_locked(uintptr_t block, uint64_t free, uint64_t zero)
     c->free[w] = free;
     store_relaxed(&c->zero[w], zero); /* of used pages: as it was or cleared [page.4] */
     heap.n_free += bits_count(free);
-    summaries_update_locked(page, page);
+    summaries_update_locked(page, page, WHOLE_NOT);
 }
 
 bool page_request_locked(void)
@@ -641,9 +727,14 @@ void page_free(void *run, size_t n_pages)
     page_debug_free(run, n_pages);
     if (n_pages - 1 < PCACHE_PAGES && pcache_free_run((uintptr_t)run, n_pages))
         return;
-    spin_lock(&page_lock);
-    page_free_locked((uintptr_t)run, n_pages);
-    spin_unlock(&page_lock);
+
+    uint64_t page = free_number((uintptr_t)run, n_pages);
+    for (uint64_t n; n_pages != 0; page += n, n_pages -= n) {
+        n = n_pages < FREE_STEP ? n_pages : FREE_STEP;
+        spin_lock(&page_lock);
+        part_free_locked(page, n);
+        spin_unlock(&page_lock);
+    }
 }
 
 void page_fail_at(uint64_t k)
@@ -693,7 +784,7 @@ static void zero_take_locked(uint64_t block, uint64_t mask) REQUIRES(&page_lock)
     chunk_of(block)->free[word_of(block)] &= ~mask;
     heap.n_free -= bits_count(mask);
     heap.n_zeroing += bits_count(mask);
-    summaries_update_locked(block, block);
+    summaries_update_locked(block, block, WHOLE_NOT);
     store_relaxed(&heap.n_changes, heap.n_changes - 1);
 }
 
@@ -705,7 +796,7 @@ static void zero_put_locked(uint64_t block, uint64_t done, uint64_t left) REQUIR
         block_free_locked(block, left, false);
     heap.n_zeroing -= bits_count(done | left);
     heap.n_zeroed_ahead += bits_count(done);
-    summaries_update_locked(block, block);
+    summaries_update_locked(block, block, WHOLE_NOT);
     store_relaxed(&heap.n_changes, heap.n_changes - 1);
 }
 
@@ -901,7 +992,7 @@ static void pages_give_locked(uint64_t page, uint64_t n) REQUIRES(&page_lock)
     }
     heap.n_total += n;
     heap.n_free += n;
-    summaries_update_locked(page, page + n - 1);
+    summaries_update_locked(page, page + n - 1, WHOLE_NOT);
 }
 
 size_t page_give(paddr_t base, uint64_t bytes)

@@ -19,8 +19,10 @@
 
 #ifdef RT_DEBUG
 #define PREEMPT_BUDGET 10000u /* the checks and the poison of this build count, too */
+#define LONG_RUN 64u          /* pages; poisoning more takes too many steps */
 #else
 #define PREEMPT_BUDGET 5000u
+#define LONG_RUN 16384u
 #endif
 #define IRQ_BUDGET 1000u
 
@@ -104,7 +106,7 @@ static void stepped(void)
             break;
         timer_stop(&timer);
     }
-    for (unsigned pages = 1; pages <= 64; pages *= 4) {
+    for (unsigned pages = 1; pages <= LONG_RUN; pages *= 4) {
         void *run = page_alloc(pages, 1, 0);
         if (run != NULL)
             page_free(run, pages);

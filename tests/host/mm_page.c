@@ -598,7 +598,7 @@ static void test_verify(void)
     DAMAGE("is not RAM", heap.chunks[12].ram[3] &= ~1u);
     DAMAGE("is not [page.4]", heap.chunks[12].zero[3] |= 1);
     DAMAGE("not by that cpu's cache", heap.chunks[3].claim[3] = 2; heap.chunks[3].free[3] = 0;
-           summaries_update_locked(1536, 1536));
+           summaries_update_locked(1536, 1536, WHOLE_NOT));
     DAMAGE("in a claimed block", heap.chunks[12].claim[3] = 1);
     DAMAGE("did not claim", heap.chunks[0].claim[4] = 0;
            CHECK(cpu_ptr(0, pcache)->block != 0, " "));
