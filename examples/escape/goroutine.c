@@ -2,7 +2,7 @@
  * escape/goroutine.c - 5. The argument of a goroutine.
  *
  * The address of a local in go() is the classic bug of C with threads, and the report says so:
- *     warning: address of local 'j' outlives start: captured by goroutine, go() at ...
+ *     warning: address of local 'j' outlives goroutine_heap: captured by goroutine, go() at ...
  * So a job is allocated for each goroutine.
  * Cure: go() copies its arguments to the new goroutine's stack, structs too: pass the job itself.
  */

@@ -2,7 +2,7 @@
  * escape/returned.c - 1. A result by address.
  *
  * `struct point p; return &p;` would be a dangling pointer, and the report says so:
- *     warning: address of local 'p' outlives middle: returned at ...
+ *     warning: address of local 'p' outlives middle_new: returned at ...
  * So the object is allocated, and the report says that it must be: escapes to heap: returned.
  * Cure: return the struct itself, or let the caller say where it goes; the caller knows how long it
  * is needed.
