@@ -68,7 +68,7 @@ layout() {
 headers() {
     flags=$($MAKE -s --no-print-directory CC=gcc print-runtime)
     status=0
-    for h in $(files 'arch/*.h' 'lib/*.h' 'mm/*.h' 'sched/*.h' 'gc/*.h' 'lang/*.h' 'include/rt/*.h' 'include/c/*.h' 'tests/test.h'); do
+    for h in $(files 'arch/*.h' 'lib/*.h' 'mm/*.h' 'sched/*.h' 'gc/*.h' 'lang/*.h' 'include/rt/*.h' 'include/c/*.h' 'boot/*.h' 'boot/*/*.h' 'tests/test.h'); do
         # The port's parts of other headers belong inside those.
         case $h in arch/*/arch_*.h) continue ;; esac
         # shellcheck disable=SC2086

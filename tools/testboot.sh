@@ -197,6 +197,19 @@ damaged() { # machine, where, what, first sector, sectors, pattern, byte to fill
     judge "$name" "$6" ''
 }
 
+# CMDLINE.TXT as an editor on another system leaves it.
+edited() { # machine, where
+    name="$1 $2: CMDLINE.TXT edited"
+    wanted "$name" || return 0
+    cp "$dir/wordcount.img" "$tmp/edited.img"
+    printf '\357\273\277# mine\r\n-- 3\r\n' | mcopy -o -i "$tmp/edited.img@@1M" - ::CMDLINE.TXT || return
+    : >"$log"
+    "$1" "$tmp/edited.img" "$2"
+    await '^ingot: exit|; stopped'
+    judge "$name, said" '^loader: CMDLINE.TXT was edited; the command line is: -- 3$' 1
+    judge "$name, obeyed" '^ *4182 and$' 1
+}
+
 sector_of() { # file in the image
     "$HOST/mkimage" --list "$dir/wordcount.img" | awk -v f="$1" '$1 == f { print $3 }'
 }
@@ -283,6 +296,13 @@ for program in wordcount tests; do
         echo "skip Bochs: not installed (packages bochs bochsbios vgabios)"
     fi
 done
+
+if have mcopy; then
+    edited SeaBIOS IDE
+    [ -n "$no_ovmf" ] || edited OVMF AHCI
+else
+    echo "skip editing CMDLINE.TXT: not installed (package mtools)"
+fi
 
 last=$(($(wc -c <"$dir/wordcount.img") / 512 - 1))
 kernel=$(sector_of INGOT/KERNEL.BIN)

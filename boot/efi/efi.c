@@ -71,7 +71,7 @@ static bool file_open(struct efi_file *folder, const char *path)
     uint16_t wide[32];
     size_t n = 0;
 
-    for (; path[n] != '\0' && n < sizeof wide / sizeof *wide - 1; n++)
+    for (; n < sizeof wide / sizeof *wide - 1 && path[n] != '\0'; n++)
         wide[n] = path[n] == '/' ? '\\' : (uint16_t)path[n];
     wide[n] = 0;
     if (file != NULL)
