@@ -11,6 +11,8 @@
  *          the span was taken out of the page map while nobody marked [heap.3].
  * [span.2] gc_heap_bytes covers a span before the page map shows it.
  * [span.3] The page map's part for the window is cleared before gc_heap_bytes covers any of it.
+ * [span.4] No object ends where RAM ends. A word on a stack that names an object's end keeps it, and this address is in
+ *          many a dead frame: of the page allocator, of whoever walked all memory.
  *
  * LOCKING. meta_lock (rank GC_POOL) guards the slabs; shapes_lock (rank SPAN) the insertion of
  * shapes, which are found without it.
@@ -163,6 +165,7 @@ static void heap_bytes_cover(uintptr_t end)
         have = load_relaxed(&gc_heap_bytes);
 }
 
+static uintptr_t ram_end;     /* [I] in the direct map */
 static uintptr_t window_base; /* [I] what lies above is made of frames */
 
 static bool in_frames(const struct gc_span *span)
@@ -231,6 +234,8 @@ struct gc_span *gc_span_make(unsigned shape_number)
     if (run == NULL)
         return NULL;
     uint32_t n_slots = units * GC_UNIT_BYTES / class->bytes;
+    if ((uintptr_t)run + (uintptr_t)n_slots * class->bytes == ram_end)
+        n_slots--; /* [span.4] */
     struct gc_span *span = meta_alloc(n_slots);
     if (span == NULL) {
         page_free(run, pages);
@@ -277,6 +282,11 @@ static void *frames_alloc(size_t n_frames)
     return run;
 }
 
+static void *units_alloc(size_t units)
+{
+    return page_alloc(units * (GC_UNIT_BYTES / PAGE_BYTES), GC_UNIT_BYTES / PAGE_BYTES, 0);
+}
+
 static void run_free(const struct gc_span *span, uintptr_t from, uint32_t units)
 {
     if (in_frames(span))
@@ -290,7 +300,13 @@ struct gc_span *gc_span_make_large(size_t bytes)
     size_t units = (bytes + GC_UNIT_BYTES - 1) >> GC_UNIT_SHIFT;
     if (units > UINT32_MAX / 2 || fail_now(FAIL_SPAN))
         return NULL;
-    void *run = page_alloc(units * (GC_UNIT_BYTES / PAGE_BYTES), GC_UNIT_BYTES / PAGE_BYTES, 0);
+    void *run = units_alloc(units);
+    if (run != NULL && (uintptr_t)run + align_up(bytes, 8) == ram_end) { /* [span.4] */
+        void *longer = units_alloc(units + 1);
+        page_free(run, units * (GC_UNIT_BYTES / PAGE_BYTES));
+        run = longer;
+        units++;
+    }
     if (run == NULL && bytes >= VMAP_FRAME_BYTES) {
         units = align_up(units, FRAME_UNITS);
         run = frames_alloc(units / FRAME_UNITS);
@@ -418,6 +434,7 @@ void gc_span_init(paddr_t ram_top)
     struct page_stats stats;
     page_get_stats(&stats);
     size_t frames = 2 * (stats.total_pages * PAGE_BYTES / VMAP_FRAME_BYTES);
+    ram_end = ARCH_DIRECT_BASE + ram_top;
     window_base = ARCH_DIRECT_BASE + align_up(ram_top, VMAP_FRAME_BYTES);
     vmap_init(window_base, frames);
     ram_units = (align_up(ram_top, VMAP_FRAME_BYTES) >> GC_UNIT_SHIFT) + 1; /* one behind the end */

@@ -226,6 +226,7 @@ struct walk {
     uint32_t next; /* first node whose references were not looked at */
     bool short_of_memory;
     uintptr_t wanted; /* stop at this slot; 0: none */
+    uintptr_t own_sp; /* where the caller's stack begins to count */
     uint32_t found;
     uint32_t from;            /* while looking at a node's references */
     enum root_kind root_kind; /* while looking at roots */
@@ -308,7 +309,7 @@ static void walk_goroutine(struct walk *w, struct goroutine *g)
         if (stw_running(i) != g)
             continue;
         frame = stw_frame(i);
-        sp = frame != NULL ? arch_frame_sp(frame) : (uintptr_t)__builtin_frame_address(0);
+        sp = frame != NULL ? arch_frame_sp(frame) : w->own_sp;
     }
     if (sp == 0 && g->preempted)
         frame = g->frame;
@@ -435,6 +436,8 @@ void rt_why(const void *p)
 {
     struct walk w;
     uint32_t slot;
+    uintptr_t own_sp =
+        (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(uintptr_t); /* p is in ours */
 
     stw_begin(STW_GC_OTHER);
     const struct gc_span *span = slot_at((uintptr_t)p, &slot);
@@ -444,12 +447,13 @@ void rt_why(const void *p)
         rt_printf("rt_why: not enough memory to look\n");
         walk_end(&w);
     } else {
+        w.own_sp = own_sp;
         w.wanted = gc_slot_address(span, slot);
         walk_all(&w, true);
         if (w.found != WHY_NOTHING)
             print_path(&w, w.found);
         else
-            rt_printf("nothing keeps %p alive%s\n", p,
+            rt_printf("nothing keeps %p alive but, perhaps, a register of the caller%s\n", p,
                       w.short_of_memory ? " (not all was looked at)" : "");
         walk_end(&w);
     }

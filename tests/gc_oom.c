@@ -406,8 +406,7 @@ TEST_OPTS(gc_oom, each_raw_block_may_fail, .timeout_s = 120)
 
 /*
  * Nodes that do not lead to each other: in one chain, a single dead word of a stack that happens to
- * name the newest (or the end of RAM, which is the end of the last node) would keep all of them,
- * and the test would test luck.
+ * name the newest would keep all of them, and the test would test luck.
  */
 static gc_root_array(struct node *, shelves, 4096);
 
