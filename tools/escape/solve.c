@@ -222,7 +222,9 @@ static void add_pair(struct summary *s, struct end from, struct end to, uint8_t 
     bool same_memory = from.kind == END_PARAM && to.kind == END_PARAM && from.index == to.index;
 
     /* A parameter's memory holds what it held: that is no news. */
-    if (same_memory && from.level > 0 && (from.level == to.level + 1 || to.level == 2))
+    if (same_memory && from.level > 0 &&
+        (from.level == to.level + 1 || to.level >= 2 ||
+         (from.level == INTEGERS && class == IR_WORD)))
         return;
     if (from.kind == END_ANY && to.kind == END_ANY)
         return;
@@ -355,7 +357,8 @@ static void add_target(struct site *site, uint32_t symbol);
 
 /*
  * The node of argument i (level 0), of what it points to (level 1), of everything behind that
- * (level 2). The parameter behind the last is the pack of the variable ones.
+ * (level 2), of what integers on the way point to. The parameter behind the last is the pack of the
+ * variable ones.
  */
 static uint32_t arg_level(struct site *site, const struct summary *callee, uint32_t i,
                           unsigned level)
@@ -370,22 +373,27 @@ static uint32_t arg_level(struct site *site, const struct summary *callee, uint3
 
     if (level == 0 || arg == IR_NONE)
         return arg;
-    uint32_t *nodes = &site->levels[2 * i];
+    uint32_t *nodes = &site->levels[(LEVELS - 1) * i];
 
     if (!nodes[0]) {
-        uint32_t first = new_node(g), second = new_node(g);
-
-        site->levels[2 * i] = first;
-        site->levels[2 * i + 1] = second;
         struct use load = {.kind = USE_LOAD, .class = IR_WHOLE, .op = site->op};
+        struct use integers = {.kind = USE_MOVE_POINTERS, .flags = 1, .op = site->op};
+        uint32_t first = new_node(g), second = new_node(g), third = new_node(g);
 
+        nodes[0] = first;
+        nodes[1] = second;
+        nodes[2] = integers.node = third;
         load.node = first;
         add_use(g, arg, load);
         load.node = second;
         add_use(g, first, load);
         add_use(g, second, load);
+        add_use(g, arg, integers);
+        add_use(g, first, integers);
+        add_use(g, second, integers);
+        add_use(g, third, load);
     }
-    return site->levels[2 * i + (level - 1)];
+    return nodes[level - 1];
 }
 
 static uint32_t fresh_node(struct site *site)
@@ -484,7 +492,7 @@ static struct site *new_site(struct graph *g, uint32_t op, uint32_t n_args, uint
                           .pack_node = IR_NONE,
                           .fresh_node = IR_NONE};
     site->args = util_alloc((n_args + 1) * sizeof *site->args);
-    site->levels = util_alloc((n_args + 1) * 2 * sizeof *site->levels);
+    site->levels = util_alloc((n_args + 1) * (LEVELS - 1) * sizeof *site->levels);
     UTIL_PUSH(g->sites, g->n_sites, g->cap_sites) = site;
     return site;
 }
@@ -784,8 +792,10 @@ static void build_given(struct graph *g, uint32_t param, uint32_t node)
         set_outside(g, g->objects[o].content[0], end, IR_POINTER);
         set_outside(g, g->objects[o].content[1], end, IR_WORD);
     }
-    for (unsigned level = 0; level < LEVELS; level++)
+    for (unsigned level = 0; level < LEVELS; level++) {
         add_item(g, g->objects[given[level]].content[0], given[level < 2 ? level + 1 : 2]);
+        add_item(g, g->objects[given[level]].content[1], given[INTEGERS]);
+    }
     if (param < g->func->n_params && g->func->params[param].by_value) {
         uint32_t copy = new_object(g, OBJ_COPY, param, true);
 

@@ -19,7 +19,8 @@
 
 #include "tools/escape/ir.h"
 
-enum { LEVELS = 3 };
+/* Of what a function was given: see above. INTEGERS: what integers in that memory point to. */
+enum { INTEGERS = 3, LEVELS = 4 };
 
 enum object_kind {
     OBJ_ANY,
@@ -92,7 +93,7 @@ struct site {
     struct graph *graph;
     uint32_t op, result; /* node, or IR_NONE */
     uint32_t *args, n_args;
-    uint32_t *levels; /* nodes of levels 1 and 2 of each argument, made when they are asked for */
+    uint32_t *levels;     /* levels 1 to 3 of each argument, made when they are asked for */
     uint32_t pack, fresh; /* objects, IR_NONE until there */
     uint32_t pack_node, fresh_node;
     bool is_indirect;
