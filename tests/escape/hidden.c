@@ -1,4 +1,4 @@
-/* Pointers that travel as integers in members of structs, from function to function. */
+/* Written to break the tool: pointers as integers in members, groups that are waited for, or not. */
 #include <rt/rt.h>
 
 static int *global;
@@ -89,4 +89,105 @@ int *written_through_and_returned(void)
     struct tagged t = {.word = (uintptr_t)&slot}; //! t stays
     write_through(&t, &x);
     return slot;
+}
+
+/* ---- Ways out between wg_go() and rt_wg_wait() ---- */
+static void work(int *p)
+{
+    ++*p;
+}
+
+int waited_for_by_defer(bool early)
+{
+    defers;
+    struct rt_waitgroup wg = {0}; //! wg stays
+    int x = 1;                    //! x stays
+    defer(rt_wg_wait, &wg);
+    wg_go(&wg, work, &x);
+    if (early)
+        panic("early");
+    return 2;
+}
+
+int waited_for_by_defer_sometimes(bool wait)
+{
+    defers;
+    struct rt_waitgroup wg = {0}; //! wg escapes
+    int x = 1;                    //! x escapes
+    if (wait)
+        defer(rt_wg_wait, &wg);
+    wg_go(&wg, work, &x);
+    return 2;
+}
+
+int another_wait_deferred(struct rt_waitgroup *other)
+{
+    defers;
+    struct rt_waitgroup wg = {0}; //! wg escapes
+    int x = 1;                    //! x escapes
+    defer(rt_wg_wait, other);
+    wg_go(&wg, work, &x);
+    return 2;
+}
+
+int panics_before_the_wait(bool bad)
+{
+    struct rt_waitgroup wg = {0}; //! wg escapes
+    int x = 1;                    //! x escapes
+    wg_go(&wg, work, &x);
+    if (bad)
+        panic("bad");
+    rt_wg_wait(&wg);
+    return x;
+}
+
+int panics_behind_the_wait(bool bad)
+{
+    struct rt_waitgroup wg = {0}; //! wg stays
+    int x = 1;                    //! x stays
+    wg_go(&wg, work, &x);
+    rt_wg_wait(&wg);
+    if (bad)
+        panic("bad");
+    return x;
+}
+
+void ends_before_the_wait(bool bad)
+{
+    struct rt_waitgroup wg = {0}; //! wg escapes
+    int x = 1;                    //! x escapes
+    wg_go(&wg, work, &x);
+    if (bad)
+        rt_goexit();
+    rt_wg_wait(&wg);
+}
+
+/* ---- A slice of addresses ---- */
+slice_type(int *, addresses);
+
+struct addresses slice_of_locals(void)
+{
+    int x = 1; //! x escapes
+    struct addresses s = {0};
+    return append(s, &x); //! append escapes
+}
+
+int slice_of_locals_used(void)
+{
+    int x = 1; //! x stays
+    struct addresses s = {0};
+    s = append(s, &x); //! append stays
+    return *at(s, 0);
+}
+
+/* ---- Jumps by address ---- */
+int *computed_goto(int n)
+{
+    static void *const places[] = {&&first, &&second};
+    int x = n; //! x escapes
+    goto *places[n & 1];
+first:
+    return NULL;
+second:
+    return &x;
 }
