@@ -99,6 +99,8 @@ void apic_init_cpu(void)
     wrmsr(MSR_APIC_BASE, base);
     if (x2apic)
         wrmsr(MSR_APIC_BASE, base | 1u << 10);
+    /* First of all: as long as it is disabled, as after INIT, it masks whatever is written below. */
+    apic_write(APIC_SVR, 0x100 | VECTOR_SPURIOUS);
     apic_write(APIC_TPR, 0);
     apic_write(APIC_LVT_LINT0, LVT_MASKED);
     apic_write(APIC_LVT_LINT1, LVT_NMI);
@@ -110,7 +112,6 @@ void apic_init_cpu(void)
         mask_if_vector(APIC_LVT_THERMAL);
     apic_write(APIC_TIMER_DIV, 0xb); /* by 1 */
     apic_write(APIC_LVT_TIMER, VECTOR_TIMER | (cpu_features.tsc_deadline ? LVT_DEADLINE : 0));
-    apic_write(APIC_SVR, 0x100 | VECTOR_SPURIOUS);
     __asm__ volatile("mfence" ::: "memory"); /* the timer's mode before its first deadline */
 }
 
