@@ -7,8 +7,7 @@
  *
  * INVARIANTS
  * [loader.1] Nothing is entered, and no count or size believed, before its checksum was right.
- * [loader.2] All that the runtime is told of lies in pages from fw_alloc(), in RAM, and nowhere
- * else.
+ * [loader.2] All that the runtime is told of lies in pages from fw_alloc().
  *
  * REJECTED. Loading an ELF file: it would be parsed here twice over, with all that can be wrong in
  * one; mkimage flattens it once, where a mistake is a build error. Taking the command line from
@@ -72,11 +71,8 @@ static void say_args(const char *fmt, va_list args)
             break;
         }
         case 'x':
-            v = va_arg(args, uint32_t);
-            goto hex;
-        default: /* X */
-            v = va_arg(args, uint64_t);
-        hex:
+        case 'X':
+            v = *fmt == 'X' ? va_arg(args, uint64_t) : va_arg(args, uint32_t);
             do
                 digits[--k] = "0123456789abcdef"[v & 15];
             while ((v >>= 4) != 0);

@@ -114,7 +114,7 @@ static void e820_read(void)
     uint8_t entry[24]; /* below 64 KiB, for the BIOS */
 
     bios_regs.ebx = 0;
-    do {
+    for (uint32_t calls = 0; calls < LOADER_MEMORY_MAX; calls++) {
         __builtin_memset(entry, 0, sizeof entry);
         entry[20] = 1; /* attributes: valid, if the BIOS leaves them alone */
         bios_regs.eax = 0xe820;
@@ -127,7 +127,9 @@ static void e820_read(void)
         __builtin_memcpy(&e820[n_e820], entry, sizeof entry);
         if (bios_regs.ecx < 24 || (e820[n_e820].attributes & 1))
             n_e820++;
-    } while (bios_regs.ebx != 0 && n_e820 < LOADER_MEMORY_MAX);
+        if (bios_regs.ebx == 0)
+            break;
+    }
     if (n_e820 == 0)
         loader_fail("the BIOS gives no memory map (E820)");
 }

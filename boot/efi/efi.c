@@ -43,6 +43,8 @@ void fw_put(const char *text)
     uint16_t wide[64];
     size_t n = 0;
 
+    if (st->out == NULL) /* a machine without any console */
+        return;
     for (; *text != '\0'; text++) {
         wide[n++] = (unsigned char)*text < 0x7f ? (uint16_t)*text : '?';
         if (n == sizeof wide / sizeof *wide - 1 || text[1] == '\0') {
@@ -248,13 +250,10 @@ static struct boot_colour colour_of(uint32_t mask)
     return c;
 }
 
-bool fw_framebuffer(struct boot_framebuffer *fb)
+/* Describe one screen; false if it has no memory to write to. */
+static bool screen_describe(const struct efi_gop *gop, struct boot_framebuffer *fb)
 {
-    static const struct efi_guid guid = EFI_GUID_GOP;
-    struct efi_gop *gop;
-
-    if (bs->locate_protocol(&guid, NULL, (void **)&gop) != EFI_OK || gop->mode == NULL ||
-        gop->mode->info == NULL || gop->mode->paddr == 0)
+    if (gop->mode == NULL || gop->mode->info == NULL || gop->mode->paddr == 0)
         return false;
     const struct efi_gop_info *info = gop->mode->info;
     *fb = (struct boot_framebuffer){.magic = BOOT_FRAMEBUFFER_MAGIC,
@@ -282,17 +281,44 @@ bool fw_framebuffer(struct boot_framebuffer *fb)
         fb->green = colour_of(info->green);
         fb->blue = colour_of(info->blue);
         return fb->red.bits != 0 && fb->green.bits != 0 && fb->blue.bits != 0;
-    default: /* no memory to write to */
+    default:
         return false;
     }
 }
 
+/* The first screen that will do: there may be several, and one that only stands for all of them. */
+bool fw_framebuffer(struct boot_framebuffer *fb)
+{
+    static const struct efi_guid guid = EFI_GUID_GOP;
+    efi_handle *handles;
+    struct efi_gop *gop;
+    uint64_t n = 0;
+
+    if (bs->locate_handles(EFI_BY_PROTOCOL, &guid, NULL, &n, &handles) == EFI_OK)
+        for (uint64_t i = 0; i < n; i++)
+            if (bs->handle_protocol(handles[i], &guid, (void **)&gop) == EFI_OK &&
+                screen_describe(gop, fb))
+                return true;
+    return false;
+}
+
 /* ---- From beginning to end ---- */
+
+/* A page for code; strict firmware lets nothing run in new memory unless asked. */
+static uint64_t code_page(void)
+{
+    static const struct efi_guid guid = EFI_GUID_MEMORY_ATTRIBUTES;
+    struct efi_memory_attributes *attributes;
+    uint64_t page = pages_take(EFI_LOADER_CODE, PAGE, LOW_LIMIT);
+
+    if (page != 0 && bs->locate_protocol(&guid, NULL, (void **)&attributes) == EFI_OK)
+        attributes->clear(attributes, page, PAGE, EFI_MEMORY_XP);
+    return page;
+}
 
 _Noreturn void fw_leave(struct loader_handoff *h, uint32_t entry)
 {
-    uint64_t map = fw_alloc(MAP_BYTES, LOW_LIMIT),
-             page = pages_take(EFI_LOADER_CODE, PAGE, LOW_LIMIT);
+    uint64_t map = fw_alloc(MAP_BYTES, LOW_LIMIT), page = code_page();
     uint64_t bytes = 0, key, stride = sizeof(struct efi_memory);
     uint32_t version;
     efi_status status = EFI_LOAD_ERROR;

@@ -163,6 +163,14 @@ struct efi_gop {
     struct efi_gop_mode *mode;
 };
 
+struct efi_memory_attributes {
+    void *get, *set;
+    efi_status(EFI_CALL *clear)(struct efi_memory_attributes *, uint64_t paddr, uint64_t bytes,
+                                uint64_t attributes);
+};
+
+#define EFI_MEMORY_XP 0x4000u /* no execution */
+
 #define EFI_GUID_LOADED_IMAGE                                                                      \
     {                                                                                              \
         0x5b1b31a1, 0x9562, 0x11d2,                                                                \
@@ -182,6 +190,13 @@ struct efi_gop {
         0x9042a9de, 0x23dc, 0x4a38,                                                                \
         {                                                                                          \
             0x96, 0xfb, 0x7a, 0xde, 0xd0, 0x80, 0x51, 0x6a                                         \
+        }                                                                                          \
+    }
+#define EFI_GUID_MEMORY_ATTRIBUTES                                                                 \
+    {                                                                                              \
+        0xf4560cf6, 0x40ec, 0x4b4a,                                                                \
+        {                                                                                          \
+            0xa1, 0x92, 0xbf, 0x1d, 0x57, 0xd0, 0xb0, 0x89                                         \
         }                                                                                          \
     }
 #define EFI_GUID_ACPI_20                                                                           \
