@@ -411,6 +411,57 @@ BENCH_OPTS(MarkShuffled, .icount_n = 2)
     mark_rate(b, true);
 }
 
+/* Nanoseconds of the quickest of some full collections with so many cores. */
+static int64_t collection_ns(unsigned cores)
+{
+    int64_t best = INT64_MAX;
+    unsigned old = rt_gomaxprocs(cores);
+
+    for (unsigned i = 0; i < 6; i++) {
+        int64_t begin = rt_nanotime();
+        rt_gc();
+        int64_t took = rt_nanotime() - begin;
+        if (took < best)
+            best = took;
+    }
+    rt_gomaxprocs(old);
+    return best;
+}
+
+/* The same tree marked by one core and by two: how much quicker is the whole collection? */
+BENCH_OPTS(MarkScaling, .once = true, .need_cpus = 2, .need_mib = 256, .wall_only = true)
+{
+    uint64_t n = b->is_short ? 500000 : 2000000;
+
+    mark_build(n, false);
+    rt_gc();
+    int64_t by_one = collection_ns(1), by_two = collection_ns(2);
+    gc_set(one.p, NULL);
+    double bytes = (double)(n * sizeof(struct obj16));
+    bench_no_time(b);
+    bench_metric(b, bytes * 1e3 / (double)by_one, "MB/s-1-core");
+    bench_metric(b, bytes * 1e3 / (double)by_two, "MB/s-2-cores");
+    bench_metric(b, (double)by_one / (double)by_two, "x");
+}
+
+/* A list of ten million nodes: nothing to share and nothing to prefetch, and no recursion either. */
+BENCH_OPTS(MarkList10M, .once = true, .need_mib = 500, .wall_only = true, .long_only = true)
+{
+    enum { NODES = 10000000 };
+    uint64_t n = 0;
+
+    make_list(NODES);
+    int64_t took = collection_ns(rt_gomaxprocs(0));
+    for (const struct obj16 *o = two.p; o != NULL; o = o->a)
+        n++;
+    gc_set(two.p, NULL);
+    if (n != NODES)
+        rt_fatal("bench: the list has lost nodes: %lu are left", (unsigned long)n);
+    bench_no_time(b);
+    bench_metric(b, (double)took / 1e6, "ms");
+    bench_metric(b, (double)(NODES * sizeof(struct obj16)) * 1e3 / (double)took, "MB/s");
+}
+
 /* A full collection that finds nothing alive: what it costs to give back each of the dead. */
 BENCH_OPTS(Sweep, .once = true)
 {

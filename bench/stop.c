@@ -140,6 +140,13 @@ BENCH_OPTS(StopGCLive512M, .once = true, .need_mib = 1536, .wall_only = true, .l
     live_make(0);
 }
 
+BENCH_OPTS(StopGCLive1G, .once = true, .need_mib = 3000, .wall_only = true, .long_only = true)
+{
+    live_make(UINT64_C(1) << 30);
+    stops_of_collections(b, 3);
+    live_make(0);
+}
+
 static void wait_for(struct rt_sema *gate, struct rt_waitgroup *wg)
 {
     rt_sema_acquire(gate);
