@@ -51,6 +51,15 @@ static inline void arch_halt_irq_off(void);
 /* The cycle counter when the loader entered the image. */
 uint64_t arch_boot_cycles(void);
 
+/* *at = arch_cycles(), in the fewest instructions. */
+static RT_ALWAYS_INLINE void arch_cycles_store(uint64_t *at);
+
+/* *flag != 0? As a test of two instructions, made here and not earlier. */
+static RT_ALWAYS_INLINE bool arch_is_set(const uint8_t *flag);
+
+/* --*n == 0? As a test that compilers make of two instructions. */
+static RT_ALWAYS_INLINE bool arch_count_down(uint32_t *n);
+
 /* Cycle counter; monotonic per cpu, its rate is the clock's business (arch_nanotime). */
 static inline uint64_t arch_cycles(void);
 
@@ -166,9 +175,21 @@ uintptr_t arch_sched_stack_top(unsigned cpu); /* wired, guarded, 16 KiB */
  * (arch_impl.h). Callee-saved registers are on its stack, so every root of a switched-out goroutine
  * is on its stack, or in the frame that the preempting handler copied. */
 
-/* Save the running context in *from and continue *to. Interrupts off; returns when somebody
- * switches back. */
-static inline void arch_switch(struct arch_context *from, struct arch_context *to);
+/*
+ * Save the running context in *from and continue *to. On to's stack, before anything else,
+ * then(from) is called, for what must wait until *from is complete; `then` is the name of a function.
+ * Returns when somebody switches back.
+ */
+static RT_ALWAYS_INLINE void arch_switch(struct arch_context *from, struct arch_context *to,
+                                         void (*then)(struct arch_context *from));
+
+/* The same for one that never comes back. */
+RT_NORETURN static RT_ALWAYS_INLINE void arch_switch_to(struct arch_context *from,
+                                                        struct arch_context *to,
+                                                        void (*then)(struct arch_context *from));
+
+/* The same with nothing to do for the one that is left. */
+RT_NORETURN static RT_ALWAYS_INLINE void arch_resume(struct arch_context *to);
 
 /* Where a context that was switched away from stands, for reports: as arch_frame_pc() and _fp(). */
 static inline uintptr_t arch_context_pc(const struct arch_context *ctx);
@@ -178,13 +199,15 @@ static inline uintptr_t arch_context_fp(const struct arch_context *ctx);
  * lock is held. */
 static inline void arch_touch_stack(void);
 
-/* The same for one that never comes back. */
-RT_NORETURN static inline void arch_switch_to(struct arch_context *to);
-
-/* Prepare *ctx to call entry(arg) on a stack that ends (exclusive) at `top`; entry must not
- * return. */
+/* Prepare *ctx to call entry(arg) on a stack that ends (exclusive) at `top`, a multiple of 16; entry
+ * must not return. */
 static inline void arch_context_init(struct arch_context *ctx, void *top, void (*entry)(void *),
                                      void *arg);
+
+/* The same for a new goroutine, whose arguments begin at `args`, a multiple of 16, and fill the rest
+ * of the stack: preempt_on(), fn(args), and when that returns, goroutine_exit(). */
+static RT_ALWAYS_INLINE void arch_context_init_goroutine(struct arch_context *ctx, void *args,
+                                                         void (*fn)(void *args));
 
 /* Continue an interrupted frame (anywhere but on its own stack). Interrupts off; never returns. */
 RT_NORETURN void arch_frame_resume(const struct arch_frame *frame);

@@ -513,8 +513,8 @@ static void begin_stw(void)
                                   : mode == GCMODE_HYBRID ? GC_SCAN_LATER
                                                           : GC_SCAN_WHOLE);
     choose_workers_stw();
-    sched_scan_on =
-        (mode == GCMODE_DEFAULT || mode == GCMODE_HYBRID) && gc_drill != GC_DRILL_NO_RESUME_SCAN;
+    sched_scan_stw((mode == GCMODE_DEFAULT || mode == GCMODE_HYBRID) &&
+                   gc_drill != GC_DRILL_NO_RESUME_SCAN);
 }
 
 /* STW#2, once nothing is grey. */
@@ -524,7 +524,7 @@ static void end_stw(struct gc_cycle_times *t)
 
     gc_phase = GC_IDLE;
     rt_wb_on = gc_barrier_check ? RT_WB_CHECKING : 0;
-    sched_scan_on = 0;
+    sched_scan_stw(false);
     if (gc_verify_cycles)
         gc_verify_stw();
     if (gc_barrier_check)

@@ -30,6 +30,7 @@
 #include <gc/up.h>
 #include <lib/string.h>
 #include <mm/page.h>
+#include <rt/goroutine.h>
 #include <sched/sched.h>
 
 enum kind { FINALIZER, CLEANUP, WEAK };
@@ -563,7 +564,7 @@ void gc_special_drain(void)
             since = now;
         else if (now - since > PATIENCE_NS)
             return;
-        sched_yield();
+        rt_yield();
     }
 }
 

@@ -39,6 +39,7 @@
 #include <gc/alloc.h>
 #include <lang/panic.h>
 #include <lib/assert.h>
+#include <sched/fast.h>
 
 #define CHAN_CLOSE_BATCH 32
 
@@ -235,7 +236,8 @@ static RT_ALWAYS_INLINE enum chan_result chan_done_locked(struct rt_chan *c, str
 
     w->ok = true;
     chan_unlock_keep(c);
-    ready(g);
+    if (!ready_quick(g, &g))
+        enqueue_rest(this_cpu_ptr(runq), g);
     preempt_on();
     return CHAN_DONE;
 }
@@ -317,9 +319,9 @@ static RT_ALWAYS_INLINE bool chan_wait_locked(struct rt_chan *c, unsigned kind, 
     w.elem = elem;
     w.selecting = false;
     chan_enqueue_locked(c, kind, &w);
-    chan_unlock(c);
-    park(kind == RT_SELECT_SEND ? WAIT_CHAN_SEND : WAIT_CHAN_RECEIVE);
-    return *(volatile bool *)&w.ok;
+    chan_unlock_keep(c);
+    park_fast(kind == RT_SELECT_SEND ? WAIT_CHAN_SEND : WAIT_CHAN_RECEIVE);
+    return w.ok;
 }
 
 /* The first waiter can be served without further ado: it is no select's, and nobody marks. */
@@ -327,8 +329,8 @@ static RT_ALWAYS_INLINE bool chan_waiter_is_plain_locked(const struct rt_chan *c
 {
     struct list *node = c->waits[kind].next;
 
-    return RT_LIKELY(node != &c->waits[kind] && !rt_wb_on &&
-                     !container_of(node, struct chan_wait, link)->selecting);
+    return RT_LIKELY(node != &c->waits[kind]) && !arch_is_set(&rt_wb_on) &&
+           RT_LIKELY(!container_of(node, struct chan_wait, link)->selecting);
 }
 
 /* That one, off the queue. Its own links are not looked at again. */
@@ -338,7 +340,7 @@ static RT_ALWAYS_INLINE struct chan_wait *chan_take_plain_locked(struct rt_chan 
 
     head->next = next;
     next->prev = head;
-    if (next == head)
+    if (RT_LIKELY(next == head))
         c->count[kind ^ 1] += CHAN_SLOW;
     c->version++;
     return container_of(node, struct chan_wait, link);
@@ -386,15 +388,24 @@ static CHAN_HOT RT_NOINLINE void chan_wait_send_word_locked(struct rt_chan *c, u
         chan_panic_closed();
 }
 
-/* Hand a word to a receiver that waits, if that is simple; the lock is dropped then. */
-static RT_ALWAYS_INLINE bool chan_give_word_locked(struct rt_chan *c, uint64_t word)
+/* A receiver waits, and a word can simply be handed to it. */
+static RT_ALWAYS_INLINE bool chan_can_give_locked(const struct rt_chan *c)
 {
-    if (c->chan_room >= 0 || c->closed || !chan_waiter_is_plain_locked(c, RT_SELECT_RECV))
-        return false;
+    return c->chan_room < 0 && !c->closed && chan_waiter_is_plain_locked(c, RT_SELECT_RECV);
+}
+
+/* The lock is dropped, and preemption comes on. */
+static RT_ALWAYS_INLINE void chan_give_word_locked(struct rt_chan *c, uint64_t word)
+{
     struct chan_wait *w = chan_take_plain_locked(c, RT_SELECT_RECV);
+    struct goroutine *g = w->g;
+
     *(volatile uint64_t *)w->elem = word;
-    chan_done_locked(c, w);
-    return true;
+    w->ok = true;
+    chan_unlock_keep(c);
+    if (RT_UNLIKELY(!ready_quick(g, &g)))
+        enqueue_rest(this_cpu_ptr(runq), g);
+    preempt_on();
 }
 
 static CHAN_HOT RT_NOINLINE void chan_send_word_contended(struct rt_chan *c, uint64_t word)
@@ -407,18 +418,21 @@ CHAN_HOT void rt_chan_send_word(struct rt_chan *c, uint64_t word)
 {
     if (RT_UNLIKELY(c == NULL))
         chan_wait_for_ever(WAIT_CHAN_SEND_NIL);
-    chan_touch_stack();
+    arch_touch_stack();
     if (RT_UNLIKELY(
             !chan_trylock(c))) { /* so that nothing has to survive a call on the way below */
         chan_send_word_contended(c, word);
         return;
     }
-    if (chan_put_word_locked(c, word)) {
+    if (chan_can_put_locked(c)) {
+        chan_put_word_locked(c, word);
         preempt_on();
         return;
     }
-    if (chan_give_word_locked(c, word))
+    if (chan_can_give_locked(c)) {
+        chan_give_word_locked(c, word);
         return;
+    }
     if (c->chan_room == 0)
         chan_wait_send_word_locked(c, word);
     else
@@ -429,9 +443,10 @@ CHAN_HOT bool rt_chan_try_send_word(struct rt_chan *c, uint64_t word)
 {
     if (c == NULL || load_relaxed(&c->chan_room) == 0)
         return false;
-    chan_touch_stack();
+    arch_touch_stack();
     chan_lock(c);
-    if (chan_put_word_locked(c, word)) {
+    if (chan_can_put_locked(c)) {
+        chan_put_word_locked(c, word);
         preempt_on();
         return true;
     }
@@ -446,7 +461,7 @@ CHAN_HOT void rt_chan_send_elem(struct rt_chan *c, const void *elem)
         rt_chan_send_word(c, chan_box(c, elem));
         return;
     }
-    chan_touch_stack();
+    arch_touch_stack();
     chan_lock(c);
     chan_send_elem_slow_locked(c, elem, true);
 }
@@ -457,7 +472,7 @@ CHAN_HOT bool rt_chan_try_send_elem(struct rt_chan *c, const void *elem)
         return false;
     if (c->boxed)
         return rt_chan_try_send_word(c, chan_box(c, elem));
-    chan_touch_stack();
+    arch_touch_stack();
     chan_lock(c);
     return chan_send_elem_slow_locked(c, elem, false);
 }
@@ -502,11 +517,11 @@ static CHAN_HOT RT_NOINLINE struct rt_chan_word chan_wait_recv_word_locked(struc
     return (struct rt_chan_word){*(volatile uint64_t *)&word, ok};
 }
 
-/* What is left of a hand-over when the lock is free; apart, so that the fast path has no register
- * to save. */
-static CHAN_HOT RT_NOINLINE struct rt_chan_word chan_wake_sender(struct goroutine *g, uint64_t word)
+/* What is left of a hand-over by ready_quick(). */
+static CHAN_HOT RT_NOINLINE struct rt_chan_word chan_wake_rest(struct goroutine *displaced,
+                                                               uint64_t word)
 {
-    ready(g);
+    enqueue_rest(this_cpu_ptr(runq), displaced);
     preempt_on();
     return (struct rt_chan_word){word, CHAN_DONE};
 }
@@ -530,10 +545,11 @@ CHAN_HOT struct rt_chan_word rt_chan_recv_word(struct rt_chan *c)
 
     if (RT_UNLIKELY(c == NULL))
         chan_wait_for_ever(WAIT_CHAN_RECEIVE_NIL);
-    chan_touch_stack();
+    arch_touch_stack();
     if (RT_UNLIKELY(!chan_trylock(c)))
         return chan_recv_word_contended(c);
-    if (chan_take_word_locked(c, &word)) {
+    if (chan_can_take_locked(c)) {
+        word = chan_take_word_locked(c);
         preempt_on();
         return (struct rt_chan_word){word, CHAN_DONE};
     }
@@ -543,7 +559,10 @@ CHAN_HOT struct rt_chan_word rt_chan_recv_word(struct rt_chan *c)
         word = *(volatile uint64_t *)w->elem;
         w->ok = true;
         chan_unlock_keep(c);
-        return chan_wake_sender(g, word);
+        if (RT_UNLIKELY(!ready_quick(g, &g)))
+            return chan_wake_rest(g, word);
+        preempt_on();
+        return (struct rt_chan_word){word, CHAN_DONE};
     }
     return c->chan_avail == 0 ? chan_wait_recv_word_locked(c) : chan_recv_word_slow_locked(c, true);
 }
@@ -556,15 +575,14 @@ static RT_ALWAYS_INLINE bool chan_recv_would_wait(const struct rt_chan *c)
 
 CHAN_HOT struct rt_chan_word rt_chan_try_recv_word(struct rt_chan *c)
 {
-    struct rt_chan_word got = {0, CHAN_DONE};
-
     if (chan_recv_would_wait(c))
         return (struct rt_chan_word){0, CHAN_WAIT};
-    chan_touch_stack();
+    arch_touch_stack();
     chan_lock(c);
-    if (chan_take_word_locked(c, &got.word)) {
+    if (chan_can_take_locked(c)) {
+        uint64_t word = chan_take_word_locked(c);
         preempt_on();
-        return got;
+        return (struct rt_chan_word){word, CHAN_DONE};
     }
     return chan_recv_word_slow_locked(c, false);
 }
@@ -578,7 +596,7 @@ CHAN_HOT bool rt_chan_recv_elem(struct rt_chan *c, void *elem)
         chan_word_to(c, got.word, elem);
         return got.ok;
     }
-    chan_touch_stack();
+    arch_touch_stack();
     chan_lock(c);
     return chan_recv_elem_slow_locked(c, elem, true) == CHAN_DONE;
 }
@@ -593,7 +611,7 @@ CHAN_HOT bool rt_chan_try_recv_elem(struct rt_chan *c, void *elem)
             chan_word_to(c, got.word, elem);
         return got.ok == CHAN_DONE;
     }
-    chan_touch_stack();
+    arch_touch_stack();
     chan_lock(c);
     return chan_recv_elem_slow_locked(c, elem, false) == CHAN_DONE;
 }
@@ -639,7 +657,7 @@ void rt_chan_close_raw(struct rt_chan *c)
 
     if (c == NULL)
         panic_plain(RT_PANIC_NIL_CHANNEL, "close of nil channel");
-    chan_touch_stack();
+    arch_touch_stack();
     chan_lock(c);
     if (c->closed) {
         chan_unlock(c);

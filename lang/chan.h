@@ -98,15 +98,6 @@ void chan_word_to(const struct rt_chan *c, uint64_t word, void *elem);
 /* Every field fits the others; the lock is free or the caller's. For tests. */
 void chan_verify(struct rt_chan *c);
 
-/*
- * Every entry point touches the stack it may need before it turns preemption off, so that no page
- * fault has to extend the stack under a lock.
- */
-static RT_ALWAYS_INLINE void chan_touch_stack(void)
-{
-    __asm__ volatile("testb $0, -2048(%%rsp)" ::: "cc");
-}
-
 /* The lock is dropped by whoever completes an operation, which clang's analysis cannot follow: it
  * is hidden here. */
 static RT_ALWAYS_INLINE void chan_lock(struct rt_chan *c) NO_LOCK_ANALYSIS
@@ -167,33 +158,38 @@ static RT_ALWAYS_INLINE void chan_count_locked(struct rt_chan *c, int64_t more)
     c->version++;
 }
 
-/* Put a word into the ring if that is all there is to do; the lock is free then, but preemption
- * still off. */
-static RT_ALWAYS_INLINE bool chan_put_word_locked(struct rt_chan *c, uint64_t word)
+/* A word can be put into the ring, and that is all there is to do. */
+static RT_ALWAYS_INLINE bool chan_can_put_locked(const struct rt_chan *c)
+{
+    return RT_LIKELY(c->chan_room > 0) && !arch_is_set(&rt_wb_on);
+}
+
+/* Put it there; the lock is free then, but preemption still off. */
+static RT_ALWAYS_INLINE void chan_put_word_locked(struct rt_chan *c, uint64_t word)
 {
     char *slot = c->send_at;
 
-    if (RT_UNLIKELY(c->chan_room <= 0 || rt_wb_on))
-        return false;
     *(volatile uint64_t *)slot = word;
     c->send_at = slot_after(c, slot, 8);
     chan_count_locked(c, 1);
     chan_unlock_keep(c);
-    return true;
 }
 
-/* Take a word out of the ring if that is all there is to do; the lock is free then, but preemption
- * still off. */
-static RT_ALWAYS_INLINE bool chan_take_word_locked(struct rt_chan *c, uint64_t *word)
+/* A word can be taken out of the ring, and that is all there is to do. */
+static RT_ALWAYS_INLINE bool chan_can_take_locked(const struct rt_chan *c)
+{
+    return RT_LIKELY(c->chan_avail > 0) && !arch_is_set(&rt_wb_on);
+}
+
+/* Take it; the lock is free then, but preemption still off. */
+static RT_ALWAYS_INLINE uint64_t chan_take_word_locked(struct rt_chan *c)
 {
     char *slot = c->recv_at;
+    uint64_t word = *(volatile uint64_t *)slot;
 
-    if (RT_UNLIKELY(c->chan_avail <= 0 || rt_wb_on))
-        return false;
-    *word = *(volatile uint64_t *)slot;
     *(volatile uint64_t *)slot = 0;
     c->recv_at = slot_after(c, slot, 8);
     chan_count_locked(c, -1);
     chan_unlock_keep(c);
-    return true;
+    return word;
 }

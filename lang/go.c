@@ -18,20 +18,10 @@
 
 #define GO_ARGS_MAX 512
 
-void rt_go_spawn(const struct rt_go_opts *opts, rt_thunk thunk, const void *args, size_t bytes,
-                 uintptr_t entry_pc)
+void sched_up_no_memory(unsigned step, size_t stack_bytes)
 {
-    uintptr_t creator_pc = (uintptr_t)__builtin_return_address(0);
-
-    for (unsigned step = 0;
-         RT_UNLIKELY(goroutine_spawn(thunk, args, bytes, opts, entry_pc, creator_pc) == NULL);)
-        if (!gc_find_memory(step++))
-            lang_panic_out_of_memory(opts != NULL ? opts->stack_bytes : 0);
-}
-
-void rt_yield(void)
-{
-    sched_yield();
+    if (!gc_find_memory(step))
+        lang_panic_out_of_memory(stack_bytes);
 }
 
 struct sleeper {
@@ -51,7 +41,7 @@ void rt_sleep(int64_t ns)
     int64_t when;
 
     if (ns <= 0) {
-        sched_yield();
+        rt_yield();
         return;
     }
     if (__builtin_add_overflow(arch_nanotime(), ns, &when))

@@ -314,7 +314,6 @@ static RT_ALWAYS_INLINE int select_locked(const struct select *s, bool block,
     g->select_done = 0;
     slots_enqueue_locked(s, slots, n, waits, g);
     slots_unlock(slots, n, NULL);
-
     park(n > 0 ? WAIT_SELECT : WAIT_SELECT_NO_CASES);
 
     struct chan_wait *won = load_acquire(&g->woken_by);
@@ -351,8 +350,14 @@ static RT_ALWAYS_INLINE bool select_go(struct rt_select_frame *frame, uint32_t s
 
     if (c->slot_bytes == 8) {
         if (RT_LIKELY(chan_trylock(c))) { /* the usual case, without a call */
-            if (kind == RT_SELECT_SEND ? chan_put_word_locked(c, frame->words[i])
-                                       : chan_take_word_locked(c, &frame->got[0])) {
+            if (kind == RT_SELECT_RECV && chan_can_take_locked(c)) {
+                frame->got[0] = chan_take_word_locked(c);
+                preempt_on();
+                frame->ok = true;
+                return true;
+            }
+            if (kind == RT_SELECT_SEND && chan_can_put_locked(c)) {
+                chan_put_word_locked(c, frame->words[i]);
                 preempt_on();
                 frame->ok = true;
                 return true;
@@ -404,7 +409,7 @@ CHAN_HOT int rt_select_run(struct rt_select_frame *frame, uint32_t shape)
     const uintptr_t *sides = frame->sides;
     uint32_t mask = 0;
 
-    chan_touch_stack();
+    arch_touch_stack();
     preempt_off();
     switch (shape & 0x1f) { /* spelt out, for a select with a default does hardly more than this */
 #define LOOK(i)                                                                                    \
@@ -416,10 +421,10 @@ CHAN_HOT int rt_select_run(struct rt_select_frame *frame, uint32_t shape)
         LOOK(14)
         LOOK(13)
         LOOK(12)
-        LOOK(11) LOOK(10) LOOK(9) LOOK(8) LOOK(7) LOOK(6) LOOK(5) LOOK(4) LOOK(3) LOOK(2) LOOK(1)
-            LOOK(0)
+        LOOK(11)
+        LOOK(10) LOOK(9) LOOK(8) LOOK(7) LOOK(6) LOOK(5) LOOK(4) LOOK(3) LOOK(2) LOOK(1) LOOK(0)
 #undef LOOK
-                default : break;
+            default : break;
     }
     if (mask != 0)
         return select_some(frame, shape, mask);
@@ -511,7 +516,7 @@ static int select_cases(const struct select_arrays *a, const struct rt_select_ca
     int chosen;
 
     select_prepare(a, cases, n, &got);
-    chan_touch_stack();
+    arch_touch_stack();
     chosen = select_poll(&s, &result);
     if (chosen < 0)
         chosen = select_locked(&s, block, &result, a->waits, a->slots);

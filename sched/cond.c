@@ -11,7 +11,7 @@ void rt_cond_wait(struct rt_cond *c, struct rt_mutex *m)
 {
     struct sync_waiter w = {.g = goroutine_current()};
 
-    sync_touch_stack();
+    arch_touch_stack();
     sync_queue_lock(&c->queue);
     sync_enqueue_locked(&c->queue, &w, false);
     sync_queue_unlock(&c->queue);
@@ -27,7 +27,7 @@ void rt_cond_signal(struct rt_cond *c)
 
     if (load_relaxed(&c->queue.first) == NULL)
         return;
-    sync_touch_stack();
+    arch_touch_stack();
     sync_queue_lock(&c->queue);
     w = sync_dequeue_locked(&c->queue);
     if (w != NULL)
@@ -43,7 +43,7 @@ void rt_cond_broadcast(struct rt_cond *c)
 
     if (load_relaxed(&c->queue.first) == NULL)
         return;
-    sync_touch_stack();
+    arch_touch_stack();
     sync_queue_lock(&c->queue);
     w = c->queue.first;
     c->queue.first = c->queue.last = NULL;

@@ -26,6 +26,7 @@
 #include <mm/stack.h>
 #include <rt/goroutine.h>
 #include <sched/internal.h>
+#include <sched/fast.h>
 #include <sched/stw.h>
 
 #define TRIM_BYTES (1u << 20) /* the reaper runs when so much waits */
@@ -39,7 +40,7 @@ static struct goroutine *pool_odd;  /* guarded by pool_lock: other sizes */
 static struct goroutine *trim_list; /* guarded by pool_lock */
 static uint64_t trim_bytes;         /* guarded by pool_lock */
 static struct goroutine *all;       /* [a] newest block; pushed by CAS */
-static uint64_t last_id;            /* [a] */
+static uint64_t ids_given;          /* [a] to cpus, IDS_AT_A_TIME each */
 static struct goroutine *reaper;    /* [I] */
 static uint32_t reaper_called;      /* [a] */
 static uint32_t memory_short;       /* [a] the reaper is to find memory */
@@ -99,6 +100,16 @@ static struct goroutine *pop_odd_locked(size_t stack_bytes)
     return NULL;
 }
 
+/* There is one. */
+static RT_ALWAYS_INLINE struct goroutine *cache_pop(struct goroutine_cache *c)
+{
+    struct goroutine *g = c->free;
+
+    c->free = g->queue_next;
+    c->n--;
+    return g;
+}
+
 static RT_COLD struct goroutine *block_get_slow(size_t stack_bytes, bool odd)
 {
     struct goroutine_cache *c = this_cpu_ptr(goroutine_cache);
@@ -134,102 +145,131 @@ static struct goroutine *block_get(size_t stack_bytes)
     struct goroutine_cache *c = this_cpu_ptr(goroutine_cache);
     size_t usable = STACK_SLOT_MIN - STACK_GUARD_BYTES - STACK_RESERVE_BYTES;
     bool odd = stack_bytes > STACK_SLOT_MIN;
-    struct goroutine *g = c->free;
-
-    if (RT_UNLIKELY(g == NULL || odd))
+    if (RT_UNLIKELY(c->free == NULL || odd))
         return block_get_slow(odd ? stack_bytes : usable, odd);
-    c->free = g->queue_next;
-    c->n--;
-    return g;
+    return cache_pop(c);
 }
 
-static uint64_t id_next(void)
+static RT_ALWAYS_INLINE uint64_t id_next(struct goroutine_cache *c)
 {
-    struct goroutine_cache *c = this_cpu_ptr(goroutine_cache);
+    uint64_t last = c->last_id;
 
-    if (RT_UNLIKELY(c->ids_left == 0)) {
-        c->next_id = add_relaxed(&last_id, IDS_AT_A_TIME) + 1;
-        c->ids_left = IDS_AT_A_TIME;
-    }
-    c->ids_left--;
-    return c->next_id++;
+    if (RT_UNLIKELY(last % IDS_AT_A_TIME == 0))
+        last = add_relaxed(&ids_given, IDS_AT_A_TIME);
+    return c->last_id = last + 1;
 }
 
-/* The first code of every goroutine, on its own stack. */
-struct start {
-    void (*thunk)(void *args);
-    void *args;
-};
-
-static void goroutine_entry(void *p)
+/*
+ * Make g, a free block, a goroutine that runs fn(args) when it is enqueued. Preemption off. What is
+ * not set here is as its last owner left it: 0, or its debt to the collector.
+ */
+static RT_ALWAYS_INLINE void block_fill(struct goroutine *g, void *args, void (*fn)(void *args),
+                                        uintptr_t entry_pc, struct goroutine_cache *c)
 {
-    struct start *s = p;
-
-    sched_finish_switch(); /* [sched.2] */
-    preempt_on();
-    s->thunk(s->args);
-    goroutine_exit();
-}
-
-/* What spawn leaves alone is 0 in a block that was never used, and goroutine_exit() saw to it in
- * one that was. */
-static RT_ALWAYS_INLINE struct goroutine *spawn(void (*thunk)(void *args), const void *args,
-                                                size_t bytes, size_t stack_bytes)
-{
-    struct goroutine *g = block_get(stack_bytes);
-    if (RT_UNLIKELY(g == NULL))
-        return NULL;
-    struct start *s = (struct start *)(g->stack_hi - sizeof *s);
-    char *copy = (char *)((uintptr_t)s - align_up(bytes, 16));
-    const uint64_t *from = args;
-    for (size_t i = 0; i < bytes / 8; i++)
-        ((uint64_t *)copy)[i] = from[i];
-    if (RT_UNLIKELY(bytes % 8 != 0))
-        memcpy(copy + bytes / 8 * 8, (const char *)args + bytes / 8 * 8, bytes % 8);
-    *s = (struct start){thunk, copy};
-    arch_context_init(&g->context, copy, goroutine_entry, s);
-    g->id = id_next();
-    g->assist_credit = 0;
+    arch_context_init_goroutine(&g->context, args, fn);
+    g->id = id_next(c);
     store_relaxed(&g->scan_state, sched_birth_scan_state);
-    return g;
+    g->entry_pc = entry_pc;
+}
+
+/* Where g's arguments go. */
+static RT_ALWAYS_INLINE void *args_place(const struct goroutine *g, size_t bytes)
+{
+    return (void *)(g->stack_hi - align_up(bytes, 16));
+}
+
+static RT_ALWAYS_INLINE void args_copy(void *to, const void *from, size_t bytes)
+{
+    do {
+        bytes -= 8;
+        *(uint64_t *)((char *)to + bytes) = *(const uint64_t *)((const char *)from + bytes);
+    } while (bytes != 0);
 }
 
 struct goroutine *goroutine_spawn(void (*thunk)(void *args), const void *args, size_t bytes,
                                   const struct rt_go_opts *opts, uintptr_t entry_pc,
                                   uintptr_t creator_pc)
 {
+    DEBUG_ASSERT(bytes % 8 == 0 && bytes <= 512);
     preempt_off();
     struct goroutine *me = goroutine_current();
     struct goroutine *g =
-        fail_now(FAIL_GOROUTINE)
-            ? NULL
-            : spawn(thunk, args, bytes, RT_UNLIKELY(opts != NULL) ? opts->stack_bytes : 0);
+        fail_now(FAIL_GOROUTINE) ? NULL : block_get(opts != NULL ? opts->stack_bytes : 0);
+    struct goroutine_cache *c = this_cpu_ptr(goroutine_cache);
 
-    if (RT_UNLIKELY(g == NULL)) {
-        preempt_on();
-        return NULL;
+    if (g != NULL) {
+        if (opts != NULL && opts->name != NULL) {
+            g->name = opts->name;
+            g->odd |= ODD_NAMED;
+        }
+        void *copy = args_place(g, bytes);
+        if (bytes != 0)
+            args_copy(copy, args, bytes);
+        block_fill(g, copy, thunk, entry_pc, c);
+        g->creator_pc = creator_pc;
+        g->creator_id = me != NULL ? me->id : 0;
+        c->born++;
+        sched_enqueue(g, true);
     }
-    g->name = RT_UNLIKELY(opts != NULL) ? opts->name : NULL;
-    g->entry_pc = entry_pc;
-    g->creator_pc = creator_pc;
-    g->creator_id = me != NULL ? me->id : 0;
-    this_cpu(goroutine_cache).born++;
-    sched_enqueue(g, true);
     preempt_on();
     return g;
+}
+
+static RT_NOINLINE void go_slow(const struct rt_go_opts *opts, rt_thunk thunk, const void *args,
+                                size_t bytes, uintptr_t entry_pc, uintptr_t creator_pc)
+{
+    for (unsigned step = 0; goroutine_spawn(thunk, args, bytes, opts, entry_pc, creator_pc) == NULL;
+         step++)
+        sched_up_no_memory(step, opts != NULL ? opts->stack_bytes : 0);
+}
+
+void rt_go_spawn(const struct rt_go_opts *opts, rt_thunk thunk, const void *args, size_t bytes,
+                 uintptr_t entry_pc)
+{
+    arch_touch_stack();
+    preempt_off();
+    uintptr_t base = this_cpu_base();
+    struct goroutine_cache *c = cpu_ptr_at(base, goroutine_cache);
+    if (RT_UNLIKELY(c->free == NULL || opts != NULL || fail_left[FAIL_GOROUTINE] != 0)) {
+        preempt_on();
+        go_slow(opts, thunk, args, bytes, entry_pc, (uintptr_t)__builtin_return_address(0));
+        return;
+    }
+    struct goroutine *g = cache_pop(c);
+    void *copy = args_place(g, bytes);
+    args_copy(copy, args, bytes);
+    block_fill(g, copy, thunk, entry_pc, c);
+    g->creator_pc = (uintptr_t)__builtin_return_address(0);
+    g->creator_id = goroutine_current()->id;
+    c->born++;
+    enqueue_next(cpu_ptr_at(base, runq), g);
+    preempt_on();
+}
+
+struct system_args {
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+static void system_main(void *args)
+{
+    struct system_args *a = args;
+
+    a->fn(a->arg);
 }
 
 struct goroutine *goroutine_spawn_system(void (*fn)(void *arg), void *arg, const char *name)
 {
     preempt_off();
-    struct goroutine *g = spawn(fn, NULL, 0, 0);
+    struct goroutine *g = block_get(0);
 
     if (g != NULL) {
-        ((struct start *)(g->stack_hi - sizeof(struct start)))->args = arg;
+        struct system_args *args = args_place(g, sizeof *args);
+        *args = (struct system_args){fn, arg};
+        block_fill(g, args, system_main, (uintptr_t)fn, this_cpu_ptr(goroutine_cache));
         g->system = 1;
-        g->odd |= ODD_SYSTEM;
+        g->odd |= ODD_SYSTEM | ODD_NAMED;
         g->name = name;
-        g->entry_pc = (uintptr_t)fn;
         g->creator_pc = 0;
         g->creator_id = 0;
         sched_enqueue(g, false);
@@ -266,6 +306,7 @@ RT_COLD void goroutine_free_odd(struct goroutine *g)
     if (!(g->odd & ODD_SYSTEM))
         this_cpu_ptr(goroutine_cache)->gone++;
     g->system = 0;
+    g->name = NULL;
     g->odd &= ODD_SLOT | ODD_DEEP | ODD_RESERVE;
     free_shared(g);
 }

@@ -54,6 +54,7 @@ enum goroutine_odd {
     ODD_SYSTEM = 2, /* it is the runtime's, and not counted */
     ODD_DEEP = 4,   /* its stack has grown: it is trimmed first */
     ODD_RESERVE = 8,
+    ODD_NAMED = 16, /* its name is to be forgotten */
 };
 
 /* For reports and for the collector; the truth about waiting is `tokens`. */
@@ -155,8 +156,10 @@ void ready_here(struct goroutine *g);
 
 /*
  * Make a goroutine that runs thunk(args copy), and make it runnable. Never NULL: out of memory
- * panics. args copied to the base of the new stack (scanned with it), `bytes` <= 512, alignment <=
- * 16 creator return address of the go statement
+ * panics.
+ * args     copied to the base of the new stack (scanned with it)
+ * bytes    of them: a multiple of 8, up to 512; alignment up to 16
+ * creator  return address of the go statement
  */
 struct rt_go_opts;
 struct goroutine *goroutine_spawn(void (*thunk)(void *args), const void *args, size_t bytes,

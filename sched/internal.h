@@ -7,13 +7,10 @@
 #include <sched/runq.h>
 #include <sched/sched.h>
 
-/* What is to be done for the goroutine we came from, once its context is saved [runq.4]. */
-enum switch_action {
-    SWITCH_NOTHING,
-    SWITCH_PARK,  /* it waits: settle with ready() [park.1] */
-    SWITCH_YIELD, /* to the end of the queue */
-    SWITCH_FRONT, /* it goes on as soon as the scheduler has done what it was interrupted for */
-    SWITCH_EXIT,  /* its block and stack are free */
+/* What becomes of a goroutine that leaves its cpu by force. */
+enum leave_for {
+    LEAVE_YIELD, /* to the end of the queue */
+    LEAVE_FRONT, /* it goes on as soon as the scheduler has done what it was interrupted for */
 };
 
 /* A cpu's place in the game of waking [idle.1]. */
@@ -21,11 +18,9 @@ enum idle_state { CPU_BUSY, CPU_IDLE, CPU_WOKEN, CPU_CLAIMED };
 
 struct sched_cpu {
     struct arch_context context; /* [c] of the scheduler's loop */
-    struct goroutine *prev;      /* [c] whom we switched away from */
+    struct goroutine *yielded;   /* [c] left by force, for the end of the queue */
     struct goroutine *stash;     /* [c] runs before any queue is looked at */
-    uint8_t action;              /* [c] enum switch_action for prev */
     bool timer_fired;            /* [c] set by the handler */
-    bool slice_armed;            /* [c] the hardware timer also ends a slice */
     bool refill;                 /* [c] the stack reserve is low, or tables are missing below */
     bool stash_yields; /* [c] whoever `next` is goes before the stash: sched_next_first() */
     bool ticked;       /* [c] the timer fired, and others may want the turn [turn.1] */
@@ -34,10 +29,10 @@ struct sched_cpu {
     bool
         must_leave; /* [c] set by stw: the goroutine goes through the scheduler before it runs on */
     bool flush;     /* [a] set by a stop that claimed this cpu: reload CR3 before anything else */
-    uint32_t until_global; /* [c] picks until the global queue is looked at */
+    uint32_t
+        look_rest; /* [c] what sched_until_look will be after a pick that look_closer() asked for */
     bool in_service;      /* [c] it runs goroutines: below GOMAXPROCS, not dedicated; others: [S] */
-    uint32_t ring_picks;  /* [c] picks that were somebody's turn: not of `next` */
-    uint32_t slice_pick;  /* [c] ring_picks when the slice began */
+    uint32_t slice_head;  /* [c] head of the ring when the slice began */
     int64_t slice_end_ns; /* [c] */
     uint32_t idle;        /* [a] enum idle_state; claims and wakes by CAS */
     struct rng rng;       /* [c] steal order */
@@ -46,10 +41,9 @@ struct sched_cpu {
 DECLARE_PERCPU(struct sched_cpu, sched_cpu);
 
 /* sched/sched.c */
-void sched_finish_switch(void);
-RT_NORETURN void sched_leave(struct arch_frame *frame, enum switch_action action);
+RT_NORETURN void sched_leave(struct arch_frame *frame, enum leave_for what);
 void sched_enqueue(struct goroutine *g, bool next); /* preemption off */
-void sched_abandon(enum switch_action action);
+void sched_abandon(enum leave_for what);
 /* the loop begins anew next time: its stack was used for something else */
 void sched_context_reset(void);
 void sched_enter(void *unused); /* the loop, for arch_leave_to() */
@@ -62,27 +56,23 @@ void sched_request_self(void);  /* in a handler: take a request at the next pree
 struct goroutine_cache {
     struct goroutine *free; /* [c] */
     uint32_t n;             /* [c] */
-    uint32_t ids_left;      /* [c] */
-    uint64_t next_id;       /* [c] */
-    uint64_t born, gone;    /* [c] of the program; read by others */
+    uint64_t last_id;    /* [c] the newest it gave; a multiple of IDS_AT_A_TIME: it has no more */
+    uint64_t born, gone; /* [c] of the program; read by others */
 };
 DECLARE_PERCPU(struct goroutine_cache, goroutine_cache);
 
-void goroutine_free_odd(struct goroutine *g);
+void goroutine_free_odd(struct goroutine *g); /* g has ended and is off its stack; preemption off */
 
-/* g has ended and is off its stack. Whoever runs next, preemption off. */
-static RT_ALWAYS_INLINE void goroutine_free(struct goroutine *g)
+/* Put g, which has ended, into this cpu's cache, if it belongs there. Preemption off. */
+static RT_ALWAYS_INLINE bool goroutine_cache_put(struct goroutine_cache *c, struct goroutine *g)
 {
-    struct goroutine_cache *c = this_cpu_ptr(goroutine_cache);
-
-    if (RT_UNLIKELY(g->odd != 0) || RT_UNLIKELY(c->n >= GOROUTINE_CACHE_MAX)) {
-        goroutine_free_odd(g);
-        return;
-    }
+    if (RT_UNLIKELY(g->odd != 0) || RT_UNLIKELY(c->n >= GOROUTINE_CACHE_MAX))
+        return false;
     c->gone++;
     g->queue_next = c->free;
     c->free = g;
     c->n++;
+    return true;
 }
 void goroutine_start_system(void);
 void goroutine_find_memory(void); /* the reaper shall; scheduler stack */

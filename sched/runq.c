@@ -52,7 +52,13 @@ void runq_put(struct goroutine *g)
 
 struct goroutine *runq_get(void)
 {
-    return runq_get_from(this_cpu_ptr(runq));
+    struct runq *q = this_cpu_ptr(runq);
+    struct goroutine *g;
+
+    do {
+        g = runq_try_get(q);
+    } while (g == NULL && load_acquire(&q->head) != q->tail);
+    return g;
 }
 
 bool runq_empty(const struct runq *q)

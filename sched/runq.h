@@ -12,11 +12,11 @@
 #define RUNQ_SIZE 256u /* a power of two */
 
 struct runq {
-    uint32_t head; /* [a] thieves and the owner advance it by CAS [runq.2] */
-    uint32_t tail; /* [a] only the owner writes it */
+    struct goroutine *ring[RUNQ_SIZE]; /* [a] */
+    uint32_t head;                     /* [a] thieves and the owner advance it by CAS [runq.2] */
+    uint32_t tail;                     /* [a] only the owner writes it, so it reads it plainly */
     struct goroutine
         *next; /* [a] the owner stores; the owner and thieves take it by swap [runq.3] */
-    struct goroutine *ring[RUNQ_SIZE]; /* [a] */
 };
 
 DECLARE_PERCPU(struct runq, runq);
@@ -26,34 +26,45 @@ DECLARE_PERCPU(struct runq, runq);
 /* The ring is full: half of it and g go to the global queue, or a thief made room meanwhile. */
 void runq_overflow(struct runq *q, struct goroutine *g);
 
-/* At the tail. q is this cpu's. */
-static RT_ALWAYS_INLINE void runq_put_in(struct runq *q, struct goroutine *g)
+static RT_ALWAYS_INLINE bool runq_has_room(const struct runq *q)
 {
-    uint32_t tail = load_relaxed(&q->tail);
+    return q->tail - load_acquire(&q->head) < RUNQ_SIZE;
+}
 
-    if (RT_UNLIKELY(tail - load_acquire(&q->head) >= RUNQ_SIZE)) {
-        runq_overflow(q, g);
-        return;
-    }
+/* At the tail, where there is room. q is this cpu's. */
+static RT_ALWAYS_INLINE void runq_put_room(struct runq *q, struct goroutine *g)
+{
+    uint32_t tail = q->tail;
+
     store_relaxed(&q->ring[tail % RUNQ_SIZE], g);
     store_release(&q->tail, tail + 1);
 }
 
-/* The oldest of the ring, without `next`; NULL if it is empty. q is this cpu's. */
-static RT_ALWAYS_INLINE struct goroutine *runq_get_from(struct runq *q)
+/* At the tail. q is this cpu's. */
+static RT_ALWAYS_INLINE void runq_put_in(struct runq *q, struct goroutine *g)
 {
-    for (;;) {
-        uint32_t head = load_acquire(&q->head);
-        if (head == load_relaxed(&q->tail))
-            return NULL;
-        struct goroutine *g = load_relaxed(&q->ring[head % RUNQ_SIZE]);
-        if (RT_LIKELY(cas_acq_rel(&q->head, head, head + 1)))
-            return g;
-    }
+    if (RT_LIKELY(runq_has_room(q)))
+        runq_put_room(q, g);
+    else
+        runq_overflow(q, g);
 }
 
-void runq_put(struct goroutine *g); /* the same, not inline, for the rest of the world */
-struct goroutine *runq_get(void);
+/* The oldest of the ring, without `next`; NULL if it is empty, or a thief was faster. q is this
+ * cpu's. */
+static RT_ALWAYS_INLINE struct goroutine *runq_try_get(struct runq *q)
+{
+    uint32_t head = load_acquire(&q->head);
+
+    if (head == q->tail)
+        return NULL;
+    struct goroutine *g = load_relaxed(&q->ring[head % RUNQ_SIZE]);
+    if (g == NULL)
+        __builtin_unreachable();
+    return RT_LIKELY(cas_acq_rel(&q->head, head, head + 1)) ? g : NULL;
+}
+
+void runq_put(struct goroutine *g);    /* the same, not inline, for the rest of the world */
+struct goroutine *runq_get(void);      /* NULL only if the ring is empty */
 bool runq_empty(const struct runq *q); /* ring and next; a hint unless it is one's own */
 unsigned runq_length(const struct runq *q);
 /* Move half of another cpu's ring to ours and return one of them; else its `next` if `take_next`.

@@ -47,7 +47,9 @@
 #include <lib/string.h>
 #include <lib/trace.h>
 #include <mm/stack.h>
+#include <rt/goroutine.h>
 #include <sched/internal.h>
+#include <sched/fast.h>
 #include <sched/stw.h>
 #include <sched/timer.h>
 
@@ -60,10 +62,12 @@
 
 PERCPU(struct goroutine *, current);
 PERCPU(struct sched_cpu, sched_cpu);
-uint8_t sched_scan_on;
+PERCPU(bool, sched_slice_armed);
+PERCPU(uint32_t, sched_until_look);
+bool sched_scan_on;
+uint64_t sched_idle_count;
 
 static uint64_t idle_mask[ARCH_MAX_CPUS / 64]; /* [a] */
-static uint32_t idle_count;                    /* [a] cpus in idle(); a hint */
 static uint32_t idle_exits;                    /* [a] times that a cpu left idle() [idle.3] */
 static uint32_t searching;                     /* [a] */
 static uint32_t procs = 1;                     /* [S] cpus below this number run goroutines */
@@ -87,19 +91,14 @@ static bool wake_cpu(unsigned cpu)
     return true;
 }
 
-RT_COLD static void wake_one_slow(void)
+void sched_wake_one_slow(void)
 {
+    if (load_relaxed(&searching) != 0)
+        return;
     for (unsigned w = 0; w < ARCH_MAX_CPUS / 64; w++)
         for (uint64_t m = load_relaxed(&idle_mask[w]); m != 0; m &= m - 1)
             if (wake_cpu(w * 64 + bit_lowest(m)))
                 return;
-}
-
-/* After an enqueue that was a full barrier [idle.1]. */
-static inline void wake_if_idle(void)
-{
-    if (RT_UNLIKELY(load_relaxed(&idle_count) != 0) && load_relaxed(&searching) == 0)
-        wake_one_slow();
 }
 
 /* A stop had claimed idle cpus, so that they could not be woken for what was enqueued meanwhile.
@@ -121,7 +120,7 @@ void sched_wake_one(void)
 
 unsigned sched_idle_cpus(void)
 {
-    return load_relaxed(&idle_count);
+    return load_relaxed(&sched_idle_count);
 }
 
 /* ---- Slices ---- */
@@ -150,7 +149,7 @@ static void timer_program(void)
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
     int64_t when = timer_next();
 
-    if (c->slice_armed && c->slice_end_ns < when)
+    if (this_cpu(sched_slice_armed) && c->slice_end_ns < when)
         when = c->slice_end_ns;
     if (RT_UNLIKELY(tick) && load_relaxed(&c->idle) == CPU_BUSY) {
         int64_t at = tick_next();
@@ -167,21 +166,14 @@ void sched_timer_changed(void)
     timer_program();
 }
 
-RT_COLD static void slice_begin(void)
+void sched_slice_begin(void)
 {
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
 
-    c->slice_armed = true;
-    c->slice_pick = c->ring_picks;
+    this_cpu(sched_slice_armed) = true;
+    c->slice_head = this_cpu(runq).head;
     c->slice_end_ns = arch_nanotime() + SLICE_NS;
     timer_program();
-}
-
-/* Somebody waits on this cpu: see that its turn comes. */
-static inline void slice_need(void)
-{
-    if (RT_UNLIKELY(!this_cpu(sched_cpu).slice_armed))
-        slice_begin();
 }
 
 static bool others_wait(void)
@@ -194,126 +186,132 @@ static bool slice_is_over(void)
 {
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
 
-    if (!c->slice_armed || arch_nanotime() < c->slice_end_ns)
+    if (!this_cpu(sched_slice_armed) || arch_nanotime() < c->slice_end_ns)
         return false;
-    c->slice_armed = false;
+    this_cpu(sched_slice_armed) = false;
     if (!others_wait())
         return false;
-    bool hog = c->ring_picks == c->slice_pick;
-    slice_begin();
+    bool hog = this_cpu(runq).head == c->slice_head;
+    sched_slice_begin();
     return hog && !knobs.asyncpreemptoff;
 }
 
 /* ---- Enqueueing ---- */
 
-/* On this cpu; the caller sees to it that it is not left lying here [idle.1]. */
-static RT_ALWAYS_INLINE void enqueue_here(struct goroutine *g, bool next)
+static RT_ALWAYS_INLINE void enqueue_last(struct goroutine *g)
 {
-    struct runq *q = this_cpu_ptr(runq);
-
-    store_release(&g->state,
-                  G_RUNNABLE); /* whoever walks all goroutines finds a complete one behind it */
-    if (next) {
-        g = swap_acq_rel(&q->next, g); /* also the barrier of [idle.1] */
-        if (RT_UNLIKELY(g != NULL))
-            runq_put_in(q, g);
-    } else {
-        runq_put_in(q, g);
-        fence_seq_cst();
-    }
+    store_release(&g->state, G_RUNNABLE);
+    runq_put_in(this_cpu_ptr(runq), g);
+    fence_seq_cst(); /* [idle.1] */
     slice_need();
-}
-
-static RT_ALWAYS_INLINE void enqueue(struct goroutine *g, bool next)
-{
-    enqueue_here(g, next);
     wake_if_idle();
 }
 
 void sched_enqueue(struct goroutine *g, bool next)
 {
-    enqueue(g, next);
-}
-
-static RT_ALWAYS_INLINE void ready_as(struct goroutine *g, bool next)
-{
-    int32_t tokens = add_acq_rel(&g->tokens, 1); /* partner: sched_finish_switch() */
-
-    DEBUG_ASSERT(tokens == -1 || tokens == 0); /* one ready() for each park() [park.1] */
-    if (tokens != -1)
-        return; /* it is still on its way to sleep, and will find the token */
-    preempt_off();
-    trace_debug(TRACE_READY, g->id, 0);
-    enqueue(g, next);
-    preempt_on();
+    if (next)
+        enqueue_next(this_cpu_ptr(runq), g);
+    else
+        enqueue_last(g);
 }
 
 void ready(struct goroutine *g)
 {
-    ready_as(g, true);
+    preempt_off();
+    if (ready_claim(g)) {
+        trace_debug(TRACE_READY, g->id, 0);
+        enqueue_next(this_cpu_ptr(runq), g);
+    }
+    preempt_on();
 }
 
 void ready_last(struct goroutine *g)
 {
-    ready_as(g, false);
+    preempt_off();
+    if (ready_claim(g)) {
+        trace_debug(TRACE_READY, g->id, 0);
+        enqueue_last(g);
+    }
+    preempt_on();
 }
 
 void ready_here(struct goroutine *g)
 {
-    if (add_acq_rel(&g->tokens, 1) != -1) /* as in ready_as() */
-        return;
     preempt_off();
-    trace_debug(TRACE_READY, g->id, 0);
-    enqueue_here(g, true);
+    if (ready_claim(g)) {
+        trace_debug(TRACE_READY, g->id, 0);
+        enqueue_here(this_cpu_ptr(runq), g);
+    }
     preempt_on();
 }
 
 /* ---- Picking ---- */
 
-/* Every GLOBAL_EVERY picks, and while a slice that ended has put the ring before `next`
- * [sched.4]. */
-RT_NOINLINE static struct goroutine *pick_in_turn(struct sched_cpu *c, struct runq *q)
+/* Whatever pick_fast() would find on that cpu, pick_in_turn() decides. The cpu's own, or stopped. */
+static void look_closer(unsigned cpu)
 {
-    struct goroutine *g;
-    bool global = c->until_global == 0 || (c->skip_next && c->until_global % 2 == 0);
+    uint32_t *until = cpu_ptr(cpu, sched_until_look);
 
-    if (c->until_global == 0)
-        c->until_global = GLOBAL_EVERY;
+    if (*until > 1) {
+        cpu_ptr(cpu, sched_cpu)->look_rest = *until - 1; /* that pick counts */
+        *until = 1;
+    }
+}
+
+/* pick_fast() gave NULL, and pick_in_turn() is not called: it will be next time. */
+static void picked_nobody(void)
+{
+    if (this_cpu(sched_until_look) == 0)
+        this_cpu(sched_until_look) = 1;
+}
+
+/* Every GLOBAL_EVERY picks, and while a slice that ended has put the ring before `next` [sched.4];
+ * nothing at all if this cpu is out of service. */
+RT_NOINLINE static struct goroutine *pick_in_turn(void)
+{
+    struct sched_cpu *c = this_cpu_ptr(sched_cpu);
+    struct runq *q = this_cpu_ptr(runq);
+    struct goroutine *g;
+    uint32_t *until = this_cpu_ptr(sched_until_look);
+    uint32_t left = *until != 0 ? *until : c->look_rest;
+    bool global = left == 0 || (c->skip_next && left % 2 == 0);
+
+    DEBUG_ASSERT(left <= GLOBAL_EVERY);
+
+    *until = left == 0 ? GLOBAL_EVERY : left;
+    c->look_rest = 0;
+    if (sched_scan_on)
+        look_closer(arch_cpu_id());
+    if (!c->in_service) {
+        look_closer(arch_cpu_id());
+        return NULL;
+    }
     if (global && (g = globq_get()) != NULL) {
-        c->ring_picks++;
         slice_need(); /* others may have come with it */
+        if (c->skip_next)
+            look_closer(arch_cpu_id());
         return g;
     }
     if (!c->skip_next && load_relaxed(&q->next) != NULL &&
         (g = swap_acq_rel(&q->next, NULL)) != NULL)
         return g;
-    g = runq_get_from(q);
-    if (g != NULL) {
-        c->ring_picks++;
-        if (c->skip_next) {
-            c->skip_next = false;
-            struct goroutine *late = swap_acq_rel(&q->next, NULL);
-            if (late != NULL)
-                runq_put_in(q, late);
-        }
-        return g;
+    g = runq_get();
+    if (g != NULL && c->skip_next) {
+        struct goroutine *late = swap_acq_rel(&q->next, NULL);
+        if (late != NULL)
+            runq_put_in(q, late);
     }
     c->skip_next = false;
-    return load_relaxed(&q->next) != NULL ? swap_acq_rel(&q->next, NULL) : NULL;
+    if (g == NULL && load_relaxed(&q->next) != NULL)
+        g = swap_acq_rel(&q->next, NULL);
+    return g;
 }
 
-static RT_ALWAYS_INLINE struct goroutine *pick_local(struct sched_cpu *c)
+static struct goroutine *pick_local(void)
 {
-    struct runq *q = this_cpu_ptr(runq);
-    struct goroutine *g;
+    struct goroutine *g = pick_fast(this_cpu_base(), false);
 
-    if (RT_UNLIKELY(--c->until_global == 0) || RT_UNLIKELY(c->skip_next))
-        return pick_in_turn(c, q);
-    if (load_relaxed(&q->next) != NULL && (g = swap_acq_rel(&q->next, NULL)) != NULL)
-        return g;
-    g = runq_get_from(q);
-    c->ring_picks++; /* one too many if there was none: then nobody waits */
-    return g;
+    return g != NULL ? g : pick_in_turn();
 }
 
 static struct goroutine *steal(bool take_next)
@@ -336,7 +334,8 @@ static struct goroutine *steal(bool take_next)
 static struct goroutine *search(void)
 {
     struct goroutine *g = NULL;
-    unsigned busy = procs - (load_relaxed(&idle_count) < procs ? load_relaxed(&idle_count) : procs);
+    unsigned busy =
+        procs - (load_relaxed(&sched_idle_count) < procs ? load_relaxed(&sched_idle_count) : procs);
 
     if (procs == 1 || 2 * load_relaxed(&searching) >= busy + 1)
         return NULL;
@@ -380,115 +379,160 @@ bool sched_asked(void)
 void sched_out_of_service(void)
 {
     this_cpu(sched_cpu).in_service = false;
+    look_closer(arch_cpu_id());
 }
 
 void sched_out_of_service_stw(unsigned cpu)
 {
     cpu_ptr(cpu, sched_cpu)->in_service = false;
+    look_closer(cpu);
     stw_deschedule(cpu);
 }
 
 /* ---- Switching ---- */
 
-static RT_ALWAYS_INLINE void finish_switch(void)
+static struct goroutine *goroutine_of(struct arch_context *context)
 {
-    struct sched_cpu *c = this_cpu_ptr(sched_cpu);
-    struct goroutine *prev = c->prev;
-    unsigned action = c->action;
-
-    c->action = SWITCH_NOTHING;
-    if (RT_LIKELY(action == SWITCH_PARK)) {
-        if (RT_UNLIKELY(add_acq_rel(&prev->tokens, -1) ==
-                        1)) /* readied on the way; partner: ready_as() */
-            sched_enqueue(prev, true);
-    } else if (action == SWITCH_YIELD) {
-        enqueue(prev, false);
-    } else if (action == SWITCH_EXIT) {
-        goroutine_free(prev);
-    } else if (action == SWITCH_FRONT) {
-        c->stash = prev;
-    }
+    return container_of(context, struct goroutine, context);
 }
 
-void sched_finish_switch(void)
+/* What is done for the one we come from, on the stack of the one we go to [sched.2]. */
+
+/* Readied on the way. */
+RT_COLD static void finish_park_readied(struct goroutine *g)
 {
-    finish_switch();
+    sched_enqueue(g, true);
 }
 
-/* Leave the running goroutine by a call. Preemption off; comes back when it is resumed, still
- * off. */
-static RT_ALWAYS_INLINE struct arch_context *switch_target(struct goroutine *g,
-                                                           enum switch_action action)
+void sched_finish_park(struct arch_context *from)
+{
+    struct goroutine *g = goroutine_of(from);
+
+    if (RT_UNLIKELY(sub_acq_rel(&g->tokens, 1) == 1)) /* partner: ready_claim() */
+        finish_park_readied(g);
+}
+
+static void finish_yield(struct arch_context *from)
+{
+    enqueue_last(goroutine_of(from));
+}
+
+/* The same if there is room in the ring and a slice goes on, since somebody waited there before. */
+static void finish_yield_fast(struct arch_context *from)
+{
+    struct runq *q = this_cpu_ptr(runq);
+    struct goroutine *g = goroutine_of(from);
+
+    DEBUG_ASSERT(this_cpu(sched_slice_armed) && runq_has_room(q));
+    store_release(&g->state, G_RUNNABLE);
+    runq_put_room(q, g);
+    fence_seq_cst();
+    wake_if_idle();
+}
+
+static void finish_exit(struct arch_context *from)
+{
+    goroutine_free_odd(goroutine_of(from));
+}
+
+static void finish_nothing(RT_UNUSED struct arch_context *from)
+{
+}
+
+/* For whoever pick_fast() has come up with, or not, if it is not simple. */
+static RT_ALWAYS_INLINE struct arch_context *enter_slow(struct goroutine *next)
 {
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
 
-    DEBUG_ASSERT(preempt_depth() == 1);
-    arch_touch_stack(); /* arch_switch() pushes while `current` is somebody else already: a fault
-                           would be nobody's */
-    c->prev = g;
-    c->action = (uint8_t)action;
-    struct goroutine *next = RT_LIKELY(c->in_service) ? pick_local(c) : NULL;
-    if (RT_LIKELY(next != NULL && !next->preempted && !sched_scan_on)) {
-        next->state = G_RUNNING;
-        this_cpu(current) = next;
-        return &next->context;
-    }
+    if (next == NULL)
+        next = pick_in_turn();
+    if (next != NULL && can_enter(next) && !sched_scan_on) /* [sched.3] */
+        return enter(next);
     c->stash = next;
     this_cpu(current) = NULL;
     return &c->context;
 }
 
-static RT_ALWAYS_INLINE void switch_away(struct goroutine *g, enum switch_action action)
+void sched_park_slow(struct goroutine *g, struct goroutine *next)
 {
-    arch_switch(&g->context, switch_target(g, action));
-    finish_switch(); /* another cpu, perhaps */
+    if (next == NULL &&
+        load_acquire(&g->tokens) == 1) { /* readied already; partner: ready_claim() */
+        store_relaxed(&g->tokens, 0);
+        g->state = G_RUNNING;
+        picked_nobody();
+        preempt_on();
+        return;
+    }
+    arch_switch(&g->context, enter_slow(next), sched_finish_park);
+    preempt_on();
 }
 
 void park(enum wait_reason why)
 {
+    arch_touch_stack();
     preempt_off();
-    struct goroutine *g = goroutine_current();
-    if (load_acquire(&g->tokens) == 1) { /* readied already [park.1]; partner: ready_as() */
-        store_relaxed(&g->tokens, 0);
+    park_fast(why);
+}
+
+static RT_NOINLINE void yield_slow(struct goroutine *next)
+{
+    if (next == NULL && !others_wait()) {
+        picked_nobody();
         preempt_on();
         return;
     }
-    g->wait_reason = (uint8_t)why;
-    g->wait_since = arch_cycles();
-    g->state = G_WAITING;
-    switch_away(g, SWITCH_PARK);
+    struct goroutine *g = goroutine_current();
+    arch_switch(&g->context, enter_slow(next), finish_yield);
     preempt_on();
 }
 
-void sched_yield(void)
+void rt_yield(void)
 {
+    arch_touch_stack();
     preempt_off();
-    struct runq *q = this_cpu_ptr(runq);
-    if (load_relaxed(&q->head) == load_relaxed(&q->tail) && load_relaxed(&q->next) == NULL &&
-        globq_length() == 0) {
-        preempt_on(); /* nobody else */
+    struct goroutine *next = pick_fast(this_cpu_base(), true);
+    if (RT_UNLIKELY(next == NULL || !can_enter(next))) {
+        yield_slow(next);
         return;
     }
-    switch_away(goroutine_current(), SWITCH_YIELD);
+    struct goroutine *g = goroutine_current();
+    arch_switch(&g->context, enter(next), finish_yield_fast);
     preempt_on();
 }
 
 void sched_next_first(void)
 {
     if (goroutine_current() != NULL)
-        sched_yield();
+        rt_yield();
     else
         this_cpu(sched_cpu).stash_yields = true;
 }
 
+static RT_NOINLINE RT_NORETURN void exit_slow(struct goroutine *g, struct goroutine *next)
+{
+    if (g == NULL)
+        arch_resume(enter_slow(next));
+    arch_switch_to(&g->context, enter_slow(next), finish_exit);
+}
+
+/*
+ * A block that goes into this cpu's cache may go there while we still stand on its stack: only this
+ * cpu takes one out, and not before preemption comes on again.
+ */
 void goroutine_exit(void)
 {
     preempt_off();
     struct goroutine *g = goroutine_current();
+    uintptr_t base = this_cpu_base();
     DEBUG_ASSERT(g->defer_frames == NULL && g->panics == NULL && load_relaxed(&g->tokens) == 0);
     DEBUG_ASSERT(g->defer_top == NULL && g->defer_chunks == NULL); /* [defer.6] */
     g->state = G_DEAD;
-    arch_switch_to(switch_target(g, SWITCH_EXIT));
+    if (RT_UNLIKELY(!goroutine_cache_put(cpu_ptr_at(base, goroutine_cache), g)))
+        exit_slow(g, NULL);
+    struct goroutine *next = pick_fast(base, false);
+    if (RT_UNLIKELY(next == NULL || !can_enter(next)))
+        exit_slow(NULL, next);
+    arch_resume(enter(next));
 }
 
 /* ---- Preemption ---- */
@@ -501,7 +545,7 @@ void sched_enter(RT_UNUSED void *arg)
 
 /* From a handler, preemption depth 0: the interrupted goroutine leaves its cpu with all its
  * registers. */
-void sched_leave(struct arch_frame *frame, enum switch_action action)
+void sched_leave(struct arch_frame *frame, enum leave_for what)
 {
     struct goroutine *g = this_cpu(current);
 
@@ -509,21 +553,23 @@ void sched_leave(struct arch_frame *frame, enum switch_action action)
     trace(TRACE_PREEMPT, g->id, arch_frame_pc(frame));
     memcpy(g->frame, frame, ARCH_FRAME_BYTES);
     this_cpu(preempt) = PREEMPT_QUIET + 1;
-    sched_abandon(action);
+    sched_abandon(what);
     arch_leave_to((void *)arch_sched_stack_top(arch_cpu_id()), sched_enter, NULL);
 }
 
 /* The running goroutine's registers are in its frame: it is no longer ours. Preemption off. */
-void sched_abandon(enum switch_action action)
+void sched_abandon(enum leave_for what)
 {
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
     struct goroutine *g = this_cpu(current);
 
     g->preempted = 1;
     g->state = G_RUNNABLE;
-    c->prev = g;
-    c->action = (uint8_t)action;
     this_cpu(current) = NULL;
+    if (what == LEAVE_FRONT)
+        c->stash = g;
+    else
+        c->yielded = g;
 }
 
 void sched_request_self(void)
@@ -545,19 +591,20 @@ static void take_requests(struct arch_frame *frame)
     watchdog_answer();
     if (stw_pending())
         stw_stop_here(frame);
-    if (RT_UNLIKELY(!c->slice_armed) && globq_length() > 0)
-        slice_begin(); /* partner: hand_over() */
+    if (RT_UNLIKELY(!this_cpu(sched_slice_armed)) && globq_length() > 0)
+        sched_slice_begin(); /* partner: hand_over() */
     if (c->must_leave) {
         c->must_leave = false;
-        sched_leave(frame, SWITCH_FRONT);
+        sched_leave(frame, LEAVE_FRONT);
     }
     if (RT_UNLIKELY(c->yield) || (c->timer_fired && slice_is_over())) {
         c->yield = false;
         c->skip_next = true;
-        sched_leave(frame, SWITCH_YIELD);
+        look_closer(arch_cpu_id());
+        sched_leave(frame, LEAVE_YIELD);
     }
     if (c->timer_fired || c->refill || irq_run_needed())
-        sched_leave(frame, SWITCH_FRONT);
+        sched_leave(frame, LEAVE_FRONT);
 }
 
 void arch_on_timer(struct arch_frame *frame)
@@ -628,6 +675,7 @@ static void housekeeping(void)
         if (slice_is_over()) { /* while we were here; its end would be due again at once, for ever
                                 */
             c->skip_next = true;
+            look_closer(arch_cpu_id());
             if (c->stash != NULL)
                 sched_enqueue(c->stash, false);
             c->stash = NULL;
@@ -655,7 +703,7 @@ static void dispatch(struct goroutine *g)
     if (!g->preempted) {
         g->state = G_RUNNING;
         this_cpu(current) = g;
-        arch_switch(&c->context, &g->context);
+        arch_switch(&c->context, &g->context, finish_nothing);
         return;
     }
     arch_irq_off();
@@ -691,7 +739,7 @@ static void idle_end(void)
     }
     add_acq_rel(&idle_exits, 1); /* before we touch a queue; partner: nothing_can_ever_run() */
     and_acq_rel(&idle_mask[self / 64], ~(UINT64_C(1) << (self % 64)));
-    sub_acq_rel(&idle_count, 1);
+    sub_acq_rel(&sched_idle_count, 1);
     if (load_acquire(&c->flush)) {
         store_relaxed(&c->flush, false);
         arch_tlb_flush_local();
@@ -704,7 +752,7 @@ static bool nothing_can_ever_run(void)
 {
     uint32_t exits = load_seq_cst(&idle_exits); /* [idle.3] */
 
-    if (load_relaxed(&idle_count) != arch_cpu_count())
+    if (load_relaxed(&sched_idle_count) != arch_cpu_count())
         return false;
     for (unsigned i = 0; i < arch_cpu_count(); i++)
         if (load_seq_cst(&cpu_ptr(i, sched_cpu)->idle) != CPU_IDLE)
@@ -721,7 +769,7 @@ static void idle(void)
     bool in_service = self < procs;
 
     trace_debug(TRACE_IDLE, 0, 0);
-    add_acq_rel(&idle_count, 1);
+    add_acq_rel(&sched_idle_count, 1);
     store_seq_cst(&c->idle, CPU_IDLE);
     if (in_service)
         or_acq_rel(&idle_mask[self / 64], UINT64_C(1) << (self % 64));
@@ -784,7 +832,10 @@ static void sched_loop(void)
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
 
     for (;;) {
-        sched_finish_switch();
+        if (c->yielded != NULL) {
+            sched_enqueue(c->yielded, false);
+            c->yielded = NULL;
+        }
         housekeeping();
         struct goroutine *g = c->stash;
         c->stash = NULL;
@@ -801,7 +852,7 @@ static void sched_loop(void)
             continue;
         }
         if (g == NULL)
-            g = pick_local(c);
+            g = pick_local();
         if (g == NULL && ((g = globq_get()) != NULL || (g = search()) != NULL) && others_wait())
             slice_need(); /* it did not come alone, and the others entered our ring without
                              sched_enqueue() */
@@ -824,7 +875,7 @@ static void sched_cpu_init(void)
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
 
     c->rng = rng_split(seed, 1 + arch_cpu_id());
-    c->until_global = GLOBAL_EVERY;
+    this_cpu(sched_until_look) = GLOBAL_EVERY;
     c->in_service = arch_cpu_id() < procs;
     sched_context_reset();
     timer_program();
@@ -864,11 +915,20 @@ void arch_on_cpu_start(void)
     __builtin_unreachable();
 }
 
+void sched_scan_stw(bool on)
+{
+    sched_scan_on = on;
+    for (unsigned i = 0; i < arch_cpu_count(); i++)
+        look_closer(i);
+}
+
 void sched_procs_store_stw(unsigned n)
 {
     for (unsigned i = 0; i < arch_cpu_count(); i++)
-        if ((i < n) != (i < procs)) /* the others may be dedicated to something */
+        if ((i < n) != (i < procs)) { /* the others may be dedicated to something */
             cpu_ptr(i, sched_cpu)->in_service = i < n;
+            look_closer(i);
+        }
     procs = n;
 }
 
@@ -902,6 +962,6 @@ bool console_up_wait(void)
 {
     if (goroutine_current() == NULL || preempt_depth() != 0 || !arch_irq_enabled())
         return false;
-    sched_yield();
+    rt_yield();
     return true;
 }

@@ -13,9 +13,6 @@
 void sched_init(void);
 RT_NORETURN void sched_start(void);
 
-/* Let others that are runnable run; the caller goes to the end of this cpu's queue. */
-void sched_yield(void);
-
 /*
  * What was just readied runs before what this cpu was running: the running goroutine yields to it,
  * or, called by a timer on the scheduler's stack, the interrupted one does. Preemption on, or the
@@ -89,7 +86,8 @@ void sched_preempt_irq(struct arch_frame *frame);
 /* ---- Upwards ---- */
 
 /* gc: set while a goroutine may have to be scanned before it runs. */
-extern uint8_t sched_scan_on; /* [S] */
+extern bool sched_scan_on; /* [S] */
+void sched_scan_stw(bool on);
 /*
  * gc: g is about to run on this cpu. Called on the scheduler stack, preemption off, only while
  * sched_scan_on. False: a worker is just scanning it; pick another. Must be short (one stack) and
@@ -111,6 +109,10 @@ bool sched_up_idle_work(void);
 /* lang: print every goroutine (deadlock, rt_print_goroutines) or only the running one, for
  * reports. */
 void sched_up_print_goroutines(bool all);
+
+/* lang: no memory for a new goroutine with so much stack (0: the default), for the `step`th time:
+ * finds some, or panics. */
+void sched_up_no_memory(unsigned step, size_t stack_bytes);
 
 /* lang: misuse of a sync object: a panic of the running goroutine with Go's text. */
 RT_NORETURN void sched_panic(const char *text);

@@ -10,6 +10,7 @@
  * REJECTED. Go's table of queues by address, with a tree each: it saves 24 bytes a mutex, and costs
  * a hash, a shared lock and a rotation for each wait.
  */
+#include <rt/goroutine.h>
 #include <sched/sync.h>
 
 _Static_assert(sizeof(struct spinlock) == sizeof(uint32_t), "rt/sync.h shows it as a uint32_t");
@@ -63,7 +64,7 @@ void sync_acquire(struct rt_sync_queue *q, bool in_front, enum wait_reason why)
 {
     struct sync_waiter w = {.g = goroutine_current()};
 
-    sync_touch_stack();
+    arch_touch_stack();
     sync_queue_lock(q);
     if (q->count > 0) {
         q->count--;
@@ -81,7 +82,7 @@ bool sync_try_acquire(struct rt_sync_queue *q)
 
     if (load_relaxed(&q->count) == 0)
         return false;
-    sync_touch_stack();
+    arch_touch_stack();
     sync_queue_lock(q);
     got = q->count > 0;
     q->count -= got;
@@ -94,7 +95,7 @@ void sync_release(struct rt_sync_queue *q, enum sync_wake wake)
     struct sync_waiter *w;
     struct goroutine *g = NULL;
 
-    sync_touch_stack();
+    arch_touch_stack();
     sync_queue_lock(q);
     w = sync_dequeue_locked(q);
     if (w != NULL)
@@ -110,7 +111,7 @@ void sync_release(struct rt_sync_queue *q, enum sync_wake wake)
     }
     ready(g);
     if (wake == SYNC_HAND_OVER)
-        sched_yield();
+        rt_yield();
 }
 
 void rt_sema_init(struct rt_sema *s, uint32_t count)

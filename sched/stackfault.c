@@ -52,7 +52,7 @@ bool arch_on_stack_fault(struct arch_frame *frame, uintptr_t va)
                             "stack: no page in reserve for goroutine %lu inside a runtime section",
                             (unsigned long)g->id);
             this_cpu(sched_cpu).refill = true;
-            sched_leave(frame, SWITCH_FRONT); /* the fault happens again, with a full reserve */
+            sched_leave(frame, LEAVE_FRONT); /* the fault happens again, with a full reserve */
         }
         arch_map_page(next, virt_to_phys(ram), ARCH_WRITE);
         g->stack_committed = next;
@@ -63,7 +63,7 @@ bool arch_on_stack_fault(struct arch_frame *frame, uintptr_t va)
     if (stack_reserve_left() < STACK_RESERVE_PAGES / 2 || !tables_below(g, page)) {
         this_cpu(sched_cpu).refill = true;
         if (preempt_depth() == 0 && arch_frame_irqs_on(frame))
-            sched_leave(frame, SWITCH_FRONT);
+            sched_leave(frame, LEAVE_FRONT);
         sched_request_self();
     }
     return true;

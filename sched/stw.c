@@ -34,6 +34,7 @@
 #include <lib/rseq.h>
 #include <lib/string.h>
 #include <lib/trace.h>
+#include <rt/goroutine.h>
 #include <sched/internal.h>
 #include <sched/stw.h>
 
@@ -118,7 +119,7 @@ static void wait_on_scheduler_stack(void *arg)
 
     halt_until_over((uint32_t)(uintptr_t)arg);
     if (!(this_cpu(preempt) & PREEMPT_QUIET) || this_cpu_ptr(sched_cpu)->must_leave) {
-        sched_abandon(SWITCH_FRONT); /* handlers that ran meanwhile asked for something */
+        sched_abandon(LEAVE_FRONT); /* handlers that ran meanwhile asked for something */
         sched_enter(NULL);
     }
     sched_context_reset();
@@ -210,7 +211,7 @@ int64_t stw_begin(enum stw_reason why)
     for (preempt_off(); !cas_acq_rel(&world, 0, 1); preempt_off()) {
         preempt_on();
         arch_cpu_relax();
-        sched_yield();
+        rt_yield();
     }
 
     unsigned self = arch_cpu_id(), n = arch_cpu_count();

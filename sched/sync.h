@@ -38,10 +38,3 @@ void sync_queue_lock(struct rt_sync_queue *q);
 void sync_queue_unlock(struct rt_sync_queue *q);
 void sync_enqueue_locked(struct rt_sync_queue *q, struct sync_waiter *w, bool in_front);
 struct sync_waiter *sync_dequeue_locked(struct rt_sync_queue *q); /* the first, or NULL */
-
-/* Touch the stack that is needed before preemption is turned off, so that it does not grow under a
- * lock. */
-static RT_ALWAYS_INLINE void sync_touch_stack(void)
-{
-    __asm__ volatile("testb $0, -2048(%%rsp)" ::: "cc");
-}

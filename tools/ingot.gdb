@@ -98,7 +98,7 @@ define goroutine-bt
                 set $w_fp = $found->frame->rbp
             else
                 set $w_pc = ((unsigned long *)$found->context.rsp)[0]
-                set $w_fp = ((unsigned long *)$found->context.rsp)[1]
+                set $w_fp = ((unsigned long *)$found->context.rsp)[6]
             end
             set $w_n = 0
             while $w_pc && $w_n < 64

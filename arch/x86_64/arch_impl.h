@@ -47,6 +47,8 @@ struct arch_context {
     ((__typeof__(percpu_##name) *)((char *)&percpu_##name + arch_percpu_offset[cpu]))
 #define this_cpu_ptr(name)                                                                         \
     ((__typeof__(percpu_##name) *)((char *)&percpu_##name + this_cpu(arch_gs_base)))
+#define this_cpu_base() this_cpu(arch_gs_base)
+#define cpu_ptr_at(base, name) ((__typeof__(percpu_##name) *)((char *)&percpu_##name + (base)))
 #define this_cpu_swap(name, value)                                                                 \
     ({                                                                                             \
         uint64_t swapped_ = (uint64_t)(value);                                                     \
@@ -125,6 +127,42 @@ static inline uint64_t arch_cycles(void)
     return ((uint64_t)hi << 32) | lo;
 }
 
+static RT_ALWAYS_INLINE void arch_cycles_store(uint64_t *at)
+{
+    __asm__ volatile("rdtsc\n\t"
+                     "movl %%eax, %0\n\t"
+                     "movl %%edx, 4+%0"
+                     : "=o"(*at)
+                     :
+                     : "eax", "edx", "memory");
+}
+
+static RT_ALWAYS_INLINE bool arch_is_set(const uint8_t *flag)
+{
+    __asm__ goto("cmpb $0, %0\n\t"
+                 "jne %l[set]"
+                 :
+                 : "m"(*flag)
+                 : "memory", "cc"
+                 : set);
+    return false;
+set:
+    return true;
+}
+
+static RT_ALWAYS_INLINE bool arch_count_down(uint32_t *n)
+{
+    __asm__ goto("decl %0\n\t"
+                 "jz %l[zero]"
+                 :
+                 : "m"(*n)
+                 : "memory", "cc"
+                 : zero);
+    return false;
+zero:
+    return true;
+}
+
 #define ARCH_VECTOR_RESCHED 0xf1
 
 /* ---- Memory ---- */
@@ -194,16 +232,64 @@ static inline void arch_step_off(void)
 }
 
 /*
- * The switch itself: the compiler saves what is live (everything is clobbered), we push the frame
- * pointer and a return address. mxcsr and the x87 control word belong to the goroutine by the ABI;
- * they are switched only by the frame path, as nothing in this ABI changes them (docs/sched.md).
+ * The switch itself: what a call must keep is pushed, the return address last, so that `then` begins
+ * as if called by whoever is resumed, and returns there. mxcsr and the x87 control word belong to the
+ * goroutine by the ABI; they are switched only by the frame path, as nothing in this ABI changes them
+ * (docs/sched.md). The frame's address is an operand so that there is a frame, which compilers leave
+ * out where a function seems to call nobody: backtraces need it, and it aligns the stack.
  */
-void context_entry(void); /* entry.S: pops entry and arg */
+#define ARCH_CONTEXT_FP 6 /* words above rsp: what was pushed first */
+
+static RT_ALWAYS_INLINE void arch_switch(struct arch_context *from, struct arch_context *to,
+                                         void (*then)(struct arch_context *from))
+{
+    __asm__ volatile("pushq %3\n\t"
+                     "pushq %%rbx\n\t"
+                     "pushq %%r12\n\t"
+                     "pushq %%r13\n\t"
+                     "pushq %%r14\n\t"
+                     "pushq %%r15\n\t"
+                     "pushq $1f\n\t" /* 7 words: rsp is as after a call */
+                     "movq %%rsp, (%0)\n\t"
+                     "movq (%1), %%rsp\n\t"
+                     "jmp %P2\n"
+                     "1:\tpopq %%r15\n\t"
+                     "popq %%r14\n\t"
+                     "popq %%r13\n\t"
+                     "popq %%r12\n\t"
+                     "popq %%rbx\n\t"
+                     "popq %%rbp\n\t"
+                     : "+D"(from), "+S"(to)
+                     : "i"(then), "r"(__builtin_frame_address(0))
+                     : "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2",
+                       "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
+                       "xmm12", "xmm13", "xmm14", "xmm15", "memory", "cc");
+}
+
+RT_NORETURN static RT_ALWAYS_INLINE void arch_switch_to(struct arch_context *from,
+                                                        struct arch_context *to,
+                                                        void (*then)(struct arch_context *from))
+{
+    __asm__ volatile("movq (%1), %%rsp\n\t"
+                     "jmp %P2" ::"D"(from),
+                     "r"(to), "i"(then)
+                     : "memory");
+    __builtin_unreachable();
+}
+
+RT_NORETURN static RT_ALWAYS_INLINE void arch_resume(struct arch_context *to)
+{
+    __asm__ volatile("movq (%0), %%rsp\n\tret" ::"r"(to) : "memory");
+    __builtin_unreachable();
+}
+
+void context_entry(void);   /* entry.S */
+void goroutine_entry(void); /* entry.S */
 
 static inline void arch_context_init(struct arch_context *ctx, void *top, void (*entry)(void *),
                                      void *arg)
 {
-    uintptr_t *sp = (uintptr_t *)((uintptr_t)top & ~UINT64_C(15)) - 4;
+    uintptr_t *sp = (uintptr_t *)top - 3;
 
     sp[0] = (uintptr_t)context_entry;
     sp[1] = (uintptr_t)entry;
@@ -211,27 +297,14 @@ static inline void arch_context_init(struct arch_context *ctx, void *top, void (
     ctx->rsp = (uintptr_t)sp;
 }
 
-RT_NORETURN static inline void arch_switch_to(struct arch_context *to)
+static RT_ALWAYS_INLINE void arch_context_init_goroutine(struct arch_context *ctx, void *args,
+                                                         void (*fn)(void *args))
 {
-    __asm__ volatile("movq (%0), %%rsp\n\tret" ::"r"(to) : "memory");
-    __builtin_unreachable();
-}
+    volatile uintptr_t *sp = (uintptr_t *)args - 3; /* volatile, or gcc makes vectors of it */
 
-static inline void arch_switch(struct arch_context *from, struct arch_context *to)
-{
-    __asm__ volatile("pushq %%rbp\n\t"
-                     "leaq 1f(%%rip), %%rax\n\t"
-                     "pushq %%rax\n\t"
-                     "movq %%rsp, (%0)\n\t"
-                     "movq (%1), %%rsp\n\t"
-                     "ret\n"
-                     "1:\tpopq %%rbp\n\t"
-                     : "+D"(from), "+S"(to)
-                     :
-                     : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
-                       "r15", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
-                       "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15",
-                       "memory", "cc");
+    sp[0] = (uintptr_t)goroutine_entry;
+    sp[1] = (uintptr_t)fn;
+    ctx->rsp = (uintptr_t)sp;
 }
 
 static RT_ALWAYS_INLINE void arch_touch_stack(void)
@@ -246,7 +319,11 @@ static inline uintptr_t arch_context_pc(const struct arch_context *ctx)
 
 static inline uintptr_t arch_context_fp(const struct arch_context *ctx)
 {
-    return ((const uintptr_t *)ctx->rsp)[1];
+    uintptr_t first = ((const uintptr_t *)ctx->rsp)[0];
+
+    if (first == (uintptr_t)context_entry || first == (uintptr_t)goroutine_entry)
+        return 0; /* it has not run yet */
+    return ((const uintptr_t *)ctx->rsp)[ARCH_CONTEXT_FP];
 }
 
 #endif

@@ -126,15 +126,31 @@ arch_leave_to:
     call *%rsi
     ud2
 
-/* A goroutine's first instruction: arch_context_init() left the function in rbx's place on the stack. */
+/*
+ * Where new contexts begin; arch_context_init() left the function and its argument on the stack,
+ * arch_context_init_goroutine() the function, a word of padding and then the arguments. rbp is 0: frame-pointer chains end here.
+ */
     .globl context_entry
 context_entry:
     popq %rax
     popq %rdi
     xorl %ebp, %ebp
-    pushq $0 /* alignment, and the end of frame-pointer chains */
     call *%rax
     ud2
+
+    .globl goroutine_entry
+    .type goroutine_entry, @function
+goroutine_entry:
+    xorl %ebp, %ebp
+    decl %gs:percpu_preempt
+    jz 2f
+1:  movq (%rsp), %rax
+    addq $16, %rsp
+    movq %rsp, %rdi
+    call *%rax
+    call goroutine_exit
+2:  call preempt_request
+    jmp 1b
 
 /* 256 stubs of 16 bytes. Vectors 8, 10-14, 17, 21, 29, 30 come with an error code. */
     .align 16

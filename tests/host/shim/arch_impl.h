@@ -173,10 +173,12 @@ static inline bool arch_frame_irqs_on(const struct arch_frame *f)
     return true;
 }
 
-static inline void arch_switch(struct arch_context *from, struct arch_context *to)
+static inline void arch_switch(struct arch_context *from, struct arch_context *to,
+                               void (*then)(struct arch_context *from))
 {
     (void)from;
     (void)to;
+    (void)then;
     abort();
 }
 
