@@ -13,9 +13,12 @@
 
 #include "tests/host/fuzz.h"
 #include "tools/common/util.c"
+#include "tools/escape/debug.c"
 #include "tools/escape/ir.c"
 #include "tools/escape/model.c"
 #include "tools/escape/solve.c"
+#include "tools/escape/text.c"
+#include "tools/escape/type.c"
 
 #include <setjmp.h>
 

@@ -1,556 +1,19 @@
 /*
  * tools/escape/ir.c - reads LLVM IR text; see ir.h.
  *
- * HOW. One pass over the text, one instruction a line. Types are stored once each (type_intern), so
- * equal types have equal numbers. Constants are not understood but searched: what matters of
- * `getelementptr inbounds ([4 x i8], [4 x i8]* @s, i32 0, i32 0)` is that it is made of @s.
- * Metadata stays text until somebody asks for a node.
- *
- * INVARIANTS
- * [ir.1] The text ends in a NUL, and nothing steps over one: every loop stops there.
- * [ir.2] Whatever the text says, indices into tables are checked where they are made.
+ * HOW. One pass over the text, one instruction a line. Constants are not understood but searched:
+ * what matters of `getelementptr inbounds ([4 x i8], [4 x i8]* @s, i32 0, i32 0)` is that it is made
+ * of @s. Metadata stays text until somebody asks for a node (debug.c).
  *
  * SOURCES. llvm.org LangRef of LLVM 14 to 21.
  */
-#include "tools/escape/ir.h"
+#include "tools/escape/parse.h"
 
 #include "tools/common/util.h"
 
 #include <ctype.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { DEPTH_MAX = 100 };
-
-/* ---- Types ---- */
-
-enum type_kind { T_VOID, T_INT, T_FLOAT, T_POINTER, T_ARRAY, T_STRUCT, T_NAMED, T_FUNC, T_OTHER };
-
-struct type {
-    uint8_t kind;
-    bool is_variadic;  /* T_FUNC */
-    bool is_union;     /* T_NAMED */
-    uint8_t pure;      /* T_NAMED: 1 yes, 2 no, 0 not known yet */
-    uint32_t bits;     /* T_INT, T_FLOAT */
-    uint32_t elem;     /* of an array; what a function returns; the body of a named type */
-    uint32_t first, n; /* members in `members`; their number in an array */
-    uint32_t hash_next;
-    const char *name; /* T_NAMED */
-};
-
-struct ir_types {
-    struct type *all;
-    uint32_t n, cap;
-    uint32_t *members;
-    uint32_t n_members, cap_members;
-    uint32_t buckets[4096];
-};
-
-/* Names of one kind (registers, labels, symbols, types) and their numbers. */
-struct names {
-    struct name {
-        const char *text;
-        uint32_t len, value;
-    } * slots;
-    uint32_t n, size;
-};
-
-struct parse {
-    struct ir_program *program;
-    struct ir_types *types;
-    struct ir_file *file;
-    const char *p;
-    struct names symbols, named_types;
-
-    struct ir_func *func;
-    struct names regs, labels;
-    uint32_t block;
-    struct reg_note {
-        uint32_t local;     /* an alloca: 1 + its index */
-        uint32_t int_field; /* points to an integer member of this type, 1 + number */
-        bool from_pointer;  /* ptrtoint */
-    } * notes;
-    uint32_t cap_notes;
-};
-
-__attribute__((format(printf, 2, 3))) static _Noreturn void fail(const struct parse *ps,
-                                                                 const char *fmt, ...)
-{
-    char what[256];
-    unsigned line = 1;
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(what, sizeof what, fmt, args);
-    va_end(args);
-    for (char *c = what; *c; c++)
-        if (iscntrl((unsigned char)*c))
-            *c = ' ';
-    for (const char *c = ps->file->text; c < ps->p && *c; c++)
-        line += *c == '\n';
-    util_die("%s:%u: %s", ps->file->path, line, what);
-}
-
-/* ---- Characters and words ---- */
-
-static void blank(struct parse *ps)
-{
-    while (*ps->p == ' ' || *ps->p == '\t')
-        ps->p++;
-}
-
-static bool is_name_char(char c)
-{
-    return isalnum((unsigned char)c) || c == '_' || c == '.' || c == '-' || c == '$';
-}
-
-static void skip_line(struct parse *ps)
-{
-    const char *end = strchr(ps->p, '\n');
-
-    ps->p = end ? end + 1 : ps->p + strlen(ps->p);
-}
-
-/* Blanks, ends of lines, comments. */
-static void blank_lines(struct parse *ps)
-{
-    for (;;) {
-        blank(ps);
-        if (*ps->p == '\n' || *ps->p == '\r')
-            ps->p++;
-        else if (*ps->p == ';')
-            skip_line(ps);
-        else
-            return;
-    }
-}
-
-static bool at_word(const struct parse *ps, const char *word)
-{
-    size_t len = strlen(word);
-
-    return strncmp(ps->p, word, len) == 0 && !is_name_char(ps->p[len]);
-}
-
-/* Take `word` if it comes next. */
-static bool take(struct parse *ps, const char *word)
-{
-    blank(ps);
-    if (!at_word(ps, word))
-        return false;
-    ps->p += strlen(word);
-    blank(ps);
-    return true;
-}
-
-static bool take_char(struct parse *ps, char c)
-{
-    blank(ps);
-    if (*ps->p != c)
-        return false;
-    ps->p++;
-    blank(ps);
-    return true;
-}
-
-static void expect(struct parse *ps, char c)
-{
-    if (!take_char(ps, c))
-        fail(ps, "'%c' is missing", c);
-}
-
-static void skip_string(struct parse *ps)
-{
-    for (ps->p++; *ps->p != '"'; ps->p++)
-        if (!*ps->p || *ps->p == '\n')
-            fail(ps, "a text without its closing quote");
-    ps->p++;
-}
-
-/* From an opening bracket to behind its closing one. */
-static void skip_brackets(struct parse *ps)
-{
-    unsigned depth = 0;
-
-    do {
-        switch (*ps->p) {
-        case '\0':
-            fail(ps, "a bracket is not closed");
-        case '"':
-            skip_string(ps);
-            continue;
-        case '(':
-        case '[':
-        case '{':
-        case '<':
-            depth++;
-            break;
-        case ')':
-        case ']':
-        case '}':
-        case '>':
-            depth--;
-            break;
-        }
-        ps->p++;
-    } while (depth);
-}
-
-static uint64_t number(struct parse *ps)
-{
-    uint64_t value = 0;
-
-    blank(ps);
-    if (!isdigit((unsigned char)*ps->p))
-        fail(ps, "a number is missing");
-    for (; isdigit((unsigned char)*ps->p); ps->p++)
-        value = value * 10 + (uint64_t)(*ps->p - '0');
-    return value;
-}
-
-struct span {
-    const char *text;
-    uint32_t len;
-};
-
-/* A name behind its % or @, quoted or not. */
-static struct span name(struct parse *ps)
-{
-    struct span s;
-    const char *start;
-
-    ps->p++;
-    if (*ps->p == '"') {
-        start = ps->p + 1;
-        skip_string(ps);
-        if (strncmp(start, "\\01", 3) == 0) /* an __asm__ name, taken as it stands */
-            start += 3;
-        s = (struct span){start, (uint32_t)(ps->p - 1 - start)};
-    } else {
-        for (start = ps->p; is_name_char(*ps->p); ps->p++)
-            ;
-        s = (struct span){start, (uint32_t)(ps->p - start)};
-    }
-    if (!s.len)
-        fail(ps, "a name is missing");
-    return s;
-}
-
-static struct span word(struct parse *ps)
-{
-    const char *start = ps->p;
-
-    while (isalnum((unsigned char)*ps->p) || *ps->p == '_' || *ps->p == '.')
-        ps->p++;
-    return (struct span){start, (uint32_t)(ps->p - start)};
-}
-
-static bool is(struct span s, const char *text)
-{
-    return strlen(text) == s.len && memcmp(s.text, text, s.len) == 0;
-}
-
-static bool is_one_of(struct span s, const char *const *list)
-{
-    for (; *list; list++)
-        if (is(s, *list))
-            return true;
-    return false;
-}
-
-static const char *intern(struct span s)
-{
-    return util_intern(util_printf("%.*s", (int)s.len, s.text));
-}
-
-static uint32_t hash_of(struct span s)
-{
-    uint32_t h = 2166136261u;
-
-    for (uint32_t i = 0; i < s.len; i++)
-        h = (h ^ (unsigned char)s.text[i]) * 16777619u;
-    return h;
-}
-
-static void names_clear(struct names *names)
-{
-    if (names->n)
-        memset(names->slots, 0, names->size * sizeof *names->slots);
-    names->n = 0;
-}
-
-/* The number of a name; a new one gets `fresh`. */
-static uint32_t names_get(struct names *names, struct span s, uint32_t fresh)
-{
-    if (names->n * 2 >= names->size) {
-        struct names grown = {0};
-
-        grown.size = names->size ? names->size * 2 : 64;
-        grown.slots = util_alloc(grown.size * sizeof *grown.slots);
-        for (uint32_t i = 0; i < names->size; i++)
-            if (names->slots[i].text)
-                names_get(&grown, (struct span){names->slots[i].text, names->slots[i].len},
-                          names->slots[i].value);
-        *names = grown;
-    }
-    for (uint32_t i = hash_of(s);; i++) {
-        struct name *slot = &names->slots[i & (names->size - 1)];
-
-        if (!slot->text) {
-            *slot = (struct name){s.text, s.len, fresh};
-            names->n++;
-            return fresh;
-        }
-        if (slot->len == s.len && memcmp(slot->text, s.text, s.len) == 0)
-            return slot->value;
-    }
-}
-
-/* ---- Types ---- */
-
-static bool types_equal(const struct ir_types *types, const struct type *a, const struct type *b)
-{
-    if (a->kind != b->kind || a->is_variadic != b->is_variadic || a->bits != b->bits ||
-        a->n != b->n || a->kind == T_NAMED)
-        return false;
-    if (a->kind != T_NAMED && a->elem != b->elem)
-        return false;
-    if (a->kind != T_STRUCT && a->kind != T_FUNC)
-        return true;
-    return a->n == 0 || memcmp(types->members + a->first, types->members + b->first,
-                               a->n * sizeof *types->members) == 0;
-}
-
-static uint32_t type_intern(struct parse *ps, struct type t)
-{
-    struct ir_types *types = ps->types;
-    uint32_t h = t.kind * 31u + t.bits * 17u + t.elem * 1009u + t.n * 131u;
-
-    if (t.kind == T_STRUCT || t.kind == T_FUNC)
-        for (uint32_t i = 0; i < t.n; i++)
-            h = h * 16777619u + types->members[t.first + i];
-    h = (h ^ h >> 15) % 4096;
-    for (uint32_t i = types->buckets[h]; i; i = types->all[i - 1].hash_next)
-        if (types_equal(types, &types->all[i - 1], &t))
-            return i - 1;
-    t.hash_next = types->buckets[h];
-    UTIL_PUSH(types->all, types->n, types->cap) = t;
-    if (t.kind != T_NAMED)
-        types->buckets[h] = types->n;
-    return types->n - 1;
-}
-
-static uint32_t type_named(struct parse *ps, struct span s)
-{
-    uint32_t next = ps->types->n, number_of = names_get(&ps->named_types, s, next);
-
-    if (number_of == next)
-        type_intern(ps, (struct type){.kind = T_NAMED,
-                                      .elem = IR_NONE,
-                                      .name = intern(s),
-                                      .is_union = s.len > 5 && memcmp(s.text, "union.", 6) == 0});
-    return number_of;
-}
-
-static uint32_t parse_type(struct parse *ps, unsigned depth);
-
-/* A list of types up to `close`; their numbers are put behind each other in types->members. */
-static void type_list(struct parse *ps, struct type *t, char close, unsigned depth)
-{
-    uint32_t own[16], *list = own, n = 0, cap = 16;
-
-    blank(ps);
-    while (*ps->p != close) {
-        if (strncmp(ps->p, "...", 3) == 0) {
-            ps->p += 3;
-            t->is_variadic = true;
-            blank(ps);
-            break;
-        }
-        if (n == cap) {
-            uint32_t *more = util_alloc(cap * 2 * sizeof *more);
-
-            memcpy(more, list, n * sizeof *list);
-            list = more;
-            cap *= 2;
-        }
-        list[n++] = parse_type(ps, depth + 1);
-        if (!take_char(ps, ','))
-            break;
-    }
-    expect(ps, close);
-    t->first = ps->types->n_members;
-    t->n = n;
-    for (uint32_t i = 0; i < n; i++)
-        UTIL_PUSH(ps->types->members, ps->types->n_members, ps->types->cap_members) = list[i];
-}
-
-static uint32_t type_base(struct parse *ps, unsigned depth)
-{
-    static const struct {
-        const char *word;
-        struct type type;
-    } plain[] = {
-        {"void", {.kind = T_VOID}},
-        {"ptr", {.kind = T_POINTER}},
-        {"float", {.kind = T_FLOAT, .bits = 32}},
-        {"double", {.kind = T_FLOAT, .bits = 64}},
-        {"half", {.kind = T_FLOAT, .bits = 16}},
-        {"bfloat", {.kind = T_FLOAT, .bits = 16}},
-        {"fp128", {.kind = T_FLOAT, .bits = 128}},
-        {"x86_fp80", {.kind = T_FLOAT, .bits = 80}},
-        {"ppc_fp128", {.kind = T_FLOAT, .bits = 128}},
-        {"x86_mmx", {.kind = T_FLOAT, .bits = 64}},
-        {"x86_amx", {.kind = T_OTHER}},
-        {"label", {.kind = T_OTHER}},
-        {"metadata", {.kind = T_OTHER}},
-        {"token", {.kind = T_OTHER}},
-        {"opaque", {.kind = T_OTHER}},
-    };
-    struct type t = {0};
-
-    if (depth > DEPTH_MAX)
-        fail(ps, "types are nested too deep");
-    blank(ps);
-    switch (*ps->p) {
-    case '%':
-        return type_named(ps, name(ps));
-    case '[':
-    case '<':
-        if (ps->p[1] == '{') {
-            ps->p++;
-            uint32_t packed = type_base(ps, depth + 1);
-            expect(ps, '>');
-            return packed;
-        }
-        char close = *ps->p == '[' ? ']' : '>';
-        ps->p++;
-        if (take(ps, "vscale") && !take(ps, "x"))
-            fail(ps, "'x' is missing");
-        t.kind = T_ARRAY;
-        t.n = (uint32_t)number(ps);
-        if (!take(ps, "x"))
-            fail(ps, "'x' is missing");
-        t.elem = parse_type(ps, depth + 1);
-        expect(ps, close);
-        return type_intern(ps, t);
-    case '{':
-        ps->p++;
-        t.kind = T_STRUCT;
-        type_list(ps, &t, '}', depth);
-        return type_intern(ps, t);
-    case 'i':
-        if (isdigit((unsigned char)ps->p[1])) {
-            ps->p++;
-            t.kind = T_INT;
-            t.bits = (uint32_t)number(ps);
-            return type_intern(ps, t);
-        }
-    }
-    struct span w = word(ps);
-
-    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-        if (is(w, plain[i].word))
-            return type_intern(ps, plain[i].type);
-    if (is(w, "target")) {
-        skip_brackets(ps);
-        return type_intern(ps, (struct type){.kind = T_OTHER});
-    }
-    ps->p = w.text;
-    fail(ps, "a type is missing before \"%.20s\"", w.text);
-}
-
-static void skip_addrspace(struct parse *ps)
-{
-    if (take(ps, "addrspace")) {
-        expect(ps, '(');
-        number(ps);
-        expect(ps, ')');
-    }
-}
-
-static uint32_t parse_type(struct parse *ps, unsigned depth)
-{
-    uint32_t t = type_base(ps, depth);
-
-    for (unsigned n = 0;; n++) {
-        if (n > DEPTH_MAX)
-            fail(ps, "types are nested too deep");
-        skip_addrspace(ps);
-        if (take_char(ps, '*')) {
-            t = type_intern(ps, (struct type){.kind = T_POINTER});
-        } else if (take_char(ps, '(')) {
-            struct type f = {.kind = T_FUNC, .elem = t};
-
-            type_list(ps, &f, ')', depth);
-            t = type_intern(ps, f);
-        } else {
-            return t;
-        }
-    }
-}
-
-static uint8_t class_of(const struct parse *ps, uint32_t type)
-{
-    const struct type *t = &ps->types->all[type];
-
-    switch (t->kind) {
-    case T_INT:
-        return t->bits < 64 ? IR_NARROW : t->bits < 128 ? IR_WORD : IR_WHOLE;
-    case T_FLOAT:
-        return t->bits <= 64 ? IR_NARROW : IR_WHOLE;
-    case T_POINTER:
-        return IR_POINTER;
-    case T_ARRAY:
-    case T_STRUCT:
-    case T_NAMED:
-        return IR_WHOLE;
-    default:
-        return IR_NOTHING;
-    }
-}
-
-/* No pointer in it, and no union that may hold one. */
-static bool is_pure(const struct parse *ps, uint32_t type, unsigned depth)
-{
-    struct type *t = &ps->types->all[type];
-
-    if (depth > DEPTH_MAX)
-        return false;
-    switch (t->kind) {
-    case T_INT:
-    case T_FLOAT:
-        return true;
-    case T_ARRAY:
-        return is_pure(ps, t->elem, depth + 1);
-    case T_NAMED:
-        if (!t->pure)
-            t->pure = !t->is_union && t->elem != IR_NONE && is_pure(ps, t->elem, depth + 1) ? 1 : 2;
-        return t->pure == 1;
-    case T_STRUCT:
-        for (uint32_t i = 0; i < t->n; i++)
-            if (!is_pure(ps, ps->types->members[t->first + i], depth + 1))
-                return false;
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* Member `index` of a struct, or an element of an array; IR_NONE if there is no such one. */
-static uint32_t type_inside(const struct parse *ps, uint32_t type, uint64_t index)
-{
-    const struct type *t = &ps->types->all[type];
-
-    if (t->kind == T_NAMED && t->elem != IR_NONE)
-        t = &ps->types->all[t->elem];
-    if (t->kind == T_ARRAY)
-        return t->elem;
-    if (t->kind == T_STRUCT && index < t->n)
-        return ps->types->members[t->first + index];
-    return IR_NONE;
-}
 
 /* ---- Symbols ---- */
 
@@ -572,38 +35,13 @@ struct attributes {
     bool is_local, is_weak;
 };
 
-static const char *const value_words[] = {"null",
-                                          "undef",
-                                          "poison",
-                                          "true",
-                                          "false",
-                                          "none",
-                                          "getelementptr",
-                                          "bitcast",
-                                          "inttoptr",
-                                          "asm",
-                                          "ptrtoint",
-                                          "blockaddress",
-                                          "zeroinitializer",
-                                          "no_cfi",
-                                          "addrspacecast",
-                                          "add",
-                                          "sub",
-                                          "xor",
-                                          "trunc",
-                                          "select",
-                                          "icmp",
-                                          "splat",
-                                          "c",
-                                          "dso_local_equivalent",
-                                          "mul",
-                                          "shl",
-                                          "ptrauth",
-                                          NULL};
-static const char *const type_words[] = {"void",      "ptr",     "float",    "double", "half",
-                                         "bfloat",    "fp128",   "x86_fp80", "label",  "opaque",
-                                         "ppc_fp128", "x86_mmx", "x86_amx",  "target", "token",
-                                         "metadata",  NULL};
+static const char value_words[] =
+    "null undef poison true false none getelementptr bitcast inttoptr asm ptrtoint "
+    "blockaddress zeroinitializer no_cfi addrspacecast add sub xor trunc select "
+    "icmp splat c dso_local_equivalent mul shl ptrauth";
+static const char type_words[] =
+    "void ptr float double half bfloat fp128 x86_fp80 label opaque ppc_fp128 "
+    "x86_mmx x86_amx target token metadata";
 
 static bool is_type_word(struct span w)
 {
@@ -1214,7 +652,7 @@ static void instruction_cast(struct parse *ps, uint32_t dst, struct span op)
 /* Two operands of one type: pointers survive what people do to tag, align and hide them. */
 static void instruction_arithmetic(struct parse *ps, uint32_t dst, struct span op)
 {
-    static const char *const kept[] = {"add", "or", "and", "xor", "shl", "lshr", "ashr", NULL};
+    static const char kept[] = "add or and xor shl lshr ashr";
     uint32_t type;
 
     attributes(ps);
@@ -1329,17 +767,14 @@ static void instruction_switch(struct parse *ps)
 
 static void instruction(struct parse *ps)
 {
-    static const char *const casts[] = {"bitcast", "addrspacecast", "ptrtoint", "inttoptr",
-                                        "trunc",   "zext",          "sext",     "fptrunc",
-                                        "fpext",   "fptoui",        "fptosi",   "uitofp",
-                                        "sitofp",  "ptrtoaddr",     NULL};
-    static const char *const arithmetic[] = {"add",  "sub", "or",   "and",  "xor",  "shl",  "lshr",
-                                             "ashr", "mul", "udiv", "sdiv", "urem", "srem", NULL};
-    static const char *const composing[] = {"insertvalue", "insertelement", "shufflevector",
-                                            "extractelement", NULL};
-    static const char *const moves_nothing[] = {
-        "icmp",  "fcmp",        "fadd",   "fsub",       "fmul",    "fdiv",  "frem",   "fneg",
-        "fence", "unreachable", "resume", "landingpad", "cleanup", "catch", "filter", NULL};
+    static const char casts[] =
+        "bitcast addrspacecast ptrtoint inttoptr trunc zext sext fptrunc fpext fptoui "
+        "fptosi uitofp sitofp ptrtoaddr";
+    static const char arithmetic[] = "add sub or and xor shl lshr ashr mul udiv sdiv urem srem";
+    static const char composing[] = "insertvalue insertelement shufflevector extractelement";
+    static const char moves_nothing[] =
+        "icmp fcmp fadd fsub fmul fdiv frem fneg fence unreachable resume landingpad "
+        "cleanup catch filter";
     struct ir_func *f = ps->func;
     uint32_t dst = IR_NONE, first_op = f->n_ops;
 
@@ -1360,15 +795,7 @@ static void instruction(struct parse *ps)
         dst = reg_of(ps, name(ps));
         expect(ps, '=');
     }
-    for (const char *tail = "tail musttail notail"; *tail;
-         tail = strchr(tail, ' ') ? strchr(tail, ' ') + 1 : "") {
-        size_t len = strcspn(tail, " ");
-
-        if (strncmp(ps->p, tail, len) == 0 && ps->p[len] == ' ') {
-            ps->p += len + 1;
-            break;
-        }
-    }
+    (void)(take(ps, "tail") || take(ps, "musttail") || take(ps, "notail"));
     const char *start = ps->p;
     struct span op = word(ps);
 
@@ -1655,9 +1082,8 @@ static void metadata(struct parse *ps)
 
 static void top_level(struct parse *ps)
 {
-    static const char *const skipped[] = {
-        "source_filename", "target",          "attributes", "module",
-        "uselistorder",    "uselistorder_bb", "deplibs",    NULL};
+    static const char skipped[] =
+        "source_filename target attributes module uselistorder uselistorder_bb deplibs";
 
     switch (*ps->p) {
     case '@':
@@ -1797,92 +1223,4 @@ void ir_link(struct ir_program *p)
         }
     }
     p->n_funcs = kept;
-}
-
-/* ---- Debug information ---- */
-
-/* Behind `key: ` in the node's own brackets; NULL if it is not there. */
-static const char *meta_find(const struct ir_file *f, uint32_t node, const char *key)
-{
-    if (node >= f->n_meta || f->meta[node] == 0)
-        return NULL;
-    const char *c = f->text + f->meta[node];
-    size_t len = strlen(key);
-
-    for (; *c && *c != '\n'; c++) {
-        if (*c == '"') {
-            for (c++; *c && *c != '"' && *c != '\n'; c++)
-                ;
-            if (*c != '"')
-                return NULL;
-        } else if (strncmp(c, key, len) == 0 && c[len] == ':' && (c[-1] == '(' || c[-1] == ' ')) {
-            for (c += len + 1; *c == ' '; c++)
-                ;
-            return c;
-        }
-    }
-    return NULL;
-}
-
-uint64_t ir_meta_number(const struct ir_file *f, uint32_t node, const char *key)
-{
-    const char *c = meta_find(f, node, key);
-
-    return c && isdigit((unsigned char)*c) ? strtoull(c, NULL, 10) : 0;
-}
-
-uint32_t ir_meta_ref(const struct ir_file *f, uint32_t node, const char *key)
-{
-    const char *c = meta_find(f, node, key);
-
-    if (!c || *c != '!' || !isdigit((unsigned char)c[1]))
-        return IR_NONE;
-    unsigned long long n = strtoull(c + 1, NULL, 10);
-
-    return n < f->n_meta ? (uint32_t)n : IR_NONE;
-}
-
-const char *ir_meta_text(const struct ir_file *f, uint32_t node, const char *key)
-{
-    const char *c = meta_find(f, node, key);
-
-    if (!c || *c != '"')
-        return NULL;
-    return intern((struct span){c + 1, (uint32_t)strcspn(c + 1, "\"\n")});
-}
-
-const char *ir_meta_word(const struct ir_file *f, uint32_t node, const char *key)
-{
-    const char *c = meta_find(f, node, key);
-
-    return c ? intern((struct span){c, (uint32_t)strcspn(c, ",) \n")}) : NULL;
-}
-
-bool ir_meta_is(const struct ir_file *f, uint32_t node, const char *kind)
-{
-    if (node >= f->n_meta || f->meta[node] == 0)
-        return false;
-    const char *c = f->text + f->meta[node];
-
-    if (strncmp(c, "distinct ", 9) == 0)
-        c += 9;
-    return *c == '!' && strncmp(c + 1, kind, strlen(kind)) == 0 && c[1 + strlen(kind)] == '(';
-}
-
-struct ir_place ir_place_of(const struct ir_file *f, uint32_t loc)
-{
-    struct ir_place place = {0};
-    unsigned hops = 0;
-
-    /* An inlined piece is where it was inlined. */
-    while (ir_meta_ref(f, loc, "inlinedAt") != IR_NONE && hops++ < DEPTH_MAX)
-        loc = ir_meta_ref(f, loc, "inlinedAt");
-    if (!ir_meta_is(f, loc, "DILocation"))
-        return place;
-    place.line = (uint32_t)ir_meta_number(f, loc, "line");
-    place.column = (uint32_t)ir_meta_number(f, loc, "column");
-    uint32_t file = ir_meta_ref(f, ir_meta_ref(f, loc, "scope"), "file");
-
-    place.path = ir_meta_text(f, file, "filename");
-    return place;
 }
