@@ -86,8 +86,9 @@ static void yield_among(struct bench *b, unsigned n)
         go(yield_on, &wg);
     for (unsigned i = 0; i < 10; i++)
         rt_yield();
+    uint64_t rounds = b->n / n;
     bench_start(b);
-    for (uint64_t i = 0; i < b->n / n; i++)
+    for (uint64_t i = 0; i < rounds; i++)
         rt_yield();
     bench_stop(b);
     enough = true;
@@ -100,9 +101,20 @@ BENCH_OPTS(Yield, .icount_n = 10000)
     yield_among(b, 2);
 }
 
+BENCH_OPTS(Yield10, .icount_n = 50000)
+{
+    yield_among(b, 10);
+}
+
+/* More than a cpu's ring holds: the shared queue has the rest, whatever their number. */
 BENCH_OPTS(Yield1000, .icount_n = 500000)
 {
     yield_among(b, 1000);
+}
+
+BENCH_OPTS(Yield10000, .icount_n = 1000000, .need_mib = 128)
+{
+    yield_among(b, 10000);
 }
 
 BENCH_OPTS(YieldAlone, .icount_n = 10000)

@@ -83,7 +83,7 @@ static enum scan_result scan_goroutine(struct goroutine *g, bool own)
     if (s == state_of(SCAN_BUSY))
         return NOT_NOW;
     if (s == state_of(SCAN_OWN) && !own &&
-        load_acquire(&g->tokens) != -1) /* partner: sched_finish_switch() */
+        load_acquire(&g->tokens) != -1) /* partner: sched_finish_park() */
         return NOT_NOW;
     if (!cas_acq_rel(&g->scan_state, s, state_of(SCAN_BUSY))) /* [roots.2] */
         return NOT_NOW;

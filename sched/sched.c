@@ -6,9 +6,9 @@
  * INVARIANTS
  * [sched.1] `current` and `state` change only with preemption off, so a stop never meets a
  *           half-made switch.
- * [sched.2] Whoever is switched to finishes the switch: sched_finish_switch() does for the previous
- *           goroutine what must wait until its context is saved. Preemption depth is 1 on both
- *           sides of a switch.
+ * [sched.2] What a switch owes the one it leaves, once that one's context is saved, it does on the
+ *           stack of the one it goes to: arch_switch()'s `then`, the finish_*() here. Preemption
+ *           depth is 1 on both sides of a switch.
  * [sched.3] While sched_scan_on, nothing runs that sched_up_before_resume() has not agreed to.
  * [sched.4] Fairness. `next` runs out of turn, but a slice that ends without anybody's turn having
  *           come puts it behind the ring; the global queue is looked at every 61st pick, and at the
