@@ -65,7 +65,7 @@ static inline void before_store(uintptr_t old, uintptr_t value)
         shade(value);
 }
 
-/* The rare rest of rt_gc_store_slow(), preemption off: something has to be shaded. */
+/* The rare rest of rt_gc_store_slow(), preemption off: something has to be shaded, or checked. */
 static RT_NOINLINE USER_FAULT_TEXT void store_shading(volatile uintptr_t *p, uintptr_t value)
 {
     if (gc_barrier_check)
@@ -86,9 +86,7 @@ USER_FAULT_TEXT void rt_gc_store_slow(void *slot, void *value)
     arch_touch_stack();
     (void)*p;
     preempt_off();
-    if (RT_UNLIKELY(rt_wb_on & RT_WB_CHECKING) ||
-        RT_UNLIKELY((rt_wb_on & RT_WB_MARKING) &&
-                    (gc_shade_stored || (gc_shade_deleted && is_white(*p))))) {
+    if (RT_UNLIKELY(rt_wb_on != RT_WB_MARKING) || RT_UNLIKELY(is_white(*p))) {
         store_shading(p, (uintptr_t)value);
         return;
     }

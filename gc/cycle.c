@@ -485,7 +485,10 @@ static void set_barrier_stw(void)
     gc_shade_deleted =
         (mode == GCMODE_DEFAULT || mode == GCMODE_HYBRID) && gc_drill != GC_DRILL_NO_DELETION;
     gc_shade_stored = mode == GCMODE_INSERTION || mode == GCMODE_HYBRID;
-    rt_wb_on = (mode != GCMODE_STW ? RT_WB_MARKING : 0) | (gc_barrier_check ? RT_WB_CHECKING : 0);
+    unsigned on = gc_barrier_check ? RT_WB_CHECKING : 0;
+    if (mode != GCMODE_STW)
+        on |= RT_WB_MARKING | (gc_shade_deleted && !gc_shade_stored ? 0 : RT_WB_ODD);
+    rt_wb_on = (uint8_t)on;
 }
 
 /* STW#1, or the first half of the only stop. */

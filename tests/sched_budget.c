@@ -238,7 +238,7 @@ TEST_OPTS(budget, marking_lets_go_when_asked, .timeout_s = 60)
     let_go.g = goroutine_current();
     let_go.rng = rng_split(t->seed, 0);
     make_grey_work();
-    for (unsigned round = 0; round < 20 && let_go.n_asked < 60; round++) {
+    for (unsigned round = 0; round < 60 && let_go.n_asked < 40; round++) {
         rt_wg_add(&wg, 1);
         go(collect, &wg);
         while (gc_phase != GC_MARKING)

@@ -18,6 +18,7 @@
 extern uint8_t rt_wb_on;
 #define RT_WB_MARKING 1  /* a collection marks */
 #define RT_WB_CHECKING 2 /* GODEBUG=gcbarriercheck=1 */
+#define RT_WB_ODD 4      /* while marking: not just what is overwritten is shaded (gcmode=) */
 
 void rt_gc_store_slow(void *slot, void *value);
 void *rt_gc_swap_slow(void *slot, void *value);
