@@ -382,7 +382,7 @@ flash: image ## write that image to DEV=/dev/sdX, after looking and asking; read
 
 # $(call boot_image,file,program's image,modules,command line)
 boot_image = $(Q)$(HOST)/mkimage -o $(1) $(BOOT_PARTS) --cmdline '$(4)' $(2) $(3)
-BOOT_TESTS := boot trap defer panic slice string print
+BOOT_TESTS := boot trap defer panic slice
 test-boot: $(OUT)/wordcount.elf $(TEST_IMAGE) $(BOOT_FILES) $(HOST)/mkimage ## the flashable image on every emulator and firmware that is installed
 	@mkdir -p $(OUT)/test-boot
 	$(call boot_image,$(OUT)/test-boot/wordcount.img,$(OUT)/wordcount.elf,examples/data/opticks.txt,-- 12)
