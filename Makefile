@@ -517,10 +517,21 @@ deps: ; @: ## install what is missing: QEMU, compiler, make
 clean: ## remove all output
 	$(call say,RM,$(O))
 	$(Q)rm -rf $(O)
+# A word that ends in - stands for all goals that begin so; the group without words gets the rest.
+HELP_GROUPS := Programs: run debug all image flash lib size escape;Tests: test test-boot stress check- models lint;
+HELP_GROUPS += Benchmarks: bench bench-;This tree: deps clean fmt help;Parts:
 help: ## this list
 	@echo 'make GOAL [NAME=value ...]          make run APP=/path/to/main.c SMP=4 ARGS="a b"'; echo
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r goal text; do printf '  %-20s %s\n' "$$goal" "$$text"; done
-	@echo; printf '  %-20s %s\n' \
+	@awk -v groups='$(HELP_GROUPS)' ' \
+		match($$0, /^[a-z-]+:.*## /) { goal[++n] = substr($$0, 1, index($$0, ":") - 1); text[n] = substr($$0, RLENGTH + 1) } \
+		function show(i) { if (!done[i]++) printf "  %-20s %s\n", goal[i], text[i] } \
+		END { m = split(groups, g, /; ?/); \
+			for (k = 1; k <= m; k++) { \
+				c = index(g[k], ":"); print substr(g[k], 1, c); w = split(substr(g[k], c + 1), word, " "); \
+				for (j = 1; j <= w; j++) for (i = 1; i <= n; i++) \
+					if (goal[i] == word[j] || (word[j] ~ /-$$/ && index(goal[i], word[j]) == 1)) show(i); \
+				if (w == 0) for (i = 1; i <= n; i++) show(i) } }' Makefile
+	@echo 'Settings:'; printf '  %-20s %s\n' \
 		'APP=PATH' 'the program: a folder of .c and .S files, or one .c file, anywhere' \
 		'SMP=2 MEM=512M' 'cores and memory of the machine; MACHINE=microvm, q35 or pc; CPU=max' \
 		'ARGS="a b"' "the program's arguments" \

@@ -166,6 +166,7 @@ case $code in
 0)
     said 0
     too_old
+    [ -s "$log" ] || die "the machine stopped before it said a word: too little memory (MEM=8M is enough)?"
     die "the machine was reset or switched off: most likely a triple fault"
     ;;
 1)

@@ -81,7 +81,6 @@ another() {
     ENV=infokey=28 press "${ctrl_t}${ctrl_backslash}\n" @line @info
     printed '^line .*, 1 bytes@^end$' && [ "$(grep -c '^info: ' "$tmp/out")" = 1 ]
 }
-
 check "the program" image
 check "while all cores are taken" hogged
 check "while all wait for the console" waiting

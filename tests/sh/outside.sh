@@ -88,6 +88,20 @@ check "a mistake in the program" says 2 'bad.c:1:.*nonsense' ingot run APP="$her
 check "no such compiler" says 2 'no-such-cc not found. Run `make deps`' ingot run APP="$here/one" CC=no-such-cc
 check "no such variant" says 2 'BUILD=fast: must be release, debug or stress' ingot run APP="$here/one" BUILD=fast
 check "no such QEMU" says 2 'no-such-qemu not found. Run: make deps' ingot run APP="$here/one" QEMU=no-such-qemu
+old=$here/old
+for name in gcc qemu; do
+    printf '#!/bin/sh\ncase $1 in --version) echo "%s emulator version 4.2.1" ;; -dumpversion) echo 4 ;; *) exit 1 ;; esac\n' "$name" \
+        >"$old-$name" && chmod +x "$old-$name"
+done
+check "a compiler that is too old" says 2 'old-gcc is gcc 4: too old, gcc 12 or newer is needed' ingot run APP="$here/one" CC="$old-gcc"
+check "a QEMU that is too old" says 2 'old-qemu is version 4: too old, 6 or newer is needed' ingot run APP="$here/one" QEMU="$old-qemu"
+helped() { # every goal that has a text is listed once
+    make help >"$tmp/help"
+    for goal in $(sed -n 's/^\([a-z-]*\):.*## .*/\1/p' Makefile); do
+        [ "$(grep -c "^  $goal " "$tmp/help")" = 1 ] || echo "$goal"
+    done | tee /dev/stderr | wc -l | grep -qx 0
+}
+check "make help" helped
 check "no such module" says 2 'MODULE=/no/such/file: no such file' ingot run APP="$here/one" MODULE=/no/such/file
 check "an unknown knob" says 2 'gctrase' ingot run APP="$here/one" ENV="GODEBUG=gctrase=1"
 summary
