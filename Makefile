@@ -465,7 +465,8 @@ test: tools $(if $(T),,host-tests) ## all tests; T= SMP= MEM= SEED= CC= BUILD= V
 	$(Q)$(TESTRUN) $(if $(T),,$(WORK_HOST) $(WORK_FAIL)) $(WORK_GUEST) $(if $(T),,$(WORK_EXACT) $(WORK_SH) $(WORK_ONCE))
 test-modes: $(TEST_IMAGE) ## all in-guest tests in each mode of the collector (gcmode=): T= SMP=
 	$(Q)O='$(O)' SMP='$(SMP)' T='$(T)' tests/modes.sh $<
-stress: $(HOST)/testrun ## the long, seeded tests: BUILD=stress on 1, 2 and 4 cores
+stress: TEST_SMP := $(if $(call given,SMP),$(SMP),1$(comma)2$(comma)4$(comma)8)
+stress: $(HOST)/testrun ## the long, seeded tests: BUILD=stress on 1, 2, 4 and 8 cores
 	$(Q)$(MAKE) BUILD=stress CC='$(CC)' test-parts
 	$(Q)$(TESTRUN) -a --stress -i 300 'guest:stress=$(call test_out,stress)/tests.elf' 'matrix:machines=$(call test_out,stress)/tests.elf'
 check-host: $(HOST)/testrun host-tests ## the tests that run on this machine
@@ -474,6 +475,9 @@ models: ## check the models in models/ exhaustively, and that their mutants fail
 	$(Q)HOSTCC='$(HOSTCC)' models/check.sh '$(abspath $(O))/models'
 	$(Q)command -v spin >/dev/null || exit 0; CC='$(HOSTCC)' models/run.sh '$(abspath $(O))/models/barrier'
 .PHONY: models
+mutants: ## break scheduler and channels on purpose; which test notices? M=pattern (half an hour)
+	$(Q)O='$(O)' CC='$(CC)' MAKE='$(MAKE)' M='$(or $(M),.)' tests/mutants/run.sh
+.PHONY: mutants
 check-compile-fail: $(HOST)/testrun ## what must not compile, with both compilers
 	$(Q)$(TESTRUN) $(WORK_FAIL)
 check-use: $(HOST)/testrun tools ## programs outside the tree, make lib, console, documents: as a newcomer meets them

@@ -36,6 +36,7 @@ struct sched_cpu {
     int64_t slice_end_ns; /* [c] */
     uint32_t idle;        /* [a] enum idle_state; claims and wakes by CAS */
     struct rng rng;       /* [c] steal order */
+    struct rng late;      /* [c] stress variant: IPIs held back */
 };
 
 DECLARE_PERCPU(struct sched_cpu, sched_cpu);

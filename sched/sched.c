@@ -56,6 +56,7 @@
 #define SLICE_NS INT64_C(10000000)
 #define TICK_LEAST_NS 10000 /* [turn.1] */
 #define TICK_SPREAD_NS 80000u
+#define IPI_LATE_NS 20000u /* at most; stress variant */
 #define GLOBAL_EVERY 61u
 #define SEARCH_ROUNDS 4u
 #define IDLE_POLLS 200u /* looks at one's own state before halting: a wake-up without an IPI */
@@ -625,9 +626,40 @@ void sched_preempt_irq(struct arch_frame *frame)
         sched_request_self();
 }
 
+#ifdef RT_STRESS
+/* Some stops are taken later, when the timer fires: as if the IPI had been long under way. */
+static bool ipi_is_late(void)
+{
+    struct sched_cpu *c = this_cpu_ptr(sched_cpu);
+
+    if (!stw_pending() || c->must_leave || c->yield || rng_below(&c->late, 4) != 0)
+        return false;
+    arch_timer_arm(arch_nanotime() + rng_below(&c->late, IPI_LATE_NS));
+    return true;
+}
+
+/* And some cpus are late to wake up. */
+static void wake_late(struct sched_cpu *c)
+{
+    if (rng_below(&c->late, 4) == 0)
+        for (uint32_t left = rng_below(&c->late, IPI_LATE_NS); left > 0; left--)
+            arch_cpu_relax();
+}
+#else
+static inline bool ipi_is_late(void)
+{
+    return false;
+}
+
+static inline void wake_late(RT_UNUSED struct sched_cpu *c)
+{
+}
+#endif
+
 void arch_on_resched(struct arch_frame *frame)
 {
-    take_requests(frame);
+    if (!ipi_is_late())
+        take_requests(frame);
 }
 
 /* Nobody may stop us here; the next interrupt does it. */
@@ -788,6 +820,7 @@ static void idle(void)
            (this_cpu(preempt) & PREEMPT_QUIET))
         arch_halt_irq_off();
     arch_irq_on();
+    wake_late(c);
     idle_end();
     if (RT_UNLIKELY(tick))
         timer_program(); /* busy again [turn.1] */
@@ -875,6 +908,7 @@ static void sched_cpu_init(void)
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
 
     c->rng = rng_split(seed, 1 + arch_cpu_id());
+    c->late = rng_split(c->rng.state, 1);
     this_cpu(sched_until_look) = GLOBAL_EVERY;
     c->in_service = arch_cpu_id() < procs;
     sched_context_reset();

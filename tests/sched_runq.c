@@ -79,13 +79,20 @@ TEST(runq, overflow_goes_to_the_global_queue)
         runq_put(&blocks[i]);
     global = globq_length();
     ring = runq_length(this_cpu_ptr(runq));
-    while ((g = runq_get()) != NULL) /* the younger half, in order */
-        wrong += seen[g - blocks]++ != 0;
-    while (globq_length() != 0) {
-        if ((g = globq_get()) != NULL)
-            wrong += seen[g - blocks]++ != 0;
-        while ((g = runq_get()) != NULL)
-            wrong += seen[g - blocks]++ != 0;
+    unsigned expect = RUNQ_SIZE / 2;
+    while ((g = runq_get()) != NULL) { /* the younger half, in order */
+        wrong += g != &blocks[expect++];
+        seen[g - blocks]++;
+    }
+    expect = 0;
+    while (globq_length() != 0) { /* the older half, and behind it who found no room */
+        if ((g = globq_get()) == NULL)
+            continue;
+        do {
+            wrong += g != &blocks[expect == RUNQ_SIZE / 2 ? RUNQ_SIZE : expect];
+            seen[g - blocks]++;
+            expect++;
+        } while ((g = runq_get()) != NULL);
     }
     end();
     EXPECT_EQ(t, global, RUNQ_SIZE / 2 + 1);

@@ -136,6 +136,48 @@ TEST(sched, hogs_share)
 }
 
 static struct {
+    uint32_t want, there, late;
+} meeting;
+
+/* Everybody on a cpu of his own, which he does not leave. */
+static void meet(void)
+{
+    preempt_off();
+    add_acq_rel(&meeting.there, 1);
+    int64_t until = arch_nanotime() + INT64_C(5000000000);
+    while (load_acquire(&meeting.there) < meeting.want && load_relaxed(&meeting.late) == 0) {
+        arch_cpu_relax();
+        if (arch_nanotime() > until)
+            store_relaxed(&meeting.late, 1);
+    }
+    preempt_on();
+}
+
+/* No cpu sleeps while somebody waits for one [idle.1] [idle.2]: also if it was just going to sleep. */
+TEST_OPTS(sched, idle_cpus_take_what_is_readied, .need_cpus = 2)
+{
+    int64_t end = arch_nanotime() + INT64_C(1500000000);
+    struct rt_waitgroup wg = {.state = 0};
+    unsigned rounds = 0;
+
+    meeting.late = 0;
+    do {
+        unsigned others = 1 + rng_below(&t->rng, rt_gomaxprocs(0) - 1);
+        meeting.want = others + 1;
+        meeting.there = 0;
+        for (unsigned i = 0; i < others; i++)
+            wg_go(&wg, meet);
+        meet();
+        rt_wg_wait(&wg);
+        for (unsigned i = rng_below(&t->rng, 3000); i > 0; i--)
+            arch_cpu_relax(); /* the others go to sleep, or are about to */
+        rounds++;
+    } while (meeting.late == 0 && rounds < 3000 && arch_nanotime() < end);
+    EXPECT_EQ(t, meeting.late, 0);
+    test_note(t, "%u rounds", rounds);
+}
+
+static struct {
     struct goroutine *g[2];
     uint32_t stop, gone, rounds, left[2];
 } pair;
@@ -152,6 +194,44 @@ static void pair_main(unsigned me)
     }
     store_release(&pair.left[me], 1);
     add_acq_rel(&pair.gone, 1);
+}
+
+#define LINKS 20u
+
+static struct {
+    uint64_t before[HOGS_MAX];
+    uint32_t links, moved, ended;
+} chain;
+
+/* Start the next one, which so runs out of turn, and outlast a slice. */
+static void link_main(unsigned n_hogs)
+{
+    uint32_t n = add_relaxed(&chain.links, 1) + 1;
+
+    if (n == 1)
+        hogs_note(hogs, n_hogs, chain.before);
+    if (n == LINKS)
+        store_relaxed(&chain.moved, hogs_moved(hogs, n_hogs, chain.before));
+    else
+        go(link_main, n_hogs);
+    for (int64_t end = arch_nanotime() + 12000000; arch_nanotime() < end;)
+        arch_cpu_relax();
+    add_acq_rel(&chain.ended, 1);
+}
+
+/* Neither does a chain of which each link starts the next and then fills its slice [sched.4]. */
+TEST(sched, a_chain_starves_nobody)
+{
+    unsigned old = rt_gomaxprocs(1), n = 3;
+
+    memset(&chain, 0, sizeof chain);
+    hogs_start(n);
+    go(link_main, n);
+    rt_sleep(100000000); /* when we wake up, we get between a link and the next */
+    EXPECT(t, WAIT_UNTIL(load_acquire(&chain.ended) == LINKS, 20));
+    EXPECT(t, load_relaxed(&chain.moved));
+    hogs_finish(t, n);
+    rt_gomaxprocs(old);
 }
 
 /* A pair that wakes each other runs out of turn, but others still get theirs. */

@@ -140,6 +140,43 @@ TEST(mutex, nobody_starves)
     EXPECT_LE(t, worst, 500000000);
 }
 
+#define TURNS 10u
+#define HOG_ROUNDS 30000u /* of 50 us: 150 slices, and a turn takes about three */
+
+static void hog_rounds(struct rt_mutex *m, uint32_t *turns, uint32_t *rounds,
+                       struct rt_waitgroup *wg)
+{
+    for (; load_relaxed(turns) < TURNS && *rounds < HOG_ROUNDS; ++*rounds) {
+        rt_mutex_lock(m);
+        for (int64_t end = rt_nanotime() + 50000; rt_nanotime() < end;)
+            ;
+        rt_mutex_unlock(m);
+    }
+    rt_wg_done(wg);
+}
+
+/* Who waits for long is handed the lock, though the hog, on the same cpu, is always there first [mutex.1]. */
+TEST(mutex, is_handed_over_to_who_starves)
+{
+    unsigned old = rt_gomaxprocs(1);
+    uint32_t turns = 0, rounds = 0;
+    struct rt_mutex m = {0};
+    struct rt_waitgroup wg = {0};
+
+    rt_wg_add(&wg, 1);
+    go(hog_rounds, &m, &turns, &rounds, &wg);
+    while (load_relaxed(&turns) < TURNS) {
+        rt_mutex_lock(&m);
+        add_relaxed(&turns, 1);
+        rt_mutex_unlock(&m);
+        rt_yield();
+    }
+    rt_wg_wait(&wg);
+    rt_gomaxprocs(old);
+    test_note(t, "%u rounds for %u turns", rounds, TURNS);
+    EXPECT_LE(t, rounds, HOG_ROUNDS - 1);
+}
+
 static void unlock_twice(struct test *t)
 {
     struct rt_mutex m = {0};

@@ -3,9 +3,9 @@
  * short always, long under `make stress`.
  *
  * Workers yield, sleep, spawn, park and are readied by each other, stop the world, change
- * GOMAXPROCS, start and stop timers, grow their stacks. Some of it runs a single step at a time,
- * with a preemption or a moment's delay between two instructions: so each interleaving of park,
- * ready, yield and switch is met by and by. At the end the books must balance: nobody lost, nobody
+ * GOMAXPROCS, start and stop timers, grow their stacks, meet in channels. Some of it runs a single
+ * step at a time, with a preemption or a moment's delay between two instructions: so each
+ * interleaving of park, ready, yield, switch, send, receive and select is met by and by. At the end the books must balance: nobody lost, nobody
  * twice.
  */
 #include <tests/sched_common.h>
@@ -23,6 +23,7 @@ static unsigned n_board;                 /* guarded by board_lock */
 static struct {
     uint32_t parks, readies, spawned, born, timers, fired, stopped; /* [a] */
     uint32_t ended, torn, moved, steps;                             /* [a] */
+    uint32_t sent, received;                                        /* [a] sums */
     uint32_t in_stop; /* [a] the stopper's flag: nobody else may see it */
     uint64_t step_seed;
 } books;
@@ -137,11 +138,54 @@ static void child(uint32_t depth)
         op_stack(depth % 7 * 9000);
 }
 
-static void one_op(struct rng *r)
+/* Sums of what went in and what came out, not caring through which case. */
+static void op_chan(struct rng *r, chan(uint32_t) a, chan(uint32_t) b, bool may_wait)
+{
+    uint32_t give = rng_below(r, 1000), got = 0;
+    bool gave = true;
+
+    if (!may_wait)
+        go_select {
+            on_send (a, give) {
+            }
+            on_recv (got, b)
+                gave = false;
+            on_default
+                return;
+        }
+    else if (rng_below(r, 4) != 0)
+        go_select {
+            on_send (a, give) {
+            }
+            on_recv (got, a)
+                gave = false;
+            on_recv (got, b)
+                gave = false;
+        }
+    else if (rng_below(r, 2) == 0)
+        chan_send(b, give);
+    else {
+        got = chan_recv(b);
+        gave = false;
+    }
+    add_relaxed(gave ? &books.sent : &books.received, gave ? give : got);
+}
+
+static void one_op(struct rng *r, chan(uint32_t) a, chan(uint32_t) b)
 {
     if (load_acquire(&books.in_stop) != 0)
         add_relaxed(&books.moved, 1);
-    switch (rng_below(r, 16)) {
+    switch (rng_below(r, 20)) {
+    case 16:
+    case 17:
+        op_chan(r, a, b, true);
+        break;
+    case 18:
+        op_chan(r, b, a, true);
+        break;
+    case 19:
+        op_chan(r, a, b, false);
+        break;
     case 0:
     case 1:
     case 2:
@@ -183,7 +227,7 @@ static void one_op(struct rng *r)
     }
 }
 
-static void worker(uint64_t seed, unsigned ops)
+static void worker(uint64_t seed, unsigned ops, chan(uint32_t) a, chan(uint32_t) b)
 {
     struct rng r = {seed};
 
@@ -191,7 +235,7 @@ static void worker(uint64_t seed, unsigned ops)
         bool step = rng_below(&r, 8) == 0;
         if (step)
             arch_step_on();
-        one_op(&r);
+        one_op(&r, a, b);
         if (step)
             arch_step_off();
     }
@@ -202,30 +246,36 @@ static void run(struct test *t, unsigned ops, unsigned seconds)
 {
     unsigned old = rt_gomaxprocs(0);
     struct rng r = rng_split(t->seed, 1);
+    chan(uint32_t) a = chan_make(uint32_t, 0), b = chan_make(uint32_t, 2);
 
     memset(&books, 0, sizeof books);
     n_board = 0;
     books.step_seed = rng_next(&r);
     debugtrap_set(at_a_step);
     for (unsigned i = 0; i < WORKERS; i++)
-        go(worker, rng_next(&r), ops);
+        go(worker, rng_next(&r), ops, a, b);
     int64_t end = rt_nanotime() + (int64_t)seconds * 1000000000;
     while (load_acquire(&books.ended) < WORKERS && rt_nanotime() < end) {
         rt_sleep(200000);
         op_ready(&r); /* the last ones have nobody else */
+        op_chan(&r, a, b, false);
+        op_chan(&r, b, a, false);
     }
     EXPECT_EQ(t, load_acquire(&books.ended), WORKERS);
     EXPECT(t, WAIT_UNTIL(load_relaxed(&books.born) == load_relaxed(&books.spawned), 10));
     EXPECT(t, WAIT_UNTIL(load_relaxed(&books.fired) + books.stopped == books.timers, 10));
+    for (uint32_t left = 0; chan_try_recv(b, left);)
+        add_relaxed(&books.received, left);
     debugtrap_set(NULL);
     rt_gomaxprocs(old);
     EXPECT_EQ(t, books.parks, books.readies);
     EXPECT_EQ(t, books.born, books.spawned);
+    EXPECT_EQ(t, books.received, books.sent);
     EXPECT_EQ(t, books.fired + books.stopped, books.timers);
     EXPECT_EQ(t, books.torn, 0);
     EXPECT_EQ(t, books.moved, 0);
-    test_note(t, "%u parks, %u spawns, %u timers, %u steps", books.parks, books.spawned,
-              books.timers, books.steps);
+    test_note(t, "%u parks, %u spawns, %u timers, %u sent in sum, %u steps", books.parks,
+              books.spawned, books.timers, books.sent, books.steps);
 }
 
 TEST_OPTS(stress_sched, short_run, .timeout_s = 60)
