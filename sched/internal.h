@@ -36,7 +36,8 @@ struct sched_cpu {
     int64_t slice_end_ns; /* [c] */
     uint32_t idle;        /* [a] enum idle_state; claims and wakes by CAS */
     struct rng rng;       /* [c] steal order */
-    struct rng late;      /* [c] stress variant: IPIs held back */
+    struct rng late;      /* [c] stress variant: how long IPIs are held back */
+    int64_t late_until_ns; /* [c] stress variant: one is; 0: none */
 };
 
 DECLARE_PERCPU(struct sched_cpu, sched_cpu);

@@ -156,6 +156,8 @@ static void timer_program(void)
         int64_t at = tick_next();
         when = at < when ? at : when;
     }
+    if (c->late_until_ns != 0 && c->late_until_ns < when)
+        when = c->late_until_ns;
     if (when == INT64_MAX)
         arch_timer_stop();
     else
@@ -612,6 +614,7 @@ void arch_on_timer(struct arch_frame *frame)
 {
     this_cpu(sched_cpu).timer_fired = true;
     this_cpu(sched_cpu).ticked = tick;
+    this_cpu(sched_cpu).late_until_ns = 0;
     if (RT_UNLIKELY(knobs.watchdog != 0) && preempt_depth() != 0)
         watchdog_tick(frame);
     take_requests(frame);
@@ -634,7 +637,8 @@ static bool ipi_is_late(void)
 
     if (!stw_pending() || c->must_leave || c->yield || rng_below(&c->late, 4) != 0)
         return false;
-    arch_timer_arm(arch_nanotime() + rng_below(&c->late, IPI_LATE_NS));
+    c->late_until_ns = arch_nanotime() + rng_below(&c->late, IPI_LATE_NS);
+    timer_program();
     return true;
 }
 

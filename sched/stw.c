@@ -115,11 +115,14 @@ static void halt_until_over(uint32_t e)
  * [stw.5]. */
 static void wait_on_scheduler_stack(void *arg)
 {
+    struct sched_cpu *c = this_cpu_ptr(sched_cpu);
     struct goroutine *g = goroutine_current();
 
     halt_until_over((uint32_t)(uintptr_t)arg);
-    if (!(this_cpu(preempt) & PREEMPT_QUIET) || this_cpu_ptr(sched_cpu)->must_leave) {
-        sched_abandon(LEAVE_FRONT); /* handlers that ran meanwhile asked for something */
+    if (!(this_cpu(preempt) & PREEMPT_QUIET) || c->must_leave || c->timer_fired || c->refill ||
+        irq_run_needed()) {
+        sched_abandon(
+            LEAVE_FRONT); /* the handler that brought us here, or one that ran meanwhile, asks for it */
         sched_enter(NULL);
     }
     sched_context_reset();
