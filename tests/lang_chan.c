@@ -192,6 +192,43 @@ TEST_OPTS(chan, typed_elements, .need_mib = 64)
     EXPECT(t, chan_recv(ch) == cc);
 }
 
+struct two_words {
+    uint64_t a, b;
+};
+
+static void wait_for_two_words(struct rt_chan *c, struct two_words *got, struct rt_waitgroup *wg)
+{
+    *got = (struct two_words){1, 2};
+    got->a += rt_chan_recv_elem(c, got);
+    rt_wg_done(wg);
+}
+
+/* Who was waiting when the channel was closed gets zeroes; what was taken leaves zeroes behind [chan.5]. */
+TEST(chan, what_is_gone_is_zero)
+{
+    chan(struct two_words) c = chan_make(struct two_words, 3);
+    const uint64_t *slots = (const uint64_t *)(const void *)chan_raw(c)->slots;
+    struct rt_waitgroup wg = {0};
+    struct two_words got = {0, 0};
+
+    for (uint64_t i = 1; i <= 3; i++)
+        chan_send(c, (struct two_words){i, i});
+    for (unsigned i = 0; i < 3; i++)
+        got = chan_recv(c);
+    EXPECT_EQ(t, got.b, 3);
+    for (unsigned i = 0; i < 6; i++)
+        EXPECT_EQ(t, slots[i], 0);
+
+    rt_wg_add(&wg, 1);
+    go(wait_for_two_words, chan_raw(c), &got, &wg);
+    while (list_empty(&chan_raw(c)->waits[RT_SELECT_RECV]))
+        rt_sleep(100000);
+    chan_close(c);
+    rt_wg_wait(&wg);
+    EXPECT_EQ(t, got.a, 0);
+    EXPECT_EQ(t, got.b, 0);
+}
+
 TEST(chan, zero_size_elements_are_counted)
 {
     chan(struct empty) c = chan_make(struct empty, 1000000000000);
