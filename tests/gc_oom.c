@@ -76,7 +76,7 @@ static void channels(void)
 }
 static void goroutines(void)
 {
-    for (unsigned i = 0; i < 80; i++) {
+    for (unsigned i = 0; i < 20; i++) {
         go(quiet);
         born++;
     }
@@ -155,7 +155,7 @@ static void try_send_on(chan(struct node *) c)
 static void hand_offs(void)
 {
     chan(struct node *) c = chan_make(struct node *, 64);
-    for (unsigned i = 0; i < 40; i++) {
+    for (unsigned i = 0; i < 20; i++) {
         go(try_send_on, c);
         born++;
     }
@@ -163,7 +163,7 @@ static void hand_offs(void)
 static struct rt_waitgroup group;
 static void wait_groups(void)
 {
-    for (unsigned i = 0; i < 50; i++)
+    for (unsigned i = 0; i < 20; i++)
         wg_go(&group, nothing, NULL);
     rt_wg_wait(&group);
 }
@@ -226,7 +226,7 @@ static void deep(void)
 }
 static void deep_stacks(void)
 {
-    for (unsigned i = 0; i < 10; i++) {
+    for (unsigned i = 0; i < 5; i++) {
         go_with(((struct rt_go_opts){.stack_bytes = 1u << 20}), deep);
         born++;
     }

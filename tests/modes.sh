@@ -11,7 +11,7 @@ for mode in stw insertion hybrid default; do
     log=${O:-build}/log/mode-$mode.txt
     SMP=${SMP:-2} ENV="GODEBUG=gcmode=$mode" ARGS=${T:-} TIMEOUT=${TIMEOUT:-600} "${0%/*}/../tools/run.sh" "$1" >"$log" 2>&1
     status=$?
-    last=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1)
+    last=$(tr -d '\r' <"$log" | grep -E '^[0-9]+ passed, [0-9]+ failed$' | tail -n 1)
     echo "$mode: ${last:-the run ended early} (status $status; $log)"
     grep '^not ok' "$log"
     p=${last%% passed*} f=${last##* passed, }
