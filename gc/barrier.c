@@ -165,7 +165,7 @@ void gc_shade_range(const void *p, size_t bytes)
 /* ---- Blocks ---- */
 
 /* Move a chunk whose parts may overlap, aligned words as words. */
-static void move_chunk(char *dst, const char *src, size_t n)
+static RT_ALWAYS_INLINE void move_chunk(char *dst, const char *src, size_t n)
 {
     if ((((uintptr_t)dst ^ (uintptr_t)src) & 7) != 0 || ((uintptr_t)dst & 7) != 0 || (n & 7) != 0) {
         (memmove)(dst, src, n); /* nothing aligned alike: no references */
@@ -173,30 +173,52 @@ static void move_chunk(char *dst, const char *src, size_t n)
     }
     volatile uint64_t *d = (volatile uint64_t *)dst;
     const volatile uint64_t *s = (const volatile uint64_t *)src;
-    if (dst <= src)
-        for (size_t i = 0; i < n / 8; i++)
-            d[i] = s[i];
-    else
-        for (size_t i = n / 8; i-- > 0;)
-            d[i] = s[i];
+    size_t words = n / 8;
+    if (dst <= src) {
+        for (; words >= 4; words -= 4, d += 4, s += 4) {
+            d[0] = s[0];
+            d[1] = s[1];
+            d[2] = s[2];
+            d[3] = s[3];
+        }
+        for (; words > 0; words--)
+            *d++ = *s++;
+        return;
+    }
+    for (; words >= 4; words -= 4) {
+        d[words - 1] = s[words - 1];
+        d[words - 2] = s[words - 2];
+        d[words - 3] = s[words - 3];
+        d[words - 4] = s[words - 4];
+    }
+    for (; words > 0; words--)
+        d[words - 1] = s[words - 1];
 }
 
-/* One chunk, if it needs no shading: not preemptible between the look and the last store
- * [bar.2]. */
-static inline void copy_chunk(char *dst, const char *src, size_t n)
+/* One chunk while stores need more than storing. */
+static RT_NOINLINE void copy_chunk_shading(char *dst, const char *src, size_t n)
 {
-    preempt_off();
-    if (RT_UNLIKELY(gc_barrier_check))
+    if (gc_barrier_check)
         gc_check_enter(dst, n);
-    if (RT_UNLIKELY(rt_wb_on & RT_WB_MARKING)) {
+    if (rt_wb_on & RT_WB_MARKING) {
         if (gc_shade_deleted)
             shade_words(dst, n);
         if (insertion_half())
             shade_words(src, n);
     }
     move_chunk(dst, src, n);
-    if (RT_UNLIKELY(gc_barrier_check))
+    if (gc_barrier_check)
         gc_check_leave(dst, n);
+}
+
+/* One chunk: not preemptible between the look and the last store [bar.2]. */
+static inline void copy_chunk(char *dst, const char *src, size_t n)
+{
+    preempt_off();
+    if (RT_UNLIKELY(rt_wb_on))
+        copy_chunk_shading(dst, src, n);
+    else
+        move_chunk(dst, src, n);
     preempt_on();
 }
 
