@@ -157,7 +157,8 @@ TEST_OPTS(gc_large, scattered_references_are_marked, .need_mib = 100, .timeout_s
 
     rt_gc();
     void **teeth = comb_make(&n_gaps);
-    size_t frames = n_gaps / 2 < 8 ? n_gaps / 2 : 8; /* the verifier of a debug build looks at all of it */
+    size_t frames =
+        n_gaps / 2 < 8 ? n_gaps / 2 : 8; /* the verifier of a debug build looks at all of it */
     size_t n = frames * VMAP_FRAME_BYTES / 8 - 100;
     uint64_t before = free_pages();
     fill_with_references(t, n, n / 5000);

@@ -64,6 +64,7 @@ int main(void)
     for (size_t i = 0; i < n; i++)
         sum += pauses[i];
     qsort(pauses, n, sizeof pauses[0], by_length);
-    rt_printf("%8zu %12ld %12ld %12ld %14ld\n", n, (long)pauses[n / 2], (long)pauses[n - 1], (long)sum, (long)took);
+    rt_printf("%8zu %12ld %12ld %12ld %14ld\n", n, (long)pauses[n / 2], (long)pauses[n - 1],
+              (long)sum, (long)took);
     return 0;
 }
