@@ -470,8 +470,10 @@ static int64_t stop_begin(enum stw_reason why)
 
 static int64_t stop_end(int64_t begun)
 {
+    preempt_off();
     stw_end();
     int64_t took = arch_nanotime() - begun;
+    preempt_on(); /* a timer's work that waited for this is no part of the stop */
     gc_stats_pause(took);
     gc_limiter_stopped(took);
     void (*fn)(int64_t) = load_relaxed(&on_stop_end);
