@@ -46,7 +46,7 @@ build() { # compiler variant extra...
     cc=$1
     variant=$2
     shift 2
-    $MAKE -s --no-print-directory -k O="$O/lint" CC="$cc" BUILD="$variant" WERROR=1 "$@" objs test-objs program-objs
+    $MAKE -s --no-print-directory -k O="$O/lint" CC="$cc" BUILD="$variant" WERROR=1 "$@" objs test-objs program-objs boot-files
 }
 
 layers() {
