@@ -21,10 +21,13 @@
 #include <string.h>
 
 #define PIXELS_MAX 16384u /* a side */
+#define CELL_GREY 0x0700u /* on black */
+#define CELL_BOX 0xfeu    /* in the font of VGA cards */
 
-static volatile uint8_t *base; /* [I] NULL: there is no screen */
-static uint32_t pitch, ink;    /* [I] bytes from one row to the next; a pixel of a letter */
-static unsigned scale;         /* [I] pixels for a point of a letter, each way */
+static volatile uint8_t *base;   /* [I] pixels; NULL: there are none */
+static volatile uint16_t *cells; /* [I] or letters, that the machine paints by itself */
+static uint32_t pitch, ink;      /* [I] bytes from one row to the next; a pixel of a letter */
+static unsigned scale;           /* [I] pixels for a point of a letter, each way */
 static unsigned n_columns, n_lines;
 static unsigned column, line; /* where the next letter goes; column n_columns: the next line */
 static char shown[SCREEN_LINES_MAX][SCREEN_COLUMNS_MAX];
@@ -51,9 +54,28 @@ static uint32_t colour(struct boot_colour c, uint32_t part)
     return (((1u << c.bits) - 1) * part >> 8) << c.shift;
 }
 
+static void begin(void)
+{
+    column = line = 0;
+    state = TEXT;
+    memset(shown, ' ', sizeof shown);
+}
+
+void screen_open_text(volatile uint16_t *text, unsigned columns, unsigned lines)
+{
+    base = NULL;
+    n_columns = columns;
+    n_lines = lines;
+    begin();
+    cells = text;
+    for (unsigned i = 0; i < columns * lines; i++)
+        cells[i] = CELL_GREY | ' ';
+}
+
 void screen_open(const struct boot_framebuffer *fb, volatile void *pixels)
 {
     base = NULL;
+    cells = NULL;
     scale = 1;
     while (fb->width / (FONT_WIDTH * scale) > SCREEN_COLUMNS_MAX ||
            fb->height / (FONT_HEIGHT * scale) > SCREEN_LINES_MAX)
@@ -64,9 +86,7 @@ void screen_open(const struct boot_framebuffer *fb, volatile void *pixels)
     n_lines = fb->height / (FONT_HEIGHT * scale);
     if (n_columns == 0 || n_lines == 0)
         return; /* long and narrow */
-    column = line = 0;
-    state = TEXT;
-    memset(shown, ' ', sizeof shown);
+    begin();
     base = pixels;
     for (uint32_t y = 0; y < fb->height; y++) {
         volatile uint32_t *row = (volatile uint32_t *)(base + (size_t)y * pitch);
@@ -81,6 +101,11 @@ static void paint(unsigned at_line, unsigned at_column, char c)
     if (shown[at_line][at_column] == c)
         return;
     shown[at_line][at_column] = c;
+    if (cells != NULL) {
+        cells[at_line * n_columns + at_column] =
+            CELL_GREY | (c >= ' ' && c <= '~' ? (uint16_t)c : CELL_BOX);
+        return;
+    }
     volatile uint8_t *row =
         base + (size_t)at_line * FONT_HEIGHT * scale * pitch + at_column * FONT_WIDTH * scale * 4;
     for (unsigned y = 0; y < FONT_HEIGHT * scale; y++, row += pitch) {
@@ -155,7 +180,7 @@ static void put_byte(char c)
 
 void screen_put(const char *s, size_t n)
 {
-    if (base == NULL)
+    if (base == NULL && cells == NULL)
         return;
     for (size_t i = 0; i < n; i++)
         put_byte(s[i]);

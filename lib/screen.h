@@ -25,6 +25,12 @@ bool screen_usable(const struct boot_framebuffer *fb);
 void screen_open(const struct boot_framebuffer *fb, volatile void *pixels);
 
 /*
+ * The same for a screen in text mode, as VGA cards have it: a letter and its colours in two bytes each, no
+ * gap between lines. At most SCREEN_COLUMNS_MAX by SCREEN_LINES_MAX.
+ */
+void screen_open_text(volatile uint16_t *text, unsigned columns, unsigned lines);
+
+/*
  * Write n bytes of text: \n, \r, \t and \b do what they do, escape sequences and other control
  * characters are left out, what is not ASCII is a box a letter. Nothing before screen_open().
  */

@@ -22,11 +22,16 @@
 #define COM2_IRQ 3
 #define DEFAULT_BAUD 115200
 #define EARLY_BYTES 1024
+#define BDA_VIDEO_MODE 0x449 /* in the BIOS's data area */
+#define BDA_MODE_TEXT 3
+#define TEXT_PADDR 0xb8000
+#define TEXT_COLUMNS 80
+#define TEXT_LINES 25
 
 static struct uart uart = {.port = COM1};   /* [I] from console_choose() on */
 static uint32_t uart_baud = DEFAULT_BAUD;   /* [I] */
 static uint32_t uart_irq = COM1_IRQ;        /* [I] 0: none, poll */
-static struct boot_framebuffer framebuffer; /* [I] magic 0: there is none */
+static struct boot_framebuffer framebuffer; /* [I] height 0: there is none */
 static bool settled, screen_on;             /* [I] */
 static char early[EARLY_BYTES]; /* what was printed before `settled`; what does not fit is only
                                    where it went */
@@ -81,7 +86,7 @@ void console_find_screen(struct boot_info *info, const struct phys_reader *reade
         if (view != NULL)
             memcpy(&framebuffer, view, sizeof framebuffer);
         if (view == NULL || !screen_usable(&framebuffer)) {
-            framebuffer.magic = 0;
+            framebuffer.height = 0;
             boot_complain("framebuffer", "the loader's description at %#lx makes no sense",
                           m->paddr);
         }
@@ -89,17 +94,38 @@ void console_find_screen(struct boot_info *info, const struct phys_reader *reade
     info->n_modules = n;
 }
 
+/* The screen in text mode that a BIOS leaves behind. Its data area tells; other firmware leaves it zero. */
+static bool text_screen(void)
+{
+    const uint8_t *mode = phys_map_any(NULL, BDA_VIDEO_MODE, 3); /* and the number of columns */
+    volatile uint16_t *text;
+
+    if (mode == NULL || mode[0] != BDA_MODE_TEXT || mode[1] != TEXT_COLUMNS || mode[2] != 0)
+        return false;
+    text = framebuffer_map(TEXT_PADDR, 2 * TEXT_COLUMNS * TEXT_LINES);
+    if (text == NULL)
+        return false;
+    text[0] = 0x0755; /* is there anything? */
+    if (text[0] != 0x0755)
+        return false;
+    screen_open_text(text, TEXT_COLUMNS, TEXT_LINES);
+    return true;
+}
+
+static bool pixel_screen(void)
+{
+    uint64_t bytes = (uint64_t)framebuffer.pitch_bytes * framebuffer.height;
+    volatile void *pixels = bytes != 0 ? framebuffer_map(framebuffer.paddr, bytes) : NULL;
+
+    if (pixels != NULL)
+        screen_open(&framebuffer, pixels);
+    return pixels != NULL;
+}
+
 static void screen_begin(void)
 {
-    volatile void *pixels;
-
-    if (framebuffer.magic == 0 || screen_on)
+    if (screen_on || !(pixel_screen() || text_screen()))
         return;
-    pixels =
-        framebuffer_map(framebuffer.paddr, (uint64_t)framebuffer.pitch_bytes * framebuffer.height);
-    if (pixels == NULL)
-        return;
-    screen_open(&framebuffer, pixels);
     screen_put(early, n_early);
     screen_on = true;
 }

@@ -160,6 +160,22 @@ static void test_scroll(void)
     CHECK(line_is(0, "three"), "one line");
 }
 
+static void test_text_mode(void)
+{
+    uint16_t text[80 * 25 + 1];
+
+    fuzz_group("screen: text mode");
+    text[80 * 25] = 0x1234;
+    screen_open_text(text, 80, 25);
+    put("first\nsecond \001\xc3\xa4");
+    CHECK(text[0] == 0x0766 && text[4] == 0x0774 && text[5] == 0x0720, "first line");
+    CHECK(text[80] == 0x0773 && text[87] == 0x07fe && text[88] == 0x0720, "second, a box");
+    for (int i = 0; i < 99; i++)
+        put("\nx");
+    CHECK(text[0] == 0x0778 && text[24 * 80] == 0x0720 && text[23 * 80] == 0x0778, "scrolls by 7");
+    CHECK(text[80 * 25] == 0x1234, "beyond the end");
+}
+
 static void test_description(void)
 {
     static const struct {
@@ -228,6 +244,7 @@ int main(void)
     test_font();
     test_text();
     test_scroll();
+    test_text_mode();
     test_description();
     test_random();
     free(memory);
