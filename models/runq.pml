@@ -8,6 +8,7 @@
  *   READ_LATE     a thief reads the slots after it moved head
  *   NO_ROOM       the owner puts without looking whether there is room
  *   NEXT_TWO      `next` is taken by a load and a store
+ *   YIELD_FULL    a yield to `next` puts without having seen room
  */
 #define SIZE 2
 #define N 4
@@ -38,6 +39,13 @@ inline take_next(g)
 	fi
 }
 
+/* runq_put_room() */
+inline put_room(g)
+{
+	ring[tail % SIZE] = g;
+	tail++
+}
+
 /* runq_put() */
 inline put(g)
 {
@@ -55,8 +63,7 @@ inline put(g)
 		h = head
 	od;
 #endif
-	ring[tail % SIZE] = g;
-	tail++
+	put_room(g)
 }
 
 active proctype owner()
@@ -66,22 +73,33 @@ active proctype owner()
 
 	for (i : 1 .. N) {
 		if
-		:: put(i)
+		:: /* rt_yield() to `next`, if there is one: room is seen before it is taken */
+			h = head;
+			if
+#ifdef YIELD_FULL
+			:: true -> take_next(b); put_room(i)
+#else
+			:: tail - h < SIZE -> take_next(b); put_room(i)
+			:: else -> put(i)
+#endif
+			fi
 		:: d_step { old = next; next = i }; /* sched_enqueue(): the one before goes to the ring */
 			if
 			:: old != 0 -> put(old)
 			:: else
 			fi
-		:: /* runq_get() first */
+		:: /* rt_yield(): runq_try_get() first; then there is room */
 			h = head;
 			if
 			:: h != tail ->
 				b = ring[h % SIZE];
 				atomic { ok = (head == h); if :: ok -> head = h + 1 :: else fi };
-				if :: ok -> take(b) :: else fi
-			:: else
-			fi;
-			put(i)
+				if
+				:: ok -> take(b); put_room(i)
+				:: else -> put(i)
+				fi
+			:: else -> put(i)
+			fi
 		fi
 	}
 	gone++
