@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Behind `key: ` in the node's own brackets; NULL if it is not there. */
 static const char *meta_find(const struct ir_file *f, uint32_t node, const char *key)
@@ -77,6 +78,16 @@ bool ir_meta_is(const struct ir_file *f, uint32_t node, const char *kind)
     return *c == '!' && strncmp(c + 1, kind, strlen(kind)) == 0 && c[1 + strlen(kind)] == '(';
 }
 
+/* The working directory: what lies below it is named from there. */
+static const char *here(void)
+{
+    static char path[4096];
+
+    if (!*path && !getcwd(path, sizeof path))
+        strcpy(path, "/");
+    return path;
+}
+
 struct ir_place ir_place_of(const struct ir_file *f, uint32_t loc)
 {
     struct ir_place place = {0};
@@ -91,6 +102,10 @@ struct ir_place ir_place_of(const struct ir_file *f, uint32_t loc)
     place.column = (uint32_t)ir_meta_number(f, loc, "column");
     uint32_t file = ir_meta_ref(f, ir_meta_ref(f, loc, "scope"), "file");
 
-    place.path = ir_meta_text(f, file, "filename");
+    const char *name = ir_meta_text(f, file, "filename");
+    const char *dir = ir_meta_text(f, file, "directory");
+
+    if (name)
+        place.path = util_path(here(), dir ? dir : "", name);
     return place;
 }
