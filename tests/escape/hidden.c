@@ -191,3 +191,43 @@ first:
 second:
     return &x;
 }
+
+/* ---- Deep into what a parameter leads to ---- */
+struct deep {
+    struct deep *next, *prev;
+};
+
+static struct deep shared_deep;
+
+static void close_ring(struct deep *a)
+{
+    a->next->next->prev = a->next;
+}
+
+void ring_with_shared(void)
+{
+    struct deep middle = {&shared_deep, NULL}; //! middle escapes
+    struct deep first = {&middle, NULL};       //! first stays
+    close_ring(&first);
+}
+
+void ring_of_own(void)
+{
+    struct deep last = {NULL, NULL};    //! last stays
+    struct deep middle = {&last, NULL}; //! middle stays
+    struct deep first = {&middle, NULL};
+    close_ring(&first);
+}
+
+static void untag_into(struct tagged *t, struct deep *d)
+{
+    d->next->prev = (struct deep *)t->word;
+}
+
+void untagged_into_shared(void)
+{
+    struct deep x = {NULL, NULL};              //! x escapes
+    struct tagged t = {.word = (uintptr_t)&x}; //! t stays
+    struct deep d = {&shared_deep, NULL};      //! d stays
+    untag_into(&t, &d);
+}

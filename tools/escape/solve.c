@@ -217,14 +217,17 @@ static uint64_t end_key(struct end e)
 
 static struct summary *summary_of(struct world *w, uint32_t symbol);
 
+/* A parameter's memory holds what build_given() put there: the next level, and for integers theirs. */
+static bool is_old_news(struct end from, struct end to, uint8_t class)
+{
+    if (from.kind != END_PARAM || to.kind != END_PARAM || from.index != to.index)
+        return false;
+    return class == IR_WORD ? from.level == INTEGERS : from.level == (to.level == 0 ? 1 : 2);
+}
+
 static void add_pair(struct summary *s, struct end from, struct end to, uint8_t class)
 {
-    bool same_memory = from.kind == END_PARAM && to.kind == END_PARAM && from.index == to.index;
-
-    /* A parameter's memory holds what it held: that is no news. */
-    if (same_memory && from.level > 0 &&
-        (from.level == to.level + 1 || to.level >= 2 ||
-         (from.level == INTEGERS && class == IR_WORD)))
+    if (is_old_news(from, to, class))
         return;
     if (from.kind == END_ANY && to.kind == END_ANY)
         return;
