@@ -231,3 +231,34 @@ void untagged_into_shared(void)
     struct deep d = {&shared_deep, NULL};      //! d stays
     untag_into(&t, &d);
 }
+
+static void skip_one(struct deep *a)
+{
+    a->next->prev = a->next->next->next;
+}
+
+void far_into_shared(void)
+{
+    struct deep far = {NULL, NULL};           //! far escapes
+    struct deep middle = {&far, NULL};        //! middle escapes
+    struct deep first = {&shared_deep, NULL}; //! first stays
+    shared_deep.next = NULL;
+    first.next->next = &middle; /* so middle is shared, and far with it */
+    skip_one(&first);
+}
+
+static void shortcut(struct deep *a, struct deep **b)
+{
+    (*b)->prev = a->next->next->next;
+    a->prev->next = a->next->next->next;
+}
+
+void far_by_shortcut(void)
+{
+    struct deep far = {NULL, NULL};              //! far escapes
+    struct deep third = {&far, NULL};            //! third stays
+    struct deep second = {&third, NULL};         //! second stays
+    struct deep first = {&second, &shared_deep}; //! first stays
+    struct deep own = {NULL, NULL}, *at = &own;
+    shortcut(&first, &at);
+}

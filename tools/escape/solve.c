@@ -217,18 +217,8 @@ static uint64_t end_key(struct end e)
 
 static struct summary *summary_of(struct world *w, uint32_t symbol);
 
-/* A parameter's memory holds what build_given() put there: the next level, and for integers theirs. */
-static bool is_old_news(struct end from, struct end to, uint8_t class)
-{
-    if (from.kind != END_PARAM || to.kind != END_PARAM || from.index != to.index)
-        return false;
-    return class == IR_WORD ? from.level == INTEGERS : from.level == (to.level == 0 ? 1 : 2);
-}
-
 static void add_pair(struct summary *s, struct end from, struct end to, uint8_t class)
 {
-    if (is_old_news(from, to, class))
-        return;
     if (from.kind == END_ANY && to.kind == END_ANY)
         return;
     uint64_t key = end_key(from) << 32 | end_key(to) << 1 | (class == IR_WORD);
@@ -306,10 +296,10 @@ static void note_outside(struct graph *g, uint32_t node, uint32_t object)
     add_pair(g->summary, from, to, g->nodes[node].outside_class);
 }
 
-static void add_item(struct graph *g, uint32_t node, uint32_t object)
+/* An object that was in a node from the start: for callers it is no news that it is there. */
+static void add_first_item(struct graph *g, uint32_t node, uint32_t object)
 {
-    if (node == IR_NONE ||
-        !set_add(&g->members, &g->n_members, &g->cap_members, pair_of(node, object)))
+    if (!set_add(&g->members, &g->n_members, &g->cap_members, pair_of(node, object)))
         return;
     struct node *n = &g->nodes[node];
 
@@ -317,7 +307,15 @@ static void add_item(struct graph *g, uint32_t node, uint32_t object)
     if (g->objects[object].home == IR_NONE)
         g->objects[object].home = node;
     queue_node(g, node);
-    if (n->is_outside)
+}
+
+static void add_item(struct graph *g, uint32_t node, uint32_t object)
+{
+    if (node == IR_NONE)
+        return;
+    add_first_item(g, node, object);
+    if (g->nodes[node].is_outside &&
+        set_add(&g->told, &g->n_told, &g->cap_told, pair_of(node, object)))
         note_outside(g, node, object);
 }
 
@@ -796,8 +794,8 @@ static void build_given(struct graph *g, uint32_t param, uint32_t node)
         set_outside(g, g->objects[o].content[1], end, IR_WORD);
     }
     for (unsigned level = 0; level < LEVELS; level++) {
-        add_item(g, g->objects[given[level]].content[0], given[level < 2 ? level + 1 : 2]);
-        add_item(g, g->objects[given[level]].content[1], given[INTEGERS]);
+        add_first_item(g, g->objects[given[level]].content[0], given[level < 2 ? level + 1 : 2]);
+        add_first_item(g, g->objects[given[level]].content[1], given[INTEGERS]);
     }
     if (param < g->func->n_params && g->func->params[param].by_value) {
         uint32_t copy = new_object(g, OBJ_COPY, param, true);

@@ -144,6 +144,8 @@ struct graph {
     uint32_t n_queue, cap_queue;
     uint64_t *members, *linked; /* hash sets: (node, object), (node, node) */
     uint32_t n_members, cap_members, n_linked, cap_linked;
+    uint64_t *told; /* (node, object) that callers know of */
+    uint32_t n_told, cap_told;
     uint32_t *symbol_node; /* small hash of symbol to node */
     uint32_t n_symbols, cap_symbols;
     uint32_t result, any, pack; /* nodes */
