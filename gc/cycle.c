@@ -468,12 +468,9 @@ static int64_t stop_begin(enum stw_reason why)
     return stw_begin(why);
 }
 
-static int64_t stop_end(int64_t begun)
+static int64_t stop_end(void)
 {
-    preempt_off();
-    stw_end();
-    int64_t took = arch_nanotime() - begun;
-    preempt_on(); /* a timer's work that waited for this is no part of the stop */
+    int64_t took = stw_end();
     gc_stats_pause(took);
     gc_limiter_stopped(took);
     void (*fn)(int64_t) = load_relaxed(&on_stop_end);
@@ -584,9 +581,9 @@ static void scan_late(void)
     late_fired = false;
     if (timer_start(&timer, arch_nanotime() + 500000, late_ready))
         controller_wait(FOR_TIME, late_there, WAIT_GC_WORKER_IDLE);
-    int64_t begun = stop_begin(STW_GC_OTHER);
+    (void)stop_begin(STW_GC_OTHER);
     gc_roots_scan_running_stw(GC_SCAN_SHALLOW);
-    (void)stop_end(begun);
+    (void)stop_end();
 }
 
 static void mark_and_end(struct gc_cycle_times *t)
@@ -596,7 +593,7 @@ static void mark_and_end(struct gc_cycle_times *t)
     for (;;) {
         controller_wait(FOR_MARK, gc_mark_looks_done, WAIT_GC_WORKER_IDLE);
         t->mark_ns = arch_nanotime() - t->begun_ns - t->stop1_ns;
-        int64_t begun = stop_begin(STW_GC_END);
+        (void)stop_begin(STW_GC_END);
         if (mode == GCMODE_INSERTION) {
             gc_roots_rescan_stacks_stw();
             drain_stw();
@@ -604,7 +601,7 @@ static void mark_and_end(struct gc_cycle_times *t)
         bool done = gc_mark_is_done_stw();
         if (done)
             end_stw(t);
-        t->stop2_ns = stop_end(begun);
+        t->stop2_ns = stop_end();
         if (done)
             return;
         wake_markers();
@@ -628,7 +625,7 @@ static void run_cycle(bool forced)
         drain_stw();
         end_stw(&t);
     }
-    t.stop1_ns = stop_end(t.begun_ns);
+    t.stop1_ns = stop_end();
     if (mode != GCMODE_STW) {
         keep_watch();
         wake_markers();

@@ -56,9 +56,10 @@ static uint32_t epoch; /* [a] odd: stopping or stopped */
 static uint32_t world; /* [a] 1: somebody stops the world [stw.1] */
 static bool flush;     /* [S] */
 
-static struct stw_record history[STW_HISTORY];                                /* [S] ring */
-static uint64_t n_stops;                                                      /* [S] */
-static uint64_t to_stop_histogram[STW_BUCKETS], total_histogram[STW_BUCKETS]; /* [S] */
+/* w written by whoever has `world` */
+static struct stw_record history[STW_HISTORY];                                /* [w] ring */
+static uint64_t n_stops;                                                      /* [w] [a] */
+static uint64_t to_stop_histogram[STW_BUCKETS], total_histogram[STW_BUCKETS]; /* [w] */
 
 static const char *const reason_texts[] = {
 #define STW_REASON_TEXT(name, text) [STW_##name] = text,
@@ -246,7 +247,7 @@ static unsigned bucket(int64_t ns)
     return b < STW_BUCKETS ? b : STW_BUCKETS - 1;
 }
 
-void stw_end(void)
+int64_t stw_end(void)
 {
     unsigned self = arch_cpu_id(), n = arch_cpu_count();
     struct stw_record *r = record_now();
@@ -257,11 +258,6 @@ void stw_end(void)
         if (i != self)
             store_release(&cpu_ptr(i, sched_cpu)->flush,
                           true); /* partner: stw_stop_here(), idle_end() */
-    r->total_ns = arch_nanotime() - r->at_ns;
-    to_stop_histogram[bucket(r->to_stop_ns)]++;
-    total_histogram[bucket(r->total_ns)]++;
-    n_stops++;
-    trace(TRACE_START, (uint64_t)r->total_ns, 0);
     for (unsigned i = 0; i < n; i++)
         if (i != self && cpu_ptr(i, stop)->claimed != CPU_BUSY)
             store_release(&cpu_ptr(i, sched_cpu)->idle,
@@ -270,6 +266,13 @@ void stw_end(void)
     for (unsigned i = 0; i < n; i++)
         if (i != self && load_relaxed(&cpu_ptr(i, stop)->halted)) /* partner: halt_until_over() */
             arch_ipi(i, ARCH_IPI_WAKE);
+
+    int64_t total_ns = arch_nanotime() - r->at_ns; /* the world runs; books are kept behind that */
+    r->total_ns = total_ns;
+    to_stop_histogram[bucket(r->to_stop_ns)]++;
+    total_histogram[bucket(total_ns)]++;
+    store_release(&n_stops, n_stops + 1); /* partner: stw_recent() */
+    trace(TRACE_START, (uint64_t)total_ns, 0);
     store_release(&world, 0);
     sched_wake_after_stop();
     bool leave = this_cpu(sched_cpu).must_leave;
@@ -277,6 +280,7 @@ void stw_end(void)
         sched_request_self(); /* preempt_on() goes through the handler, and that through the
                                  scheduler */
     preempt_on();
+    return total_ns;
 }
 
 struct goroutine *stw_running(unsigned cpu)
@@ -305,7 +309,7 @@ void stw_flush_tlb(void)
 size_t stw_recent(struct stw_record *out, size_t max)
 {
     preempt_off();
-    uint64_t n = n_stops;
+    uint64_t n = load_acquire(&n_stops);
     size_t i = 0;
     for (; i < max && i < n && i < STW_HISTORY - 1; i++)
         out[i] = history[(n - 1 - i) % STW_HISTORY];

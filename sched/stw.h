@@ -30,7 +30,7 @@ enum stw_reason {
 };
 
 int64_t stw_begin(enum stw_reason why); /* returns when it began: arch_nanotime() */
-void stw_end(void);
+int64_t stw_end(void); /* returns how long the stop was: until the world ran again */
 
 /* ---- While stopped, for the stopper ---- */
 
