@@ -118,6 +118,8 @@ static void other_verdicts(void)
     check(!verdict_exact("a\nB\n", 0, "a\nb\n", 0).ok, "exact, different", "");
     check(verdict_exact("at 0xff [1.2]\n", 0, "at {{0x[0-9a-f]+}} [1.2]\n", 0).ok, "exact, pattern",
           "");
+    check(verdict_exact("at 0xfff of 4\n", 0, "at 0x{{f{3}}} of {{[0-9]}}\n", 0).ok,
+          "exact, pattern that ends in a brace", "");
     check(!verdict_exact("at 0xfg [1.2]\n", 0, "at {{0x[0-9a-f]+}} [1.2]\n", 0).ok,
           "exact, pattern refuses", "");
     check(verdict_exact("a\nx\ny\nb\nz\n", 0, "a\n...\nb\n...\n", 0).ok, "exact, gaps", "");

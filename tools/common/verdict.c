@@ -245,6 +245,8 @@ static char *line_pattern(const char *line)
     while (*line != '\0') {
         const char *close;
         if (strncmp(line, "{{", 2) == 0 && (close = strstr(line, "}}")) != NULL) {
+            while (close[2] == '}') /* the first belong to the expression: {{[0-9]{3}}} */
+                close++;
             *p++ = '(';
             memcpy(p, line + 2, (size_t)(close - line - 2));
             p += close - line - 2;
