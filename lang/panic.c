@@ -139,7 +139,7 @@ static struct rt_panic *panic_make(enum rt_panic_kind kind, const char *text, si
 
 /* ---- Running deferred calls ---- */
 
-RT_NORETURN static void panic_uncaught(struct panic_state *p, struct trace_start at);
+RT_NORETURN static RT_NOINLINE void panic_uncaught(struct panic_state *p, struct trace_start at);
 
 /* Go on where `frame` says, without the panics that lie below it [panic.2]. */
 RT_NORETURN static void recover_to(struct goroutine *g, struct rt_defer_frame *frame)
@@ -449,7 +449,8 @@ static void panic_uncaught(struct panic_state *p, struct trace_start at)
 {
     fatal_claim();
     last.panics = p;
-    last.at = at;
+    last.at =
+        traceback_shows_runtime() ? CALLER : at; /* how it came here from `at` is on the stack */
     report_and_leave();
 }
 

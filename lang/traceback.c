@@ -33,7 +33,7 @@ bool traceback_is_program(uintptr_t pc)
            !(pc >= (uintptr_t)text_runtime_start && pc < (uintptr_t)text_runtime_end);
 }
 
-static bool show_runtime(void)
+bool traceback_shows_runtime(void)
 {
     return knobs.gotraceback == TRACEBACK_SYSTEM || knobs.gotraceback == TRACEBACK_CRASH;
 }
@@ -138,7 +138,7 @@ static unsigned frame_lines(const struct walk *w, bool print)
     }
     for (bool more = true; more; more = symbol_outer(&s)) {
         bool panics = !program && is_panic(s.name);
-        if (!show_runtime() && !panics && (!program || is_glue(s.name)))
+        if (!traceback_shows_runtime() && !panics && (!program || is_glue(s.name)))
             continue;
         n++;
         if (!print)
@@ -266,7 +266,7 @@ static void print_others(const struct goroutine *but, struct goroutine *(*runnin
                          const struct arch_frame *(*frame_of)(unsigned cpu))
 {
     for (const struct goroutine *g = goroutine_all(); g != NULL; g = g->all_next) {
-        if (g == but || g->state == G_DEAD || (g->system && !show_runtime()))
+        if (g == but || g->state == G_DEAD || (g->system && !traceback_shows_runtime()))
             continue;
         rt_printf("\n");
         print_other(g, running_on, frame_of);

@@ -36,6 +36,9 @@ void traceback_print_all(void);
 /* Is pc in code of the program (or of its tests), not of the runtime? */
 bool traceback_is_program(uintptr_t pc);
 
+/* Does GOTRACEBACK ask for the frames and goroutines of the runtime, too? */
+bool traceback_shows_runtime(void);
+
 static inline struct trace_start trace_start_of(const struct arch_frame *frame)
 {
     return (struct trace_start){arch_frame_pc(frame), arch_frame_fp(frame), arch_frame_sp(frame),
