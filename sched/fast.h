@@ -118,6 +118,12 @@ static RT_ALWAYS_INLINE bool can_enter(const struct goroutine *g)
     return RT_LIKELY(!g->preempted);
 }
 
+/* Preemption depth is 1 when a goroutine leaves its cpu by a call: no section is open, no lock held [spin.1]. */
+static RT_ALWAYS_INLINE void check_may_leave(void)
+{
+    DEBUG_ASSERT(preempt_depth() == 1);
+}
+
 /*
  * Leave the running goroutine by a call, for `next`. Preemption depth is 1; comes back when it is resumed, still so,
  * perhaps on another cpu. The stack has been touched: arch_switch() pushes while `current` is somebody else already,
@@ -125,7 +131,6 @@ static RT_ALWAYS_INLINE bool can_enter(const struct goroutine *g)
  */
 static RT_ALWAYS_INLINE struct arch_context *enter(struct goroutine *next)
 {
-    DEBUG_ASSERT(preempt_depth() == 1);
     next->state = G_RUNNING;
     this_cpu(current) = next;
     return &next->context;
@@ -142,6 +147,7 @@ static RT_ALWAYS_INLINE void park_fast(enum wait_reason why)
 {
     struct goroutine *g = goroutine_current();
 
+    check_may_leave();
     g->wait_reason = (uint8_t)why;
     arch_cycles_store(&g->wait_since);
     g->state = G_WAITING;

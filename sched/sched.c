@@ -493,6 +493,7 @@ void rt_yield(void)
 {
     arch_touch_stack();
     preempt_off();
+    check_may_leave();
     struct goroutine *next = pick_fast(this_cpu_base(), true);
     if (RT_UNLIKELY(next == NULL || !can_enter(next))) {
         yield_slow(next);
@@ -525,6 +526,7 @@ static RT_NOINLINE RT_NORETURN void exit_slow(struct goroutine *g, struct gorout
 void goroutine_exit(void)
 {
     preempt_off();
+    check_may_leave();
     struct goroutine *g = goroutine_current();
     uintptr_t base = this_cpu_base();
     DEBUG_ASSERT(g->defer_frames == NULL && g->panics == NULL && load_relaxed(&g->tokens) == 0);

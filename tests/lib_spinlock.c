@@ -118,11 +118,36 @@ TEST_DIES(spinlock, no_lock_at_all, 2, "^fatal error: lock: 0x[0-9a-f]+ is no lo
     (void)t;
 }
 
-TEST_DIES(spinlock, park_with_a_lock_held, 2,
-          "^fatal error: assertion failed: preempt_depth\\(\\) == 1")
+#define LOCK_HELD "^fatal error: assertion failed: preempt_depth\\(\\) == 1"
+
+TEST_DIES(spinlock, park_with_a_lock_held, 2, LOCK_HELD)
 {
     spin_lock(&lock_a);
     park(WAIT_SEMACQUIRE);
+    (void)t;
+}
+
+TEST_DIES(spinlock, yield_with_a_lock_held, 2, LOCK_HELD)
+{
+    spin_lock(&lock_a);
+    rt_yield();
+    (void)t;
+}
+
+TEST_DIES(spinlock, exit_with_a_lock_held, 2, LOCK_HELD)
+{
+    spin_lock(&lock_a);
+    goroutine_exit();
+    (void)t;
+}
+
+/* Parks inline. */
+TEST_DIES(spinlock, receive_in_a_section, 2, LOCK_HELD)
+{
+    chan(int) c = chan_make(int, 0);
+
+    preempt_off();
+    chan_recv(c);
     (void)t;
 }
 #endif
