@@ -63,15 +63,17 @@ static RT_ALWAYS_INLINE bool arch_count_down(uint32_t *n);
 /* Cycle counter; monotonic per cpu, its rate is the clock's business (arch_nanotime). */
 static inline uint64_t arch_cycles(void);
 
-/* ---- This cpu
- * ------------------------------------------------------------------------------------ PERCPU(type,
- * name) defines a variable of which each cpu has its own, zero at start. DECLARE_PERCPU(type, name)
- * is its extern. this_cpu(name) is this cpu's one, an lvalue: one segment-relative access, atomic
- * against interrupts if the machine does it in one instruction. cpu_ptr(cpu, name) is a plain
- * pointer to another cpu's. All in arch_impl.h. this_cpu_swap(name, v) and
- * this_cpu_store_release(name, v), for 8-byte variables, are atomic against other cpus that use
- * cpu_ptr(): the first orders both ways and returns the old value.
- * A goroutine that can be preempted may find itself on another cpu between two uses. */
+/* ---- This cpu ---- */
+
+/*
+ * PERCPU(type, name) defines a variable of which each cpu has its own, zero at start.
+ * DECLARE_PERCPU(type, name) is its extern. this_cpu(name) is this cpu's one, an lvalue: one
+ * segment-relative access, atomic against interrupts if the machine does it in one instruction.
+ * cpu_ptr(cpu, name) is a plain pointer to another cpu's. All in arch_impl.h. this_cpu_swap(name,
+ * v) and this_cpu_store_release(name, v), for 8-byte variables, are atomic against other cpus that
+ * use cpu_ptr(): the first orders both ways and returns the old value. A goroutine that can be
+ * preempted may find itself on another cpu between two uses.
+ */
 static inline unsigned arch_cpu_id(void); /* 0 = the boot cpu; dense; index of cpu_ptr() */
 unsigned arch_cpu_count(void);            /* cpus that are up (all that will ever be) */
 
@@ -169,11 +171,13 @@ void arch_start_cpus(paddr_t low_page);
 unsigned arch_await_cpus(void);
 uintptr_t arch_sched_stack_top(unsigned cpu); /* wired, guarded, 16 KiB */
 
-/* ---- Switching
- * ------------------------------------------------------------------------------------ struct
- * arch_context is what a goroutine that gave up its cpu by a call leaves behind: a stack pointer
- * (arch_impl.h). Callee-saved registers are on its stack, so every root of a switched-out goroutine
- * is on its stack, or in the frame that the preempting handler copied. */
+/* ---- Switching ---- */
+
+/*
+ * struct arch_context is what a goroutine that gave up its cpu by a call leaves behind: a stack
+ * pointer (arch_impl.h). Callee-saved registers are on its stack, so every root of a switched-out
+ * goroutine is on its stack, or in the frame that the preempting handler copied.
+ */
 
 /*
  * Save the running context in *from and continue *to. On to's stack, before anything else,

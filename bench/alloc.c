@@ -291,8 +291,8 @@ BENCH_OPTS(BinaryTrees16, .once = true, .wall_only = true, .long_only = true)
     binary_trees(b, 16);
 }
 
-/* GCBench (Ellis, Kovac, Boehm): trees top down and bottom up beside a long-lived tree and array.
- */
+/* GCBench (Ellis, Kovac, Boehm): trees top down and bottom up beside a long-lived tree
+ * and array. */
 struct gcnode {
     gc(struct gcnode *) left, right;
     int i, j;

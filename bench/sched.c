@@ -207,8 +207,8 @@ static void wait_for(struct rt_sema *gate, struct rt_waitgroup *wg)
     rt_wg_done(wg);
 }
 
-/* Goroutines that have ended: their blocks and first pages are used again before new ones are made.
- */
+/* Goroutines that have ended: their blocks and first pages are used again before new ones
+ * are made. */
 static unsigned ended(void)
 {
     unsigned n = 0;

@@ -48,8 +48,8 @@ struct boot_stage2_patch {
     uint64_t gpt_copy_lba; /* the header of the GPT's copy */
 };
 
-/* The kernel may be loaded at a distance from where it was linked, but only by a multiple of this.
- */
+/* The kernel may be loaded at a distance from where it was linked, but only by a multiple
+ * of this. */
 #define BOOT_KERNEL_STEP (2u << 20)
 
 #define BOOT_IMAGE_MODULES_MAX 31 /* and the framebuffer: all that the runtime takes */

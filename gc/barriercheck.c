@@ -93,8 +93,8 @@ static bool is_object(uint64_t word)
     return slot < span->n_slots && gc_live_byte(gc_epochs(span)[slot]);
 }
 
-/* Does this word, one that the object's type calls a reference, hold what the barrier stored last?
- */
+/* Does this word, one that the object's type calls a reference, hold what the barrier
+ * stored last? */
 static void compare(const struct gc_span *span, uint32_t slot, const uintptr_t *where)
 {
     const uint64_t *shadow = shadow_of((uintptr_t)where);

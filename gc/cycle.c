@@ -446,9 +446,7 @@ void gc_before_alloc(size_t bytes)
     }
 }
 
-/* ---- Stops
- *
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Stops ---- */
 
 static void (*on_stop_begin)(void);
 static void (*on_stop_end)(int64_t pause_ns);

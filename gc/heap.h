@@ -206,10 +206,12 @@ static inline unsigned gc_count_slots(uint64_t slots)
     return slots == UINT64_MAX ? 64 : bits_count(slots);
 }
 
-/* ---- Each cpu's free slots
- * ------------------------------------------------------------------------ A group is 64 slots of
- * the cached span. Only the owner cpu touches these, with preemption off or in a restartable range
- * (gc_fast.S knows the offsets). */
+/* ---- Each cpu's free slots ---- */
+
+/*
+ * A group is 64 slots of the cached span. Only the owner cpu touches these, with preemption off or
+ * in a restartable range (gc_fast.S knows the offsets).
+ */
 struct gc_cache {
     uint64_t free;   /* bit i: slot i of the group is free, and ours */
     uint8_t *epochs; /* epoch byte of the group's slot 0 */

@@ -302,9 +302,7 @@ void *rt_weak_get(struct rt_weak *weak)
     return p;
 }
 
-/* ---- Roots
- *
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Roots ---- */
 
 #define ROOTS_AT_A_TIME 32u
 
@@ -384,9 +382,7 @@ void gc_special_each_root_stw(void (*scan)(const void *lo, const void *hi))
                 scan(&s->arg, &s->arg + 1);
 }
 
-/* ---- After STW#2
- *
- * ------------------------------------------------------------------------------------------------ */
+/* ---- After STW#2 ---- */
 
 bool gc_specials_settled(void)
 {

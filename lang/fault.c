@@ -151,10 +151,12 @@ bool arch_on_fault(struct arch_frame *frame, enum arch_fault what, uintptr_t add
     return true;
 }
 
-/* ---- Compiler checks
- * --------------------------------------------------------------------------------------- The ABI
- * of -fsanitize=undefined: each handler gets a record that begins with the place. Only the forms
- * that do not return exist here (-fno-sanitize-recover=all). */
+/* ---- Compiler checks ---- */
+
+/*
+ * The ABI of -fsanitize=undefined: each handler gets a record that begins with the place. Only the
+ * forms that do not return exist here (-fno-sanitize-recover=all).
+ */
 
 struct check_place {
     const char *file;

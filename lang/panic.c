@@ -363,8 +363,8 @@ void rt_goexit(void)
 
 /* ---- The end ---- */
 
-/* Text after "panic: "; a new line begins with a tab, so that nobody can fake a goroutine's header.
- */
+/* Text after "panic: "; a new line begins with a tab, so that nobody can fake a
+ * goroutine's header. */
 static void print_message(const char *text)
 {
     const char *from = text;

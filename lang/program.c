@@ -30,8 +30,9 @@ const char *rt_getenv(const char *key)
     return knobs_getenv(key);
 }
 
-/* ---- Modules: listed on first use; a cpio archive counts as the files in it (QEMU's -initrd is
- * one file) ---- */
+/* ---- Modules ---- */
+
+/* Listed on first use; a cpio archive counts as the files in it (QEMU's -initrd is one file). */
 static struct rt_module modules[BOOT_MODULES_MAX];
 static size_t n_modules; /* [I] after modules_once */
 static struct rt_once modules_once;

@@ -423,7 +423,10 @@ CHAN_HOT int rt_select_run(struct rt_select_frame *frame, uint32_t shape)
         LOOK(12)
         LOOK(11)
         LOOK(10)
-        LOOK(9) LOOK(8) LOOK(7) LOOK(6) LOOK(5) LOOK(4) LOOK(3) LOOK(2) LOOK(1) LOOK(0)
+        LOOK(9)
+        LOOK(8)
+        LOOK(7)
+        LOOK(6) LOOK(5) LOOK(4) LOOK(3) LOOK(2) LOOK(1) LOOK(0)
 #undef LOOK
             default : break;
     }

@@ -109,8 +109,8 @@ static bool is_glue(const char *name)
     return false;
 }
 
-/* A panic below others on a stack is shown, as Go shows it; what the runtime has round it is not.
- */
+/* A panic below others on a stack is shown, as Go shows it; what the runtime has round
+ * it is not. */
 static bool is_panic(const char *name)
 {
     static const char *const names[] = {"rt_panic",    "rt_panic_value", "rt_repanic",

@@ -22,8 +22,8 @@ long long llabs(long long n)
 /* [a] Relaxed: callers on several cores take turns of one sequence, in any order. */
 static _Atomic(uint64_t) rand_state = 1;
 
-/* One step of a 64-bit linear congruence, of which the upper bits are good (Knuth, TAOCP 2, 3.3.4).
- */
+/* One step of a 64-bit linear congruence, of which the upper bits are good (Knuth, TAOCP
+ * 2, 3.3.4). */
 static uint64_t rand_step(uint64_t state)
 {
     return state * 6364136223846793005u + 1442695040888963407u;

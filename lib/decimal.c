@@ -20,8 +20,8 @@
 #include <lib/decimal.h>
 
 #define BASE 1000000000u
-/* Bits a pass: g * 2^STEP + carry stays in 64 bits, and 2^STEP divides BASE^3, so a division ends.
- */
+/* Bits a pass: g * 2^STEP + carry stays in 64 bits, and 2^STEP divides BASE^3, so a
+ * division ends. */
 #define STEP 27
 
 const uint32_t decimal_pow10[9] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};

@@ -14,8 +14,8 @@
 
 extern const uint8_t font[FONT_BLOCKS][FONT_ROWS][8];
 
-/* Row y (0 to FONT_HEIGHT - 1) of a letter, bit 7 leftmost; of an empty box for what is no letter.
- */
+/* Row y (0 to FONT_HEIGHT - 1) of a letter, bit 7 leftmost; of an empty box for what is
+ * no letter. */
 static inline uint8_t font_row(unsigned char c, unsigned y)
 {
     unsigned i = c >= FONT_FIRST && c < 0x7f ? c - FONT_FIRST : 0x7f - FONT_FIRST;

@@ -152,8 +152,8 @@ double frexp(double x, int *exponent)
 
 double scalbn(double x, int n)
 {
-    /* at most two steps upwards; downwards the last step alone may round, so stay normal until it
-     */
+    /* at most two steps upwards; downwards the last step alone may round, so stay normal
+     * until it */
     for (int i = 0; i < 2 && n > 1023; i++, n -= 1023)
         x *= 0x1p1023;
     for (int i = 0; i < 2 && n < -1022; i++, n += 969)

@@ -634,8 +634,8 @@ int rt_printf(const char *fmt, ...)
     return n;
 }
 
-/* Read a byte of every page, so that a wild pointer faults here, with the console free [print.2].
- */
+/* Read a byte of every page, so that a wild pointer faults here, with the console free
+ * [print.2]. */
 static void touch(const char *bytes, size_t n)
 {
     char c;

@@ -173,8 +173,8 @@ static void memmap_insert(struct memmap *map, size_t i, struct mem_range range)
     map->n++;
 }
 
-/* Take [base, end) out of the middle of range i. Returns the number of ranges that it has become.
- */
+/* Take [base, end) out of the middle of range i. Returns the number of ranges that it
+ * has become. */
 static size_t memmap_cut(struct memmap *map, size_t i, uint64_t base, uint64_t end)
 {
     struct mem_range *range = &map->ranges[i];

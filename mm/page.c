@@ -837,9 +837,7 @@ bool page_zero_idle(void)
     return true;
 }
 
-/* ---- Start
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- Start ---- */
 
 #define CHUNK_BYTES ((uint64_t)CHUNK_PAGES * PAGE_BYTES)
 
@@ -1017,9 +1015,7 @@ size_t page_give(paddr_t base, uint64_t bytes)
     return given;
 }
 
-/* ---- Looking
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- Looking ---- */
 
 uint64_t page_largest_free_run(void)
 {

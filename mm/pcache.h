@@ -144,8 +144,8 @@ extern uint64_t pcache_refills GUARDED_BY(&page_lock); /* blocks claimed */
 extern uint64_t
     pcache_drains GUARDED_BY(&page_lock); /* times that emptying all caches found a page */
 
-/* Allocate or free inside this cpu's block by its token alone; NULL or false: not possible there.
- */
+/* Allocate or free inside this cpu's block by its token alone; NULL or false: not
+ * possible there. */
 void *pcache_alloc_run(size_t n_pages, size_t align_pages, unsigned flags);
 bool pcache_free_run(uintptr_t run, size_t n_pages);
 

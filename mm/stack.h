@@ -43,8 +43,8 @@ void *stack_reserve_take(void);
 unsigned stack_reserve_left(void);
 /* Fill the reserve up. Preemption off, no lock held, not in a handler. False: memory is short. */
 bool stack_reserve_fill(void);
-/* The first filling, of a cpu that runs no goroutine yet: before any goroutine can take the memory.
- */
+/* The first filling, of a cpu that runs no goroutine yet: before any goroutine can take
+ * the memory. */
 bool stack_reserve_make(unsigned cpu);
 
 void stack_bytes_gone(size_t bytes); /* pages of stacks were given back */

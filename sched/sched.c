@@ -710,8 +710,7 @@ static void housekeeping(void)
         c->timer_fired = false;
         arch_tlb_tune();
         timer_run_due();
-        if (slice_is_over()) { /* while we were here; its end would be due again at once, for ever
-                                */
+        if (slice_is_over()) { /* while we were here; else it would be due again at once, for ever */
             c->skip_next = true;
             look_closer(arch_cpu_id());
             if (c->stash != NULL)

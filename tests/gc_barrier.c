@@ -52,9 +52,7 @@ static void stepper_begin(uint32_t at, void (*change)(void))
     debugtrap_set(on_step);
 }
 
-/* ---- gc_set
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- gc_set ---- */
 
 static gc_root(struct cell *, slot_owner);
 static gc_root(struct cell *, new_value);
@@ -115,9 +113,7 @@ TEST(gc_barrier, check_and_store_are_one_step_for_a_stop)
     gc_set(new_value.p, NULL);
 }
 
-/* ---- gc_new
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- gc_new ---- */
 
 static uintptr_t stolen;
 static uint32_t new_shape;
@@ -227,9 +223,7 @@ TEST_OPTS(gc_barrier, preempted_at_every_few_instructions, .timeout_s = 60)
     gc_set(shared.p, NULL);
 }
 
-/* ---- Bulk copies
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- Bulk copies ---- */
 
 /* gc_copy is memmove for every overlap and alignment of words. */
 TEST(gc_barrier, copies_overlap_like_memmove)

@@ -563,11 +563,13 @@ TEST(chan, many_to_many)
     }
 }
 
-/* ---- Against a sequential model
- * ------------------------------------------------------------------------ A few goroutines do
- * random operations; each notes when it was called and when it returned, by a shared counter. Then
- * a search looks for an order that respects those times and that a plain queue could have shown.
- * For a channel without buffer a send and a receive are one step together. */
+/* ---- Against a sequential model ---- */
+
+/*
+ * A few goroutines do random operations; each notes when it was called and when it returned, by a
+ * shared counter. Then a search looks for an order that respects those times and that a plain queue
+ * could have shown. For a channel without buffer a send and a receive are one step together.
+ */
 
 #define MODEL_GOROUTINES 3
 #define MODEL_OPS 5

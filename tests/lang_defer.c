@@ -213,9 +213,7 @@ TEST(defer, converts_arguments_as_a_call_does)
     EXPECT_EQ(t, seen, want);
 }
 
-/* ---- Many
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- Many ---- */
 
 static long expected_next;
 static bool in_order;

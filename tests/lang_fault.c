@@ -8,9 +8,7 @@
 #include <rt/sync.h>
 #include <sched/goroutine.h>
 
-/* ---- Faults
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- Faults ---- */
 
 struct thing {
     int first;
@@ -145,8 +143,8 @@ static void check_fault(struct test *t, unsigned i)
     EXPECT_EQ(t, cleanups, before + 1);
 }
 
-/* Each kind of fault, again and again: recovered with kind, address and text, deferred calls run.
- */
+/* Each kind of fault, again and again: recovered with kind, address and text, deferred
+ * calls run. */
 TEST(fault, becomes_a_panic)
 {
     for (int round = 0; round < 100; round++)
@@ -188,8 +186,8 @@ static void panic_at_the_end_of_the_stack(volatile int *above)
     sink = room[0];
 }
 
-/* A fault in a deferred call replaces the panic; a panic on a nearly full stack needs no reserve.
- */
+/* A fault in a deferred call replaces the panic; a panic on a nearly full stack needs no
+ * reserve. */
 TEST(fault, in_odd_places)
 {
     enum rt_panic_kind kind = RT_PANIC_USER;
@@ -202,9 +200,7 @@ TEST(fault, in_odd_places)
     EXPECT_STR(t, e->message, "nearly full");
 }
 
-/* ---- Goroutines
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- Goroutines ---- */
 
 static uint32_t failures;
 
@@ -269,9 +265,7 @@ TEST_OPTS(panic, in_many_goroutines, .need_mib = 16)
     EXPECT_EQ(t, failures, 0);
 }
 
-/* ---- rt_goexit()
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- rt_goexit() ---- */
 
 static char events[64];
 static unsigned n_events;

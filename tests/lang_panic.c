@@ -105,9 +105,7 @@ TEST(panic, catch_panic_nests)
     EXPECT_STR(t, e->message, "other");
 }
 
-/* ---- Texts
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- Texts ---- */
 
 static void long_text(int n)
 {
@@ -312,8 +310,8 @@ static void replaces(void)
     boom("first");
 }
 
-/* The newer panic goes on with the calls that are left; the older one is gone when it is recovered.
- */
+/* The newer panic goes on with the calls that are left; the older one is gone when it is
+ * recovered. */
 TEST(panic, a_deferred_panic_replaces)
 {
     reset();
@@ -337,8 +335,8 @@ static void inner_panic_recovered(void)
     boom("outer");
 }
 
-/* A panic that begins and is recovered inside a deferred call does not touch the one that runs it.
- */
+/* A panic that begins and is recovered inside a deferred call does not touch the one that
+ * runs it. */
 TEST(panic, an_inner_panic_is_recovered_inside)
 {
     reset();
@@ -442,9 +440,7 @@ TEST(panic, recursion)
     EXPECT_EQ(t, recursive_recovers, 7);
 }
 
-/* ---- Lots
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- Lots ---- */
 
 static void storm_step(uint64_t r, int depth);
 static int storm_left; /* such nests can grow without end */

@@ -23,8 +23,8 @@ static void expect_same(struct test *t, const char *what, size_t to, size_t from
         }
 }
 
-/* Byte by byte, in the order that keeps overlapping areas right; volatile, so that it stays a loop.
- */
+/* Byte by byte, in the order that keeps overlapping areas right; volatile, so that it
+ * stays a loop. */
 static void copy_plainly(volatile unsigned char *dst, const volatile unsigned char *src, size_t n)
 {
     if (dst < src)

@@ -88,8 +88,7 @@ static void cases_init(void)
     qsort(cases, n_cases, sizeof cases[0], case_order);
 }
 
-/* ---- Choosing -----------------------------------------------------------------------------------
- */
+/* ---- Choosing ---- */
 
 /* Shell glob with * and ?, and nothing else. */
 static bool glob_match(const char *glob, const char *s)

@@ -322,8 +322,8 @@ TEST(sched, gomaxprocs_at_run_time)
     EXPECT(t, WAIT_UNTIL(load_acquire(&procs.running) == 0, 10));
 }
 
-/* Fewer cpus than loops that never yield: those from the other cpus get their turn on what is left.
- */
+/* Fewer cpus than loops that never yield: those from the other cpus get their turn on what
+ * is left. */
 TEST_OPTS(sched, fewer_cpus_with_a_hog_on_each, .need_cpus = 2)
 {
     unsigned n = arch_cpu_count() < HOGS_MAX ? arch_cpu_count() : HOGS_MAX;
@@ -537,8 +537,8 @@ static void fp_main(unsigned i)
     add_acq_rel(&fp.ended, 1);
 }
 
-/* Goroutines that compute with doubles, preempted at every few instructions: the results are exact.
- */
+/* Goroutines that compute with doubles, preempted at every few instructions: the results
+ * are exact. */
 TEST(sched, doubles_survive_preemption)
 {
     memset(&fp, 0, sizeof fp);

@@ -51,8 +51,7 @@ static void check(bool ok, const char *what)
         n_failed++;
 }
 
-/* ---- Judging ------------------------------------------------------------------------------------
- */
+/* ---- Judging ---- */
 
 /* Lines as "ffffffff80100000: 0000000000100000 -G-DA---W"; others are skipped. */
 static struct pages parse_tlb(const char *text)

@@ -42,8 +42,8 @@ struct acpi_ioapic {
     uint32_t gsi_base; /* the first global interrupt that it serves */
 };
 
-/* Interrupt line `irq` of the ISA bus arrives as global interrupt gsi. Flags as the MPS INTI flags.
- */
+/* Interrupt line `irq` of the ISA bus arrives as global interrupt gsi. Flags as the MPS
+ * INTI flags. */
 struct acpi_override {
     uint8_t irq;
     uint32_t gsi;

@@ -55,8 +55,8 @@ void fw_put(const char *text)
     }
 }
 
-/* Leave time to read, then go back: the firmware tries the next thing to boot, or shows its menu.
- */
+/* Leave time to read, then go back: the firmware tries the next thing to boot, or shows
+ * its menu. */
 _Noreturn void fw_stop(void)
 {
     bs->stall(10 * 1000 * 1000);

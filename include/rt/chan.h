@@ -120,9 +120,11 @@ int rt_select(struct rt_select_case *cases, size_t n, bool block, bool *ok);
 
 #define rt_chan_raw(c) __extension__({ RT_CHAN_RAW_(c); }) /* struct rt_chan * */
 
-/* ---- How: the calls behind the macros
- * ------------------------------------------------------------- Elements of 1 to 8 bytes travel as
- * one word, in registers, zero-extended. Others by address. */
+/* ---- How: the calls behind the macros ---- */
+
+/*
+ * Elements of 1 to 8 bytes travel as one word, in registers, zero-extended. Others by address.
+ */
 
 struct rt_chan_word {
     uint64_t word;

@@ -54,10 +54,12 @@ int abs(int n);
 long labs(long n);
 long long llabs(long long n);
 
-/* ---- Sorting and searching
- * ----------------------------------------------------------------------- qsort: O(n log n)
- * comparisons whatever the input, in place, not stable. Elements move by plain copies, so they may
- * not be collected references in memory that another goroutine can reach. */
+/* ---- Sorting and searching ---- */
+
+/*
+ * qsort: O(n log n) comparisons whatever the input, in place, not stable. Elements move by plain
+ * copies, so they may not be collected references in memory that another goroutine can reach.
+ */
 
 void qsort(void *base, size_t n, size_t elem_bytes, int (*compare)(const void *, const void *));
 void *bsearch(const void *key, const void *base, size_t n, size_t elem_bytes,
@@ -67,10 +69,12 @@ void *bsearch(const void *key, const void *base, size_t n, size_t elem_bytes,
 int rand(void); /* 0 to 2^31 - 1 */
 void srand(unsigned seed);
 
-/* ---- Mathematics
- * --------------------------------------------------------------------------------- sqrt, fmod, the
- * rounding functions, ldexp, frexp and modf are exact or correctly rounded; exp, the logarithms,
- * pow, sin, cos and hypot are within 1 unit in the last place, the others within 2. */
+/* ---- Mathematics ---- */
+
+/*
+ * sqrt, fmod, the rounding functions, ldexp, frexp and modf are exact or correctly rounded; exp,
+ * the logarithms, pow, sin, cos and hypot are within 1 unit in the last place, the others within 2.
+ */
 
 double fabs(double x);
 double copysign(double x, double sign);

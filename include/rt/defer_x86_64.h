@@ -9,8 +9,8 @@
 struct goroutine;
 struct rt_defer_frame;
 
-/* The runtime asserts these places: struct goroutine's `defers`, and rt_defer_point in the frame.
- */
+/* The runtime asserts these places: struct goroutine's `defers`, and rt_defer_point in
+ * the frame. */
 #define RT_GOROUTINE_DEFERS 8
 
 /* What execution needs to go on behind `defers` once more. */

@@ -42,11 +42,14 @@
 #endif
 #endif
 
-/* ---- What a type looks like to the collector
- * ------------------------------------------------------- Each place that allocates has a record of
- * its own in section rt_types: size and alignment are written by the compiler, the pointer map by
- * tools/gcmap.c after the link, from the debug information of the typed witness that follows the
- * record. A record that no tool filled (kind 0) means: every word may be a pointer. */
+/* ---- What a type looks like to the collector ---- */
+
+/*
+ * Each place that allocates has a record of its own in section rt_types: size and alignment are
+ * written by the compiler, the pointer map by tools/gcmap.c after the link, from the debug
+ * information of the typed witness that follows the record. A record that no tool filled (kind 0)
+ * means: every word may be a pointer.
+ */
 
 enum rt_type_kind {
     RT_TYPE_UNFILLED = 0,     /* no tool ran: as conservative */
@@ -92,10 +95,13 @@ _Static_assert(sizeof(struct rt_type) == 40, "tools/gcmap.c knows this layout");
 #define RT_TYPE_DEFINE(T, name)                                                                    \
     static RT_TYPE_RECORD_(T) name RT_SECTION("rt_types") RT_ALIGNED(8) = RT_TYPE_INIT_(T)
 
-/* ---- References
- * ------------------------------------------------------------------------------------ gc(T) is T,
- * const: that is all. Reading gives a T; storing is refused by the compiler. A field of a struct
- * type that itself holds references (a slice) is gc(struct ints) and is written by gc_copy(). */
+/* ---- References ---- */
+
+/*
+ * gc(T) is T, const: that is all. Reading gives a T; storing is refused by the compiler. A field of
+ * a struct type that itself holds references (a slice) is gc(struct ints) and is written by
+ * gc_copy().
+ */
 #define rt_ref(T) __typeof__(__typeof__(T) const)
 
 /* A pointer field or global that never holds a collected pointer: device memory, rt_alloc(), a
@@ -193,11 +199,14 @@ struct rt_root_desc {
     RT_ROOT_DESC_(rt_ref(T), name, (n))
 #define rt_gc_root_define(name) __typeof__(name) name RT_SECTION("rt_roots")
 
-/* ---- Allocation
- * ------------------------------------------------------------------------------------ All results
- * are zeroed and never NULL, but for rt_try_new(). Out of memory is a panic the program may recover
- * from, if memory for that was left; counts that can't be are `runtime error: makeslice: len out of
- * range`. Alignment: _Alignof(T) up to 64; else 16 from 16 bytes on, below that 8. */
+/* ---- Allocation ---- */
+
+/*
+ * All results are zeroed and never NULL, but for rt_try_new(). Out of memory is a panic the program
+ * may recover from, if memory for that was left; counts that can't be are `runtime error:
+ * makeslice: len out of range`. Alignment: _Alignof(T) up to 64; else 16 from 16 bytes on, below
+ * that 8.
+ */
 #define RT_GC_INLINE_ZERO_MAX                                                                      \
     128 /* larger objects are zeroed when they are handed out, not before */
 
@@ -283,13 +292,15 @@ void rt_gc_on_stop(void (*begin)(void), void (*end)(int64_t pause_ns));
 /* Print what keeps the object that p points into alive: a path from a root. To the console. */
 void rt_why(const void *p);
 
-/* ---- Finalizers, cleanups, weak references
- * ---------------------------------------------------------- Rules are Go's: runtime.SetFinalizer,
- * runtime.AddCleanup, weak.Pointer. A finalizer runs once, in a goroutine that is there for all of
- * them; the object is alive again while it runs, and is freed by a later cycle if it is unreachable
- * then. If A refers to B and both have finalizers, A's runs first. An object that can reach itself
- * is never finalized. Objects below 16 bytes without pointers share no slot here, so theirs run too
- * (not as in Go, where tiny objects may share). */
+/* ---- Finalizers, cleanups, weak references ---- */
+
+/*
+ * Rules are Go's: runtime.SetFinalizer, runtime.AddCleanup, weak.Pointer. A finalizer runs once, in
+ * a goroutine that is there for all of them; the object is alive again while it runs, and is freed
+ * by a later cycle if it is unreachable then. If A refers to B and both have finalizers, A's runs
+ * first. An object that can reach itself is never finalized. Objects below 16 bytes without
+ * pointers share no slot here, so theirs run too (not as in Go, where tiny objects may share).
+ */
 void rt_set_finalizer(void *obj, void (*fn)(void *obj)); /* obj is an object's start; NULL clears */
 
 struct rt_cleanup {
@@ -305,9 +316,9 @@ struct rt_weak *rt_weak_make(void *obj); /* the same one for the same object, wh
 void *
 rt_weak_get(struct rt_weak *weak); /* NULL once the finalizer is queued, or the object is gone */
 
-/* ---- memcpy and its kin refuse what holds references
- * ------------------------------------------------ A struct with gc() fields cannot be assigned to,
- * and the unevaluated assignment below says so. */
+/* ---- memcpy and its kin refuse what holds references ---- */
+
+/* A struct with gc() fields cannot be assigned to; the unevaluated assignment below says so. */
 #define RT_BYTES_OF_(p)                                                                            \
     __typeof__(__builtin_choose_expr(__builtin_types_compatible_p(__typeof__((p) + 0), void *),    \
                                      (char *)0, (p) + 0))

@@ -40,12 +40,11 @@ enum rt_panic_kind {
     RT_PANIC_NIL_DEREF, /* fault near address 0, or a null pointer found by a compiler check */
     RT_PANIC_FAULT,     /* any other wild access; a non-canonical address has fault_address ~0 */
     RT_PANIC_DIVIDE,    /* by zero, or INT_MIN / -1 */
-    RT_PANIC_ILLEGAL, /* undefined instruction: __builtin_trap(), code the compiler found impossible
-                       */
-    RT_PANIC_ALIGN,   /* misaligned access where the machine or a compiler check forbids it */
-    RT_PANIC_INDEX,   /* index out of range */
-    RT_PANIC_SLICE,   /* slice bounds out of range */
-    RT_PANIC_MAKE,    /* a length or capacity that can't be */
+    RT_PANIC_ILLEGAL,   /* undefined instruction: __builtin_trap(), code that cannot be reached */
+    RT_PANIC_ALIGN,     /* misaligned access where the machine or a compiler check forbids it */
+    RT_PANIC_INDEX,     /* index out of range */
+    RT_PANIC_SLICE,     /* slice bounds out of range */
+    RT_PANIC_MAKE,      /* a length or capacity that can't be */
     RT_PANIC_STACK_OVERFLOW, /* recovering needs little stack; the goroutine gets its reserve back
                                 when it has */
     RT_PANIC_OUT_OF_MEMORY,

@@ -24,11 +24,13 @@ struct rt_sync_queue {
     struct sync_waiter *volatile first, *volatile last;
 };
 
-/* ---- Mutex
- * ---------------------------------------------------------------------------------------- Fast
- * when contended, and fair when it must be: whoever has waited for 1 ms gets the lock handed over,
- * in order of arrival. Unlocking an unlocked mutex is "fatal error: sync: unlock of unlocked
- * mutex". */
+/* ---- Mutex ---- */
+
+/*
+ * Fast when contended, and fair when it must be: whoever has waited for 1 ms gets the lock handed
+ * over, in order of arrival. Unlocking an unlocked mutex is "fatal error: sync: unlock of unlocked
+ * mutex".
+ */
 struct rt_mutex {
     uint32_t
         state; /* bit 0 locked, 1 a waiter was woken, 2 starving; number of waiters from bit 3 */
@@ -57,10 +59,13 @@ static inline void rt_mutex_unlock(struct rt_mutex *m)
 
 bool rt_mutex_trylock(struct rt_mutex *m); /* true: it is ours now; never waits */
 
-/* ---- Reader/writer lock
- * --------------------------------------------------------------------------- Many readers, or one
- * writer. A waiting writer keeps new readers out, so it gets its turn; therefore don't read-lock
- * again while holding a read lock. Unlocking what is not locked is fatal, as for the mutex. */
+/* ---- Reader/writer lock ---- */
+
+/*
+ * Many readers, or one writer. A waiting writer keeps new readers out, so it gets its turn;
+ * therefore don't read-lock again while holding a read lock. Unlocking what is not locked is fatal,
+ * as for the mutex.
+ */
 struct rt_rwmutex {
     struct rt_mutex writers;
     struct rt_sync_queue writer_waits, readers_wait;
@@ -75,11 +80,13 @@ void rt_rwmutex_unlock(struct rt_rwmutex *rw);
 bool rt_rwmutex_tryrlock(struct rt_rwmutex *rw);
 bool rt_rwmutex_trylock(struct rt_rwmutex *rw);
 
-/* ---- Condition
- * ------------------------------------------------------------------------------------
+/* ---- Condition ---- */
+
+/*
  * rt_cond_wait() unlocks m, waits to be woken, and locks m again; check the condition in a loop. No
  * signal is lost between the unlock and the wait. Signals wake in order of arrival. The caller of
- * signal and broadcast may, but need not, hold m. */
+ * signal and broadcast may, but need not, hold m.
+ */
 struct rt_cond {
     struct rt_sync_queue queue;
 };
@@ -88,11 +95,13 @@ void rt_cond_wait(struct rt_cond *c, struct rt_mutex *m);
 void rt_cond_signal(struct rt_cond *c);
 void rt_cond_broadcast(struct rt_cond *c);
 
-/* ---- Wait group
- * ----------------------------------------------------------------------------------- A counter;
- * rt_wg_wait() waits until it is 0. Panics: "sync: negative WaitGroup counter", "sync: WaitGroup
- * misuse: Add called concurrently with Wait", "sync: WaitGroup is reused before previous Wait has
- * returned". */
+/* ---- Wait group ---- */
+
+/*
+ * A counter; rt_wg_wait() waits until it is 0. Panics: "sync: negative WaitGroup counter", "sync:
+ * WaitGroup misuse: Add called concurrently with Wait", "sync: WaitGroup is reused before previous
+ * Wait has returned".
+ */
 struct rt_waitgroup {
     uint64_t state; /* counter in the upper half, waiters in the lower */
     struct rt_sync_queue queue;
@@ -112,11 +121,13 @@ void rt_wg_wait(struct rt_waitgroup *wg);
 void rt_wg_go_spawn(struct rt_waitgroup *wg, rt_thunk thunk, const void *args, size_t bytes,
                     uintptr_t entry_pc);
 
-/* ---- Once
- * -----------------------------------------------------------------------------------------
+/* ---- Once ---- */
+
+/*
  * once_do(&o, fn, args...); the first call makes the call fn(args...); others wait until it has
  * returned. If fn panics, that counts as done. The arguments are evaluated each time. fn must not
- * use the same once. */
+ * use the same once.
+ */
 struct rt_once {
     uint32_t done;
     struct rt_mutex running;
@@ -132,9 +143,11 @@ static RT_ALWAYS_INLINE void rt_once_call_(struct rt_once *once, rt_thunk thunk,
         rt_once_run(once, thunk, args);
 }
 
-/* ---- Semaphore
- * ------------------------------------------------------------------------------------ A count that
- * is never below 0; acquire waits for 1 and takes it, strictly in order of arrival. */
+/* ---- Semaphore ---- */
+
+/*
+ * A count that is never below 0; acquire waits for 1 and takes it, strictly in order of arrival.
+ */
 struct rt_sema {
     struct rt_sync_queue queue;
 };

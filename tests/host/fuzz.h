@@ -132,8 +132,8 @@ static inline uint64_t fuzz_number(void)
 static unsigned complaints __attribute__((unused));
 static char complaint_last[512] __attribute__((unused));
 
-/* The last complaint must contain `part`, and there must be `n` of them since complaints_clear().
- */
+/* The last complaint must contain `part`, and there must be `n` of them since
+ * complaints_clear(). */
 #define CHECK_COMPLAINTS(n, part)                                                                  \
     CHECK(complaints == (n) && strstr(complaint_last, part) != NULL, "%u complaints, last \"%s\"", \
           complaints, complaint_last)
@@ -239,8 +239,8 @@ static inline void phys_field(uint64_t paddr, size_t width, uint64_t v)
     }
 }
 
-/* Change something: mostly one field, to an edge, a neighbour, another field's value or an address.
- */
+/* Change something: mostly one field, to an edge, a neighbour, another field's value or an
+ * address. */
 static inline void phys_mutate(void)
 {
     size_t i, j;

@@ -180,8 +180,8 @@ static void test_long(void)
         memcpy(line + i, "a ", 3);
     CHECK(split(line) != NULL && strcmp(split(line), "too long") == 0, "many arguments");
 
-    /* Every size of buffer, from too small to enough: none is overrun, one refuses or all is there.
-     */
+    /* Every size of buffer, from too small to enough: none is overrun, one refuses or all
+     * is there. */
     strcpy(line, "k=v x='y z' -- one two 'thr ee' \"f\\\"our\"");
     for (size_t bytes = 0; bytes < 160; bytes++) {
         for (size_t skew = 0; skew < 8; skew++) {

@@ -168,8 +168,8 @@ static void test_compare_find(void)
 
 /* ---- Strings ---- */
 
-/* A random text from a small alphabet, at the very end of `page`, behind which nothing may be read.
- */
+/* A random text from a small alphabet, at the very end of `page`, behind which nothing may
+ * be read. */
 static char *text_at_end(char *page, size_t page_bytes, unsigned max, unsigned alphabet)
 {
     size_t n = below(max);

@@ -465,8 +465,8 @@ static void die_attribute(struct parse *p, const struct dwarf_unit *unit, struct
     }
 }
 
-/* clang leaves the bases out where a unit is the only user of the section: then behind the header.
- */
+/* clang leaves the bases out where a unit is the only user of the section: then behind
+ * the header. */
 static void default_bases(struct dwarf_unit *unit)
 {
     uint64_t header = unit->offset_bytes == 8 ? 16 : 8;

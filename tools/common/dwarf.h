@@ -115,8 +115,8 @@ const char *dwarf_name(const struct dwarf *dw, uint32_t die);
 /* The type of the die, or of what it stems from; DIE_NONE is void. */
 uint32_t dwarf_type(const struct dwarf *dw, uint32_t die);
 
-/* The type without typedefs and, where drop_qualifiers, without const, volatile, restrict, _Atomic.
- */
+/* The type without typedefs and, where drop_qualifiers, without const, volatile, restrict,
+ * _Atomic. */
 uint32_t dwarf_strip(const struct dwarf *dw, uint32_t type, bool drop_qualifiers);
 
 /* Size of a type in bytes; false if it has none (void, incomplete, flexible array). */

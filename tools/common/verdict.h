@@ -27,8 +27,8 @@ struct verdict verdict_ktap(const char *text, int status, bool allow_empty);
 /* A host program whose last line is `N passed, N failed`; status 0 exactly if nothing failed. */
 struct verdict verdict_counts(const char *text, int status);
 
-/* A run that must end with want_status after lines that match each line of `says`, in that order.
- */
+/* A run that must end with want_status after lines that match each line of `says`, in
+ * that order. */
 struct verdict verdict_dies(const char *text, int status, const char *says, int want_status);
 
 /*

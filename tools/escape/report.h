@@ -1,5 +1,5 @@
-/* tools/escape/report.h - what is said about a solved program. Each returns the number of warnings.
- */
+/* tools/escape/report.h - what is said about a solved program. Each returns the number of
+ * warnings. */
 #pragma once
 
 #include "tools/escape/solve.h"
