@@ -28,6 +28,10 @@ SILENT := $(findstring s,$(firstword -$(filter-out --%,$(MAKEFLAGS))))
 say = $(if $(or $(filter 1,$(V)),$(SILENT)),,@printf '  %-7s %s\n' $(1) $(2))
 
 GOALS := $(or $(MAKECMDGOALS),all)
+# One goal is made on all cores, unless -j says how many; several are made one after the other.
+ifeq ($(MAKELEVEL) $(words $(filter-out deps,$(GOALS))),0 1)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+endif
 # `make deps run` on a machine that lacks a compiler: install before anything is asked of it.
 ifneq ($(filter deps,$(GOALS)),)
 ifneq ($(shell tools/deps.sh >&2 && echo done),done)
