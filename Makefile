@@ -408,6 +408,8 @@ given = $(filter command environment,$(firstword $(origin $(1))))
 comma := ,
 TEST_BUILDS := $(if $(call given,BUILD),$(BUILD),release debug)
 TEST_SMP := $(if $(call given,SMP),$(SMP),1$(comma)2$(comma)4)
+# With nothing said, the second build leaves out the middle one, for time; `make stress` leaves out nothing.
+TEST_SMP_debug := $(if $(call given,SMP)$(call given,BUILD)$(filter stress,$(GOALS)),,@1$(comma)4)
 TEST_MEM := $(if $(call given,MEM),$(MEM))
 test_out = $(O)/$(ARCH)-$(1)$(if $(filter clang,$(CC_IS)),-clang)
 
@@ -451,7 +453,7 @@ TESTRUN = $(HOST)/testrun -l $(O)/log $(if $(SEED),-r $(SEED)) $(if $(filter 1,$
 	-s $(TEST_SMP) $(if $(TEST_MEM),-m $(TEST_MEM)) $(if $(T),-t '$(T)')
 WORK_HOST = $(foreach t,$(HOST_TESTS),'cmd:host $(t)=$(HOST)/test/$(t)')
 WORK_FAIL = $(if $(COMPILE_FAIL),$(compiler_options) $(COMPILE_FAIL:%='fail:%'))
-WORK_GUEST = $(foreach b,$(TEST_BUILDS),'guest:$(b)=$(call test_out,$(b))/tests.elf')
+WORK_GUEST = $(foreach b,$(TEST_BUILDS),'guest:$(b)$(TEST_SMP_$(b))=$(call test_out,$(b))/tests.elf')
 FIRST = $(call test_out,$(firstword $(TEST_BUILDS)))
 WORK_ONCE = 'matrix:machines=$(FIRST)/tests.elf' 'same:replay=$(FIRST)/tests.elf' \
 	'cmd:page tables=env CPU=max $(HOST)/tlbaudit $(FIRST)/tests.elf' \

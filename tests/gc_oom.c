@@ -338,14 +338,16 @@ static RT_NOINLINE void scrub(void)
 
 #define SLACK_PAGES 150 /* caches, spans that a cpu holds, stacks that are kept */
 
-/* Every way to fail, one after the other; then the heap is whole, and no page is missing. */
+/* Every way to fail, one after the other (on many cpus a third of the scenarios, by the seed); then the
+ * heap is whole, and no page is missing. */
 static void campaign(struct test *t, unsigned what, uint64_t k_max)
 {
     bool verify = gc_verify_cycles;
-    unsigned failures = 0;
+    unsigned failures = 0, step = 3 / test_rounds(3);
 
     gc_verify_cycles = true;
-    for (unsigned i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
+    for (size_t i = rng_below(&t->rng, step); i < sizeof scenarios / sizeof scenarios[0];
+         i += step) {
         const struct scenario *s = &scenarios[i];
         (void)fail_once(t, s, what, 1u << 30); /* caches are filled, once */
         rt_gc();
@@ -374,9 +376,9 @@ static void campaign(struct test *t, unsigned what, uint64_t k_max)
     gc_verify_cycles = verify;
     struct page_stats left;
     page_get_stats(&left);
-    test_note(t, "%u failures in %zu scenarios; %lu pages are free", failures,
+    test_note(t, "%u failures in one of %u of %zu scenarios; %lu pages are free", failures, step,
               sizeof scenarios / sizeof scenarios[0], (unsigned long)left.free_pages);
-    EXPECT_GE(t, failures, 3);
+    EXPECT_GE(t, failures, step == 1 ? 3u : 0u);
 }
 
 TEST_OPTS(gc_oom, each_page_may_fail, .timeout_s = 120)

@@ -186,6 +186,11 @@ static uint64_t name_hash(const char *name)
     return hash;
 }
 
+unsigned test_rounds(unsigned n)
+{
+    return options.stress || arch_cpu_count() <= 2 ? n : (n + 2) / 3;
+}
+
 void test_note(struct test *t, const char *fmt, ...)
 {
     char text[512];

@@ -61,6 +61,9 @@ void test_fail(struct test *t, const char *file, int line, const char *fmt, ...)
 RT_NORETURN void test_skip(struct test *t, const char *why);
 RT_NORETURN void test_abort(struct test *t); /* after a failure: leaves the case */
 void test_note(struct test *t, const char *fmt, ...) RT_PRINTF(2, 3); /* a `# ...` line */
+/* How often a case repeats what differs only by random numbers and luck: n times, or a third of that
+ * in a short run on more than two cpus, which share the cores of a small host. */
+unsigned test_rounds(unsigned n);
 void test_shuffle(struct test *t, void *array, size_t n, size_t elem_bytes);
 
 #define EXPECT(t, cond)                                                                            \

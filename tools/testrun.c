@@ -18,7 +18,7 @@
  *     cmd:LABEL=COMMAND       a host program whose last line is `N passed, N failed`
  *     fail:FILE               code that must not compile (below)
  *     guest:LABEL=IMAGE       the test image, once for each core count, then each TEST_DIES case
- *                             alone
+ *                             alone; guest:LABEL@LIST=IMAGE has a list of core counts of its own
  *     matrix:LABEL=IMAGE      the suite `boot` on every machine, cpu model, core count, RAM size
  *                             of `matrix`
  *     same:LABEL=IMAGE        the run under instruction counting, twice: byte for byte the same
@@ -662,13 +662,16 @@ static char *guest_settings(const char *machine, const char *cpu, unsigned smp, 
 
 static void add_guest(char *label, const char *image)
 {
-    const char *p = opt.smp;
+    char *own = strchr(label, '@');
+    const char *list = own != NULL ? own + 1 : opt.smp, *p = list;
 
+    if (own != NULL)
+        *own = '\0';
     while (*p != '\0') {
         char *end;
         unsigned smp = (unsigned)strtoul(p, &end, 10);
         if (end == p || smp == 0)
-            util_die("-s %s: not a list of core counts", opt.smp);
+            util_die("-s %s: not a list of core counts", list);
         char *name = util_printf("%s smp=%u", label, smp);
         guest_add(JOB_KTAP, name, name, image, guest_settings("", "", smp, opt.mem),
                   patterns_as_args(), smp)

@@ -205,6 +205,7 @@ static void the_tool(void)
     file("case_bad.c", "#ifdef CASE_1\n// EXPECT: x\nint fine;\n#endif\n#ifdef CASE_2\n// EXPECT: "
                        "no such\n5\n#endif\n");
 
+    says("good", "-s 2 guest:g@1,4=good", 0, "4 passed, 0 failed", "g smp=4");
     says("good", "-s 1,2 guest:g=good", 0, "4 passed, 0 failed", "g smp=2");
     says("hang", "-s 1 guest:g=hang", 1, "0 passed, 1 failed",
          "hangs in a.hangs: no output for 1 s");
