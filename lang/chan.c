@@ -38,6 +38,7 @@
 
 #include <gc/alloc.h>
 #include <lang/panic.h>
+#include <lang/stackcheck.h>
 #include <lib/assert.h>
 #include <sched/fast.h>
 
@@ -416,6 +417,7 @@ static CHAN_HOT RT_NOINLINE void chan_send_word_contended(struct rt_chan *c, uin
 
 CHAN_HOT void rt_chan_send_word(struct rt_chan *c, uint64_t word)
 {
+    stackcheck_send(c, &word);
     if (RT_UNLIKELY(c == NULL))
         chan_wait_for_ever(WAIT_CHAN_SEND_NIL);
     arch_touch_stack();
@@ -441,6 +443,7 @@ CHAN_HOT void rt_chan_send_word(struct rt_chan *c, uint64_t word)
 
 CHAN_HOT bool rt_chan_try_send_word(struct rt_chan *c, uint64_t word)
 {
+    stackcheck_send(c, &word);
     if (c == NULL || load_relaxed(&c->chan_room) == 0)
         return false;
     arch_touch_stack();
@@ -455,6 +458,7 @@ CHAN_HOT bool rt_chan_try_send_word(struct rt_chan *c, uint64_t word)
 
 CHAN_HOT void rt_chan_send_elem(struct rt_chan *c, const void *elem)
 {
+    stackcheck_send(c, elem);
     if (RT_UNLIKELY(c == NULL))
         chan_wait_for_ever(WAIT_CHAN_SEND_NIL);
     if (c->boxed) {
@@ -468,6 +472,7 @@ CHAN_HOT void rt_chan_send_elem(struct rt_chan *c, const void *elem)
 
 CHAN_HOT bool rt_chan_try_send_elem(struct rt_chan *c, const void *elem)
 {
+    stackcheck_send(c, elem);
     if (c == NULL || load_relaxed(&c->chan_room) == 0)
         return false;
     if (c->boxed)

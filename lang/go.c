@@ -105,6 +105,7 @@ void rt_wg_go_spawn(struct rt_waitgroup *wg, rt_thunk thunk, const void *args, s
     } RT_ALIGNED(16) call;
 
     ASSERT(bytes <= sizeof(call.args));
+    sched_up_spawn_args(args, bytes, (uintptr_t)__builtin_return_address(0));
     call.head = (struct wg_head){wg, thunk};
     __builtin_memcpy(call.args, args, bytes);
     rt_wg_add(wg, 1);

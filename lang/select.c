@@ -34,6 +34,7 @@
 
 #include <gc/alloc.h>
 #include <lang/panic.h>
+#include <lang/stackcheck.h>
 #include <lib/bits.h>
 #include <lib/rand.h>
 #include <sched/sched.h>
@@ -404,11 +405,29 @@ static CHAN_HOT RT_NOINLINE int select_none(struct rt_select_frame *frame, uint3
     return idle ? RT_SELECT_DEFAULT : select_slow(frame, shape);
 }
 
+#ifdef RT_DEBUG
+/* All that might be sent. */
+static void select_stackcheck(struct rt_select_frame *frame, uint32_t shape, uintptr_t pc)
+{
+    struct select s = {.sides = frame->sides, .shape = shape, .n = shape & 0xff, .frame = frame};
+
+    for (uint32_t i = 0; i < s.n; i++) {
+        if (select_kind(&s, i) != RT_SELECT_SEND || side_is_nil(s.sides[i]))
+            continue;
+        struct rt_chan *c = select_chan(&s, i);
+        stackcheck_elem(c->elem, select_elem(&s, i, c, RT_SELECT_SEND), pc);
+    }
+}
+#else
+#define select_stackcheck(frame, shape, pc) ((void)0)
+#endif
+
 CHAN_HOT int rt_select_run(struct rt_select_frame *frame, uint32_t shape)
 {
     const uintptr_t *sides = frame->sides;
     uint32_t mask = 0;
 
+    select_stackcheck(frame, shape, (uintptr_t)__builtin_return_address(0));
     arch_touch_stack();
     preempt_off();
     switch (shape & 0x1f) { /* spelt out, for a select with a default does hardly more than this */
@@ -554,6 +573,9 @@ int rt_select(struct rt_select_case *cases, size_t n, bool block, bool *ok)
 {
     struct select_arrays a;
 
+    for (size_t i = 0; i < n; i++)
+        if (cases[i].send && cases[i].elem != NULL)
+            stackcheck_send(cases[i].chan, cases[i].elem);
     if (n > INT32_MAX / sizeof(struct select_case_state))
         rt_fatal("select: too many cases (%zu)", n);
     if (n <= RT_SELECT_CASES_MAX)

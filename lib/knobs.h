@@ -93,6 +93,8 @@
       "look for pointer stores that went round the barrier")                                       \
     N(KNOB_IN_GODEBUG, "clobberfree", clobberfree, BOOL, false, 0, 1,                              \
       "overwrite freed objects with a pattern")                                                    \
+    N(KNOB_IN_GODEBUG, "stackcheck", stackcheck, NUM, 1, 0, 2,                                     \
+      "debug builds: warn of a pointer into its own stack that a goroutine hands out; 2: by go()") \
     N(KNOB_IN_GODEBUG, "asyncpreemptoff", asyncpreemptoff, BOOL, false, 0, 1,                      \
       "do not take the core from a goroutine that does not yield")                                 \
     N(KNOB_IN_ENV | KNOB_IN_GODEBUG, "seed", seed, NUM, 0, 1, UINT64_MAX - 1,                      \

@@ -30,7 +30,8 @@ inline wake_one(i)
 		:: else -> i++
 		fi
 	:: else -> break
-	od
+	od;
+	i = 0
 }
 
 inline wake_if_idle(i)
@@ -74,7 +75,7 @@ proctype cpu(byte me)
 #endif
 #endif
 			if
-			:: work
+			:: d_step { work -> work = false }
 			:: else ->
 				/* halt until an interrupt; a wake-up changes the state first */
 				do
@@ -90,10 +91,9 @@ end_asleep:				(ipi[me]);
 			do
 			:: atomic { state[me] != CLAIMED -> state[me] = BUSY }; break
 			od;
-			ipi[me] = false;
-			work = false
+			ipi[me] = false
 		fi;
-		d_step { got = false; last = false; i = 0 }
+		d_step { got = false; last = false; work = false; i = 0 }
 	od
 }
 
@@ -123,8 +123,12 @@ proctype stopper()
 		d_step { was[i] = state[i]; if :: was[i] != BUSY -> state[i] = CLAIMED :: else fi }
 	}
 	for (i : 0 .. CPUS - 1) {
-		if :: was[i] != BUSY -> state[i] = was[i] :: else fi
+		if
+		:: was[i] != BUSY -> d_step { state[i] = was[i]; was[i] = BUSY }
+		:: else
+		fi
 	}
+	i = 0;
 #ifndef NO_AFTER_STOP
 	if
 	:: queue > 0 -> wake_if_idle(k)

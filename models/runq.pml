@@ -100,7 +100,8 @@ active proctype owner()
 				fi
 			:: else -> put(i)
 			fi
-		fi
+		fi;
+		d_step { h = 0; b = 0; old = 0; ok = false }
 	}
 	gone++
 }
@@ -141,7 +142,8 @@ active [2] proctype thief()
 				if :: n >= 2 -> take(b) :: else fi
 			:: else
 			fi
-		fi
+		fi;
+		d_step { h = 0; t = 0; n = 0; a = 0; b = 0; ok = false } /* dead: fewer states */
 	:: else -> break
 	od;
 	gone++

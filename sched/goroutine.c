@@ -226,6 +226,7 @@ static RT_NOINLINE void go_slow(const struct rt_go_opts *opts, rt_thunk thunk, c
 void rt_go_spawn(const struct rt_go_opts *opts, rt_thunk thunk, const void *args, size_t bytes,
                  uintptr_t entry_pc)
 {
+    sched_up_spawn_args(args, bytes, (uintptr_t)__builtin_return_address(0));
     arch_touch_stack();
     preempt_off();
     uintptr_t base = this_cpu_base();

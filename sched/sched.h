@@ -114,6 +114,16 @@ void sched_up_print_goroutines(bool all);
  * finds some, or panics. */
 void sched_up_no_memory(unsigned step, size_t stack_bytes);
 
+#ifdef RT_DEBUG
+/* lang: go() at `pc` hands these arguments to a new goroutine (lang/stackcheck.h). */
+void sched_up_spawn_args(const void *args, size_t bytes, uintptr_t pc);
+#else
+static inline void sched_up_spawn_args(RT_UNUSED const void *args, RT_UNUSED size_t bytes,
+                                       RT_UNUSED uintptr_t pc)
+{
+}
+#endif
+
 /* lang: misuse of a sync object: a panic of the running goroutine with Go's text. */
 RT_NORETURN void sched_panic(const char *text);
 

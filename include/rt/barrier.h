@@ -24,9 +24,19 @@ void rt_gc_store_slow(void *slot, void *value);
 void *rt_gc_swap_slow(void *slot, void *value);
 bool rt_gc_cas_slow(void *slot, void *expected, void *value);
 
+#if defined(RT_DEBUG) && !defined(INGOT_HOST)
+void rt_stackcheck_store(const void *slot, const void *value); /* lang/stackcheck.h */
+#else
+static RT_ALWAYS_INLINE void rt_stackcheck_store(RT_UNUSED const void *slot,
+                                                 RT_UNUSED const void *value)
+{
+}
+#endif
+
 /* *slot = value. slot is an aligned word that another goroutine may read at any time. */
 static RT_ALWAYS_INLINE void rt_gc_store_word(void *slot, void *value)
 {
+    rt_stackcheck_store(slot, value);
 #ifdef INGOT_HOST
     if (RT_LIKELY(!rt_wb_on))
         *(void *volatile *)slot = value;
@@ -53,11 +63,13 @@ slow:
 /* Exchange *slot with value, atomically; the old value. */
 static RT_ALWAYS_INLINE void *rt_gc_swap_word(void *slot, void *value)
 {
+    rt_stackcheck_store(slot, value);
     return rt_gc_swap_slow(slot, value);
 }
 
 /* If *slot is `expected`, make it `value`, atomically; did it? */
 static RT_ALWAYS_INLINE bool rt_gc_cas_word(void *slot, void *expected, void *value)
 {
+    rt_stackcheck_store(slot, value);
     return rt_gc_cas_slow(slot, expected, value);
 }
