@@ -23,7 +23,8 @@
  *          boundary is made grey first, so that others can take it. Only an entry at the start of a
  *          piece leads to the next one; one in the middle is what was left of a piece.
  * [mark.6] A slice leaves within a QUANTUM when somebody asks for its cpu (preempt_asked()), and does
- *          at least a QUANTUM of work before: whoever drains while stopped comes to an end.
+ *          at least a QUANTUM of work before: whoever drains while stopped comes to an end. Chunks
+ *          that it may need are there before it begins: pages may cost more than the quantum.
  *
  * ONE ENTRY'S WAY. Fields are pushed as they are, if they lie in the heap's range, onto the cpu's
  * chunk (last in, first out: the chain stays in the cache). From there an entry goes into a ring of
@@ -61,7 +62,7 @@ static struct gc_chunk *pool_full;  /* under pool_lock */
 static struct gc_chunk *pool_empty; /* under pool_lock */
 static uint32_t n_full;             /* [a] written under pool_lock */
 static uint32_t n_chunks;           /* under pool_lock: all there are */
-static uint32_t n_empty;            /* under pool_lock */
+static uint32_t n_empty;            /* [a] written under pool_lock */
 static uint32_t hungry;             /* [a] cpus that looked for work and found none lately */
 static uint32_t rescan_spans;       /* [a] how many spans are flagged [mark.4] */
 static struct spinlock rescan_lock = SPINLOCK_INIT(RANK_GC_POOL);
@@ -72,46 +73,63 @@ static uint32_t slices_running; /* [a] */
 
 /* ---- Chunks ---- */
 
-static struct gc_chunk *chunk_make_locked(void)
+static void chunk_put_empty_locked(struct gc_chunk *c)
+{
+    c->next = pool_empty;
+    pool_empty = c;
+    store_relaxed(&n_empty, n_empty + 1);
+}
+
+/* Two more, on a page of their own. False: no memory. */
+static bool chunks_make_locked(void)
 {
     if (gc_chunk_limit != 0 && n_chunks >= gc_chunk_limit)
-        return NULL;
+        return false;
     struct gc_chunk *pair = page_alloc_one(0);
     if (pair == NULL)
-        return NULL;
+        return false;
     n_chunks += 2;
-    pair[1].n = 0;
-    pair[1].next = pool_empty;
-    pool_empty = &pair[1];
-    n_empty++;
-    return pair;
+    chunk_put_empty_locked(&pair[1]);
+    chunk_put_empty_locked(&pair[0]);
+    return true;
 }
 
 static struct gc_chunk *chunk_get_empty(void)
 {
+    struct gc_chunk *c = NULL;
+
     if (fail_now(FAIL_CHUNK))
         return NULL;
     spin_lock(&pool_lock);
-    struct gc_chunk *c = pool_empty;
-    if (c != NULL) {
+    if (pool_empty != NULL || chunks_make_locked()) {
+        c = pool_empty;
         pool_empty = c->next;
-        n_empty--;
-    } else {
-        c = chunk_make_locked();
+        store_relaxed(&n_empty, n_empty - 1);
+        c->n = 0;
     }
     spin_unlock(&pool_lock);
-    if (c != NULL)
-        c->n = 0;
     return c;
 }
 
 static void chunk_put_empty(struct gc_chunk *c)
 {
     spin_lock(&pool_lock);
-    c->next = pool_empty;
-    pool_empty = c;
-    n_empty++;
+    chunk_put_empty_locked(c);
     spin_unlock(&pool_lock);
+}
+
+/* Chunks for what a slice can push, and for what it gives away [mark.6]. */
+#define SLICE_CHUNKS (GC_SLICE_COST / 8 / GC_CHUNK_ENTRIES + 2)
+
+static void chunks_ahead(void)
+{
+    bool more = page_largest_free_run() != 0;
+
+    while (more && load_relaxed(&n_empty) < SLICE_CHUNKS) {
+        spin_lock(&pool_lock);
+        more = chunks_make_locked();
+        spin_unlock(&pool_lock);
+    }
 }
 
 static void chunk_put_full(struct gc_chunk *c)
@@ -148,7 +166,7 @@ void gc_mark_trim(void)
     struct gc_chunk *list = pool_empty;
     uint32_t total = n_empty;
     pool_empty = NULL;
-    n_empty = 0;
+    store_relaxed(&n_empty, 0);
     spin_unlock(&pool_lock);
     if (total <= CHUNKS_KEPT) {
         while (list != NULL) {
@@ -690,19 +708,20 @@ static void drain(struct gc_local *l, int64_t budget)
     };
 
     marker_load(&m);
-    for (;;) {
+    for (bool more = true; more;) {
         enum popped what = POP_FOUND;
-        while (n < GC_RING && (what = pop(&m, &f)) != POP_EMPTY) {
-            if (RT_LIKELY(what == POP_FOUND)) {
-                uint64_t at = (head + n) % GC_RING;
-                n++;
-                ring->span[at] = f.span;
-                ring->epoch[at] = f.epoch;
-                ring->object[at] = f.object;
+        while (n < GC_RING && more && (what = pop(&m, &f)) != POP_EMPTY) {
+            if (RT_UNLIKELY(what != POP_FOUND)) {
+                more = go_on(&m); /* pieces fill no ring, and there may be very many */
+                continue;
             }
+            uint64_t at = (head + n) % GC_RING;
+            n++;
+            ring->span[at] = f.span;
+            ring->epoch[at] = f.epoch;
+            ring->object[at] = f.object;
         }
-        bool more = true;
-        while (what != POP_EMPTY && (more = go_on(&m))) {
+        while (what != POP_EMPTY && more && (more = go_on(&m))) {
             what = pop(&m, &f);
             if (RT_UNLIKELY(what != POP_FOUND))
                 continue;
@@ -715,7 +734,7 @@ static void drain(struct gc_local *l, int64_t budget)
             head = (head + 1) % GC_RING;
             blacken(&m, span, epoch, object);
         }
-        if (n == 0) {
+        if (n == 0 && more) {
             marker_save(&m);
             more = refill_from_pool(l);
             marker_load(&m);
@@ -725,8 +744,6 @@ static void drain(struct gc_local *l, int64_t budget)
             n--;
             blacken(&m, ring->span[at], ring->epoch[at], ring->object[at]);
         }
-        if (!more)
-            break;
     }
     marker_save(&m);
     ring->head = head;
@@ -804,6 +821,7 @@ static bool rescan_step(struct gc_local *l)
 bool gc_mark_slice(uint64_t *work)
 {
     *work = 0;
+    chunks_ahead();
     preempt_off();
     if (gc_phase != GC_MARKING) {
         preempt_on();

@@ -77,7 +77,8 @@ static void clobber(void)
         const struct node *n = (const struct node *)~hidden[i];
         dead += n->id == 0xdeaddeaddeaddead;
     }
-    rt_printf("%s\n", dead >= N / 2 && list.p->id == 42 ? "dead objects say so" : "dead objects look alive");
+    rt_printf("%s\n", dead >= N / 2 && list.p->id == 42 ? "dead objects say so"
+                                                        : "dead objects look alive");
 }
 
 int main(int argc, char **argv)
