@@ -12,6 +12,8 @@
  * [goroutine.2] A block is in at most one place: running or queued, a cpu's cache, the shared
  *               lists, the trim list.
  * [goroutine.3] A slot whose pages were unmapped is reused only after every cpu flushed [stack.3].
+ * [goroutine.4] The reaper is readied only while it waits for work. What it does waits for other
+ *               things, a stop and a collection: a call must not end that. It is done afterwards.
  *
  * LOCKING. pool_lock (rank GOROUTINES) guards the shared lists; a cpu's cache belongs to it,
  * preemption off.
@@ -32,6 +34,8 @@
 #define TRIM_BYTES (1u << 20) /* the reaper runs when so much waits */
 #define IDS_AT_A_TIME 16u
 
+enum reaper_state { REAPER_WORKS, REAPER_WAITS, REAPER_CALLED };
+
 PERCPU(struct goroutine_cache, goroutine_cache);
 
 static struct spinlock pool_lock = SPINLOCK_INIT(RANK_GOROUTINES);
@@ -42,7 +46,7 @@ static uint64_t trim_bytes;         /* guarded by pool_lock */
 static struct goroutine *all;       /* [a] newest block; pushed by CAS */
 static uint64_t ids_given;          /* [a] to cpus, IDS_AT_A_TIME each */
 static struct goroutine *reaper;    /* [I] */
-static uint32_t reaper_called;      /* [a] */
+static uint32_t reaper_state;       /* [a] enum reaper_state */
 static uint32_t memory_short;       /* [a] the reaper is to find memory */
 uint32_t sched_birth_scan_state;    /* [S] */
 
@@ -279,6 +283,13 @@ struct goroutine *goroutine_spawn_system(void (*fn)(void *arg), void *arg, const
     return g;
 }
 
+/* There is work for the reaper [goroutine.4]. */
+static RT_COLD void reaper_call(void)
+{
+    if (swap_acq_rel(&reaper_state, REAPER_CALLED) == REAPER_WAITS)
+        ready_last(reaper);
+}
+
 static RT_COLD void free_shared(struct goroutine *g)
 {
     uint64_t mapped = align_up((uintptr_t)(g + 1), ARCH_PAGE_BYTES) - g->stack_committed;
@@ -298,8 +309,8 @@ static RT_COLD void free_shared(struct goroutine *g)
         pool_odd = g;
     }
     spin_unlock(&pool_lock);
-    if (call && !swap_acq_rel(&reaper_called, 1))
-        ready_last(reaper);
+    if (call)
+        reaper_call();
 }
 
 RT_COLD void goroutine_free_odd(struct goroutine *g)
@@ -401,15 +412,15 @@ static void trim_all(bool even_small)
 void goroutine_find_memory(void)
 {
     store_release(&memory_short, 1);
-    if (!swap_acq_rel(&reaper_called, 1))
-        ready_last(reaper);
+    reaper_call();
 }
 
 static void reaper_main(RT_UNUSED void *arg)
 {
     for (;;) {
-        park(WAIT_FORCE_GC_IDLE);
-        store_release(&reaper_called, 0);
+        if (cas_acq_rel(&reaper_state, REAPER_WORKS, REAPER_WAITS)) /* partner: reaper_call() */
+            park(WAIT_FORCE_GC_IDLE);
+        (void)swap_acq_rel(&reaper_state, REAPER_WORKS);
         bool is_short = swap_acq_rel(&memory_short, 0) != 0;
         trim_all(is_short);
         if (is_short)

@@ -7,6 +7,7 @@
 #include <lib/spinlock.h>
 #include <mm/page.h>
 #include <mm/stack.h>
+#include <sched/internal.h>
 #include <sched/stw.h>
 
 static struct {
@@ -221,6 +222,18 @@ TEST_OPTS(stack, pages_are_given_back, .need_mib = 60)
     uint64_t most = before + 64 * 3 * ARCH_PAGE_BYTES + (256u << 10);
     EXPECT(t,
            WAIT_UNTIL(stack_bytes_in_use() <= most, 5)); /* the reaper may have had some of them */
+}
+
+/* Who calls the reaper while it waits, for a stop or a collection, does not end that wait [goroutine.4]. */
+TEST(stack, reaper_is_called_while_it_collects)
+{
+    for (unsigned i = 0; i < 300; i++) {
+        goroutine_find_memory();
+        for (unsigned k = rng_below(&t->rng, 4); k > 0; k--)
+            rt_yield();
+        if (i % 8 == 0)
+            rt_gc();
+    }
 }
 
 static void waits(void)
