@@ -63,6 +63,7 @@ static struct gc_chunk *pool_empty; /* under pool_lock */
 static uint32_t n_full;             /* [a] written under pool_lock */
 static uint32_t n_chunks;           /* under pool_lock: all there are */
 static uint32_t n_empty;            /* [a] written under pool_lock */
+static bool no_pages;               /* under pool_lock: not worth asking again in this slice */
 static uint32_t hungry;             /* [a] cpus that looked for work and found none lately */
 static uint32_t rescan_spans;       /* [a] how many spans are flagged [mark.4] */
 static struct spinlock rescan_lock = SPINLOCK_INIT(RANK_GC_POOL);
@@ -83,10 +84,11 @@ static void chunk_put_empty_locked(struct gc_chunk *c)
 /* Two more, on a page of their own. False: no memory. */
 static bool chunks_make_locked(void)
 {
-    if (gc_chunk_limit != 0 && n_chunks >= gc_chunk_limit)
+    if (no_pages || (gc_chunk_limit != 0 && n_chunks >= gc_chunk_limit))
         return false;
     struct gc_chunk *pair = page_alloc_one(0);
-    if (pair == NULL)
+    no_pages = pair == NULL;
+    if (no_pages)
         return false;
     n_chunks += 2;
     chunk_put_empty_locked(&pair[1]);
@@ -123,13 +125,13 @@ static void chunk_put_empty(struct gc_chunk *c)
 
 static void chunks_ahead(void)
 {
-    bool more = page_largest_free_run() != 0;
-
-    while (more && load_relaxed(&n_empty) < SLICE_CHUNKS) {
-        spin_lock(&pool_lock);
-        more = chunks_make_locked();
-        spin_unlock(&pool_lock);
-    }
+    if (load_relaxed(&n_empty) >= SLICE_CHUNKS)
+        return;
+    spin_lock(&pool_lock);
+    no_pages = page_largest_free_run() == 0;
+    while (n_empty < SLICE_CHUNKS && chunks_make_locked())
+        ;
+    spin_unlock(&pool_lock);
 }
 
 static void chunk_put_full(struct gc_chunk *c)
@@ -892,6 +894,7 @@ void gc_mark_begin_stw(void)
         l->marked_bytes = l->scan_bytes = 0;
     }
     rescan_unit = rescan_slot = 0;
+    no_pages = false;
     gc_roots_begin_stw();
 }
 
