@@ -59,104 +59,48 @@ typedef void (*rt_thunk_raw)(void *args, void *args_again);
     RT_CALL_II_(id, kind, sink, extra, count, __VA_ARGS__)
 #define RT_CALL_II_(id, kind, sink, extra, count, ...)                                             \
     __extension__({                                                                                \
-        RT_CALL_HOLD_##count(id, RT_CALL_HEAD_##kind, RT_CALL_FILL_##kind(id), __VA_ARGS__);       \
+        RT_CALL_HOLD_##count(id, kind, __VA_ARGS__);                                               \
         sink(extra, RT_CALL_THUNK_##kind(id), &id##_args, sizeof(id##_args),                       \
              (uintptr_t)id##_args.fn);                                                             \
     })
 
-#define RT_CALL_HOLD_0(id, head, fill, f)                                                          \
+/* What is written for each argument: m(id, its number, the argument). */
+#define RT_CALL_EACH_0(m, id, ...)
+#define RT_CALL_EACH_1(m, id, a) m(id, 1, a)
+#define RT_CALL_EACH_2(m, id, a, b) RT_CALL_EACH_1(m, id, a) m(id, 2, b)
+#define RT_CALL_EACH_3(m, id, a, b, c) RT_CALL_EACH_2(m, id, a, b) m(id, 3, c)
+#define RT_CALL_EACH_4(m, id, a, b, c, d) RT_CALL_EACH_3(m, id, a, b, c) m(id, 4, d)
+#define RT_CALL_EACH_5(m, id, a, b, c, d, e) RT_CALL_EACH_4(m, id, a, b, c, d) m(id, 5, e)
+#define RT_CALL_EACH_6(m, id, a, b, c, d, e, f) RT_CALL_EACH_5(m, id, a, b, c, d, e) m(id, 6, f)
+#define RT_CALL_EVALUATE_(id, n, x) __auto_type id##_##n = (x);
+#define RT_CALL_FIELD_(id, n, x) __typeof__(id##_##n) a##n;
+#define RT_CALL_FILLED_(id, n, x) , id##_##n
+
+#define RT_CALL_PASS_0(q)
+#define RT_CALL_PASS_1(q) q->a1
+#define RT_CALL_PASS_2(q) RT_CALL_PASS_1(q), q->a2
+#define RT_CALL_PASS_3(q) RT_CALL_PASS_2(q), q->a3
+#define RT_CALL_PASS_4(q) RT_CALL_PASS_3(q), q->a4
+#define RT_CALL_PASS_5(q) RT_CALL_PASS_4(q), q->a5
+#define RT_CALL_PASS_6(q) RT_CALL_PASS_5(q), q->a6
+
+#define RT_CALL_HOLD_(id, n, kind, f, ...)                                                         \
     __auto_type id##_f = (f);                                                                      \
-    struct id##_s {                                                                                \
-        head __typeof__(id##_f) fn;                                                                \
+    RT_CALL_EACH_##n(RT_CALL_EVALUATE_, id, __VA_ARGS__) struct id##_s {                           \
+        RT_CALL_HEAD_##kind __typeof__(id##_f) fn;                                                 \
+        RT_CALL_EACH_##n(RT_CALL_FIELD_, id, __VA_ARGS__)                                          \
     };                                                                                             \
-    RT_CALL_BODY_(id, (id##_q->fn()));                                                             \
-    struct id##_s id##_args = {fill id##_f}
-#define RT_CALL_HOLD_1(id, head, fill, f, a)                                                       \
-    __auto_type id##_f = (f);                                                                      \
-    __auto_type id##_1 = (a);                                                                      \
-    struct id##_s {                                                                                \
-        head __typeof__(id##_f) fn;                                                                \
-        __typeof__(id##_1) a1;                                                                     \
-    };                                                                                             \
-    RT_CALL_BODY_(id, (id##_q->fn(id##_q->a1)));                                                   \
-    struct id##_s id##_args = {fill id##_f, id##_1}
-#define RT_CALL_HOLD_2(id, head, fill, f, a, b)                                                    \
-    __auto_type id##_f = (f);                                                                      \
-    __auto_type id##_1 = (a);                                                                      \
-    __auto_type id##_2 = (b);                                                                      \
-    struct id##_s {                                                                                \
-        head __typeof__(id##_f) fn;                                                                \
-        __typeof__(id##_1) a1;                                                                     \
-        __typeof__(id##_2) a2;                                                                     \
-    };                                                                                             \
-    RT_CALL_BODY_(id, (id##_q->fn(id##_q->a1, id##_q->a2)));                                       \
-    struct id##_s id##_args = {fill id##_f, id##_1, id##_2}
-#define RT_CALL_HOLD_3(id, head, fill, f, a, b, c)                                                 \
-    __auto_type id##_f = (f);                                                                      \
-    __auto_type id##_1 = (a);                                                                      \
-    __auto_type id##_2 = (b);                                                                      \
-    __auto_type id##_3 = (c);                                                                      \
-    struct id##_s {                                                                                \
-        head __typeof__(id##_f) fn;                                                                \
-        __typeof__(id##_1) a1;                                                                     \
-        __typeof__(id##_2) a2;                                                                     \
-        __typeof__(id##_3) a3;                                                                     \
-    };                                                                                             \
-    RT_CALL_BODY_(id, (id##_q->fn(id##_q->a1, id##_q->a2, id##_q->a3)));                           \
-    struct id##_s id##_args = {fill id##_f, id##_1, id##_2, id##_3}
-#define RT_CALL_HOLD_4(id, head, fill, f, a, b, c, d)                                              \
-    __auto_type id##_f = (f);                                                                      \
-    __auto_type id##_1 = (a);                                                                      \
-    __auto_type id##_2 = (b);                                                                      \
-    __auto_type id##_3 = (c);                                                                      \
-    __auto_type id##_4 = (d);                                                                      \
-    struct id##_s {                                                                                \
-        head __typeof__(id##_f) fn;                                                                \
-        __typeof__(id##_1) a1;                                                                     \
-        __typeof__(id##_2) a2;                                                                     \
-        __typeof__(id##_3) a3;                                                                     \
-        __typeof__(id##_4) a4;                                                                     \
-    };                                                                                             \
-    RT_CALL_BODY_(id, (id##_q->fn(id##_q->a1, id##_q->a2, id##_q->a3, id##_q->a4)));               \
-    struct id##_s id##_args = {fill id##_f, id##_1, id##_2, id##_3, id##_4}
-#define RT_CALL_HOLD_5(id, head, fill, f, a, b, c, d, e)                                           \
-    __auto_type id##_f = (f);                                                                      \
-    __auto_type id##_1 = (a);                                                                      \
-    __auto_type id##_2 = (b);                                                                      \
-    __auto_type id##_3 = (c);                                                                      \
-    __auto_type id##_4 = (d);                                                                      \
-    __auto_type id##_5 = (e);                                                                      \
-    struct id##_s {                                                                                \
-        head __typeof__(id##_f) fn;                                                                \
-        __typeof__(id##_1) a1;                                                                     \
-        __typeof__(id##_2) a2;                                                                     \
-        __typeof__(id##_3) a3;                                                                     \
-        __typeof__(id##_4) a4;                                                                     \
-        __typeof__(id##_5) a5;                                                                     \
-    };                                                                                             \
-    RT_CALL_BODY_(id, (id##_q->fn(id##_q->a1, id##_q->a2, id##_q->a3, id##_q->a4, id##_q->a5)));   \
-    struct id##_s id##_args = {fill id##_f, id##_1, id##_2, id##_3, id##_4, id##_5}
-#define RT_CALL_HOLD_6(id, head, fill, f, a, b, c, d, e, g)                                        \
-    __auto_type id##_f = (f);                                                                      \
-    __auto_type id##_1 = (a);                                                                      \
-    __auto_type id##_2 = (b);                                                                      \
-    __auto_type id##_3 = (c);                                                                      \
-    __auto_type id##_4 = (d);                                                                      \
-    __auto_type id##_5 = (e);                                                                      \
-    __auto_type id##_6 = (g);                                                                      \
-    struct id##_s {                                                                                \
-        head __typeof__(id##_f) fn;                                                                \
-        __typeof__(id##_1) a1;                                                                     \
-        __typeof__(id##_2) a2;                                                                     \
-        __typeof__(id##_3) a3;                                                                     \
-        __typeof__(id##_4) a4;                                                                     \
-        __typeof__(id##_5) a5;                                                                     \
-        __typeof__(id##_6) a6;                                                                     \
-    };                                                                                             \
-    RT_CALL_BODY_(                                                                                 \
-        id, (id##_q->fn(id##_q->a1, id##_q->a2, id##_q->a3, id##_q->a4, id##_q->a5, id##_q->a6))); \
-    struct id##_s id##_args = {fill id##_f, id##_1, id##_2, id##_3, id##_4, id##_5, id##_6}
-#define RT_CALL_HOLD_MANY(id, head, fill, ...)                                                     \
+    RT_CALL_BODY_(id, (id##_q->fn(RT_CALL_PASS_##n(id##_q))));                                     \
+    struct id##_s id##_args = {RT_CALL_FILL_##kind(id)                                             \
+                                   id##_f RT_CALL_EACH_##n(RT_CALL_FILLED_, id, __VA_ARGS__)}
+#define RT_CALL_HOLD_0(id, kind, f) RT_CALL_HOLD_(id, 0, kind, f, )
+#define RT_CALL_HOLD_1(id, ...) RT_CALL_HOLD_(id, 1, __VA_ARGS__)
+#define RT_CALL_HOLD_2(id, ...) RT_CALL_HOLD_(id, 2, __VA_ARGS__)
+#define RT_CALL_HOLD_3(id, ...) RT_CALL_HOLD_(id, 3, __VA_ARGS__)
+#define RT_CALL_HOLD_4(id, ...) RT_CALL_HOLD_(id, 4, __VA_ARGS__)
+#define RT_CALL_HOLD_5(id, ...) RT_CALL_HOLD_(id, 5, __VA_ARGS__)
+#define RT_CALL_HOLD_6(id, ...) RT_CALL_HOLD_(id, 6, __VA_ARGS__)
+#define RT_CALL_HOLD_MANY(id, ...)                                                                 \
     _Static_assert(0, "RT_CALL_takes_at_most_6_arguments");                                        \
     struct {                                                                                       \
         void (*fn)(void);                                                                          \
