@@ -2,27 +2,10 @@
  * tests/lang_defer.c - deferred calls: order, arguments, how many, and what a recovered function
  * returns.
  */
+#include <tests/events.h>
 #include <tests/test.h>
 #include <rt/panic.h>
 #include <mm/page.h>
-
-/* What happened, in order, as text. */
-static char events[256];
-static unsigned n_events;
-
-static void reset(void)
-{
-    n_events = 0;
-    events[0] = 0;
-}
-
-static void note(int c)
-{
-    if (n_events + 1 < sizeof events) {
-        events[n_events++] = (char)c;
-        events[n_events] = 0;
-    }
-}
 
 static size_t pages_used(void)
 {

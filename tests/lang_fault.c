@@ -1,6 +1,7 @@
 /*
  * tests/lang_fault.c - faults of a program as panics; panics in goroutines; rt_goexit().
  */
+#include <tests/events.h>
 #include <tests/test.h>
 #include <lib/atomic.h>
 #include <rt/goroutine.h>
@@ -267,17 +268,6 @@ TEST_OPTS(panic, in_many_goroutines, .need_mib = 16)
 
 /* ---- rt_goexit() ---- */
 
-static char events[64];
-static unsigned n_events;
-
-static void note(int c)
-{
-    if (n_events + 1 < sizeof events) {
-        events[n_events++] = (char)c;
-        events[n_events] = 0;
-    }
-}
-
 static void must_not_recover(void)
 {
     if (recover() != NULL)
@@ -363,8 +353,7 @@ TEST(goexit, runs_deferred_calls_and_is_not_recovered)
 
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct rt_waitgroup wg = {0};
-        n_events = 0;
-        events[0] = 0;
+        reset();
         rt_wg_add(&wg, 1);
         go(run_and_tell, cases[i].fn, &wg);
         rt_wg_wait(&wg);

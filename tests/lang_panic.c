@@ -2,33 +2,11 @@
  * tests/lang_panic.c - panic, recover, catch_panic: the rules of the Go specification's "Handling
  * panics".
  */
+#include <tests/events.h>
 #include <tests/test.h>
 #include <rt/goroutine.h>
 #include <rt/panic.h>
 #include <rt/print.h>
-
-static char events[512];
-static unsigned n_events;
-
-static void reset(void)
-{
-    n_events = 0;
-    events[0] = 0;
-}
-
-static void note(int c)
-{
-    if (n_events + 1 < sizeof events) {
-        events[n_events++] = (char)c;
-        events[n_events] = 0;
-    }
-}
-
-static void note_text(const char *s)
-{
-    while (*s != 0)
-        note(*s++);
-}
 
 static void boom(const char *text)
 {

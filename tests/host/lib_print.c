@@ -22,46 +22,13 @@ static char *(*const host_getenv)(const char *) = getenv;
 static double (*const host_pow)(double, double) = pow;
 static double (*const host_ldexp)(double, int) = ldexp;
 
+#include "check.h"
 #include "rename_libc.h"
 #include <lib/decimal.c>
 #include <lib/print.c>
 #include <lib/convert.c>
 #include <lib/math.c>
 #include <lib/string.c>
-
-static unsigned long passed, failed;
-static uint64_t rng_state;
-
-static uint64_t rng(void)
-{
-    rng_state += 0x9e3779b97f4a7c15u; /* splitmix64 */
-    uint64_t z = rng_state;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-static unsigned below(unsigned n)
-{
-    return (unsigned)(rng() % n);
-}
-
-static void check(bool ok, const char *fmt, ...)
-{
-    va_list ap;
-
-    if (ok) {
-        passed++;
-        return;
-    }
-    if (failed++ < 20) {
-        va_start(ap, fmt);
-        printf("FAILED: ");
-        vprintf(fmt, ap);
-        printf("\n");
-        va_end(ap);
-    }
-}
 
 /* The console: one buffer, and a check that begin and end pair up. */
 static char console_text[100000];
@@ -70,20 +37,20 @@ static int console_held, console_pieces;
 
 void console_begin(void)
 {
-    check(console_held++ == 0, "console_begin nested");
+    checkf(console_held++ == 0, "console_begin nested");
     console_pieces++;
 }
 
 void console_put(const char *s, size_t n)
 {
-    check(console_held == 1, "console_put outside begin and end");
+    checkf(console_held == 1, "console_put outside begin and end");
     for (size_t i = 0; i < n; i++)
         console_text[console_used++] = s[i];
 }
 
 void console_end(void)
 {
-    check(console_held-- == 1, "console_end without begin");
+    checkf(console_held-- == 1, "console_end without begin");
 }
 
 #define BUFFER 8192
@@ -101,9 +68,9 @@ static char ours[BUFFER], theirs[BUFFER];
     do {                                                                                           \
         int n_ours = rt_snprintf(ours, BUFFER, fmt, __VA_ARGS__);                                  \
         int n_theirs = snprintf(theirs, BUFFER, fmt, __VA_ARGS__);                                 \
-        check(n_ours == n_theirs && n_ours < BUFFER &&                                             \
-                  host_compare(ours, theirs, (size_t)n_ours + 1) == 0,                             \
-              "\"%s\": \"%s\" (%d), host \"%s\" (%d)", fmt, ours, n_ours, theirs, n_theirs);       \
+        checkf(n_ours == n_theirs && n_ours < BUFFER &&                                            \
+                   host_compare(ours, theirs, (size_t)n_ours + 1) == 0,                            \
+               "\"%s\": \"%s\" (%d), host \"%s\" (%d)", fmt, ours, n_ours, theirs, n_theirs);      \
     } while (0)
 
 /* A random format for one conversion: flags of `flags`, width, precision, the given end. */
@@ -181,29 +148,29 @@ static double random_double(void)
 
     switch (below(7)) {
     case 0: /* any bits */
-        u.bits = rng();
+        u.bits = rand64();
         return u.value;
     case 1: /* subnormal */
-        u.bits = (rng() >> (12 + below(52))) | (rng() & 1ull << 63);
+        u.bits = (rand64() >> (12 + below(52))) | (rand64() & 1ull << 63);
         return u.value;
     case 2:
         value = nice[below(sizeof(nice) / sizeof(*nice))];
         return below(2) ? value : -value;
     case 3: /* short decimals: ties and nines */
-        return (double)(int64_t)(rng() % 2000000 - 1000000) / (double)(1 << below(12));
+        return (double)(int64_t)(rand64() % 2000000 - 1000000) / (double)(1 << below(12));
     case 4:
-        return (double)(int64_t)(rng() % 2000000) / host_pow(10, below(12));
+        return (double)(int64_t)(rand64() % 2000000) / host_pow(10, below(12));
     case 5: /* integers of all sizes */
-        return (double)(int64_t)(rng() >> below(64));
+        return (double)(int64_t)(rand64() >> below(64));
     default: /* moderate size, all bits */
-        return host_ldexp((double)(int64_t)rng(), (int)below(160) - 140);
+        return host_ldexp((double)(int64_t)rand64(), (int)below(160) - 140);
     }
 }
 
 static void test_integers(void)
 {
     for (int i = 0; i < 350000; i++) {
-        uint64_t v = rng() >> below(64);
+        uint64_t v = rand64() >> below(64);
         static const char *const conversions[] = {"d", "i", "u", "o", "x", "X"};
         const char *c = conversions[below(6)];
         bool hex = strchr("oxX", *c) != NULL, sign = strchr("di", *c) != NULL;
@@ -281,7 +248,7 @@ static void test_texts(void)
         fmt = random_format("-", 10, -1, "c");
         int c = (int)below(256);
         SAME(fmt, c);
-        void *p = (void *)(uintptr_t)(rng() >> below(63));
+        void *p = (void *)(uintptr_t)(rand64() >> below(63));
         fmt = random_format("-", 30, -1, "p");
         if (p != NULL) /* the host says (nil) */
             SAME(fmt, p);
@@ -303,8 +270,8 @@ static void test_texts(void)
 
 static void expect_text(int n, const char *want)
 {
-    check(strcmp(ours, want) == 0 && n == (int)strlen(want), "\"%s\" (%d), wanted \"%s\"", ours, n,
-          want);
+    checkf(strcmp(ours, want) == 0 && n == (int)strlen(want), "\"%s\" (%d), wanted \"%s\"", ours, n,
+           want);
 }
 
 /* Where we differ from the host, on purpose; rt/print.h says how. */
@@ -317,7 +284,7 @@ static void test_own_ways(void)
     expect_text(rt_snprintf(ours, BUFFER, "%s|%.3s|%10s", (char *)NULL, (char *)NULL, (char *)NULL),
                 "(null)|(nu|    (null)");
     expect_text(rt_snprintf(ours, BUFFER, "a%nb%5.3lnc %d", 1), "a%nb%5.3lnc 1");
-    check(unused == 42, "%%n wrote");
+    checkf(unused == 42, "%%n wrote");
     expect_text(rt_snprintf(ours, BUFFER, "%y %d %-08.3k", 3), "%y 3 %-08.3k");
     expect_text(rt_snprintf(ours, BUFFER, "%d %", 3), "3 %");
     expect_text(rt_snprintf(ours, BUFFER, "%d %-5.3l", 3), "3 %-5.3l");
@@ -329,16 +296,16 @@ static void test_own_ways(void)
                 "\xef\xbf\xbd\xef\xbf\xbd");
 
     const char *number = "99999999999999d";
-    check(parse_number(&number) == INT_MAX && *number == 'd', "a width stops at INT_MAX");
+    checkf(parse_number(&number) == INT_MAX && *number == 'd', "a width stops at INT_MAX");
     size_t n = INT_MAX / 8;
     char *long_text = malloc(n + 1);
     memset(long_text, 'x', n);
     long_text[n] = 0;
     const char *l = long_text;
-    check(rt_snprintf(NULL, 0, "%s%s%s%s%s%s%s%s%s", l, l, l, l, l, l, l, l, "1234567") == INT_MAX,
-          "INT_MAX bytes is INT_MAX");
-    check(rt_snprintf(NULL, 0, "%s%s%s%s%s%s%s%s%s", l, l, l, l, l, l, l, l, "12345678") == -1,
-          "more than INT_MAX bytes is -1");
+    checkf(rt_snprintf(NULL, 0, "%s%s%s%s%s%s%s%s%s", l, l, l, l, l, l, l, l, "1234567") == INT_MAX,
+           "INT_MAX bytes is INT_MAX");
+    checkf(rt_snprintf(NULL, 0, "%s%s%s%s%s%s%s%s%s", l, l, l, l, l, l, l, l, "12345678") == -1,
+           "more than INT_MAX bytes is -1");
     free(long_text);
 }
 
@@ -351,13 +318,13 @@ static void test_truncation(void)
         memset(ours, 'x', 64);
         memset(theirs, 'x', 64);
         int n_ours = rt_snprintf(ours, size, "ab%.*e%5d", (int)below(20), v, (int)below(100000));
-        rng_state -= 2 * 0x9e3779b97f4a7c15u; /* the same two numbers again */
+        check_rng.state -= 2 * 0x9e3779b97f4a7c15u; /* the same two numbers again */
         int n_theirs = snprintf(theirs, size, "ab%.*e%5d", (int)below(20), v, (int)below(100000));
-        check(n_ours == n_theirs && host_compare(ours, theirs, 64) == 0,
-              "size %zu: \"%.60s\" (%d), host \"%.60s\" (%d)", size, ours, n_ours, theirs,
-              n_theirs);
+        checkf(n_ours == n_theirs && host_compare(ours, theirs, 64) == 0,
+               "size %zu: \"%.60s\" (%d), host \"%.60s\" (%d)", size, ours, n_ours, theirs,
+               n_theirs);
     }
-    check(rt_snprintf(NULL, 0, "%d", 12345) == 5, "a NULL buffer of no size");
+    checkf(rt_snprintf(NULL, 0, "%d", 12345) == 5, "a NULL buffer of no size");
 }
 
 static void test_console(void)
@@ -367,18 +334,19 @@ static void test_console(void)
         console_pieces = 0;
         int n = rt_printf("<%*d %s>", width, 5, "end");
         int want = snprintf(theirs, BUFFER, "<%*d %s>", width, 5, "end");
-        check(n == want && console_used == (size_t)n && console_pieces == 1 && console_held == 0 &&
-                  host_compare(console_text, theirs, (size_t)n) == 0,
-              "console, width %d: %d, %zu, %d pieces", width, n, console_used, console_pieces);
+        checkf(n == want && console_used == (size_t)n && console_pieces == 1 && console_held == 0 &&
+                   host_compare(console_text, theirs, (size_t)n) == 0,
+               "console, width %d: %d, %zu, %d pieces", width, n, console_used, console_pieces);
     }
     console_used = 0;
-    check(rt_puts("line") == 5 && console_used == 5 && host_compare(console_text, "line\n", 5) == 0,
-          "rt_puts");
+    checkf(rt_puts("line") == 5 && console_used == 5 &&
+               host_compare(console_text, "line\n", 5) == 0,
+           "rt_puts");
     memset(theirs, 7, BUFFER);
     console_used = 0;
     rt_write(theirs, 5000);
     rt_write(theirs, 0);
-    check(console_used == 5000 && host_compare(console_text, theirs, 5000) == 0, "rt_write");
+    checkf(console_used == 5000 && host_compare(console_text, theirs, 5000) == 0, "rt_write");
 }
 
 static bool same_double(double a, double b)
@@ -391,9 +359,9 @@ static void check_strtod(const char *text)
     char *end_ours, *end_theirs;
     double a = strtod(text, &end_ours), b = host_strtod(text, &end_theirs);
 
-    check(same_double(a, b) && end_ours == end_theirs,
-          "strtod(\"%.200s\"): %a after %zd, host %a after %zd", text, a, end_ours - text, b,
-          end_theirs - text);
+    checkf(same_double(a, b) && end_ours == end_theirs,
+           "strtod(\"%.200s\"): %a after %zd, host %a after %zd", text, a, end_ours - text, b,
+           end_theirs - text);
 }
 
 /* A decimal text of the point halfway between v and the next double, and its neighbours. */
@@ -568,20 +536,9 @@ static void test_strtod(void)
     }
 }
 
-static void group(const char *name)
-{
-    static unsigned long before;
-
-    printf("  %-60s %lu checks, %lu failed so far\n", name, passed + failed - before, failed);
-    before = passed + failed;
-}
-
 int main(void)
 {
-    const char *seed = host_getenv("SEED");
-
-    rng_state = seed != NULL ? strtoull(seed, NULL, 0) : 1;
-    printf("lib_print: SEED=%llu\n", (unsigned long long)rng_state);
+    check_seed();
     test_integers();
     group("integers, all lengths and flags");
     test_doubles("feg", 250000, 40, 25);
@@ -600,6 +557,5 @@ int main(void)
     group("the console gets each text in one piece");
     test_strtod();
     group("reading numbers: the same double and the same end");
-    printf("%lu passed, %lu failed\n", passed, failed);
-    return failed != 0;
+    return check_end();
 }

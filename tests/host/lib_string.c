@@ -28,6 +28,7 @@
 HOST_FUNCTIONS(X)
 #undef X
 
+#include "check.h"
 #include "rename_libc.h"
 #include <lib/decimal.c>
 #include <lib/convert.c>
@@ -35,48 +36,6 @@ HOST_FUNCTIONS(X)
 #include <lib/math.c>
 #include <lib/sort.c>
 #include <lib/string.c>
-
-static unsigned long passed, failed;
-static uint64_t rng_state;
-
-static uint64_t rng(void)
-{
-    rng_state += 0x9e3779b97f4a7c15u; /* splitmix64 */
-    uint64_t z = rng_state;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-static unsigned below(unsigned n)
-{
-    return (unsigned)(rng() % n);
-}
-
-static void __attribute__((format(printf, 2, 3))) check(bool ok, const char *fmt, ...)
-{
-    va_list ap;
-
-    if (ok) {
-        passed++;
-        return;
-    }
-    if (failed++ < 20) {
-        va_start(ap, fmt);
-        printf("FAILED: ");
-        vprintf(fmt, ap);
-        printf("\n");
-        va_end(ap);
-    }
-}
-
-static void group(const char *name)
-{
-    static unsigned long before;
-
-    printf("  %-60s %lu checks, %lu failed so far\n", name, passed + failed - before, failed);
-    before = passed + failed;
-}
 
 static int sign(int n)
 {
@@ -91,13 +50,13 @@ static unsigned char ours[AREA], theirs[AREA];
 static void randomize_areas(void)
 {
     for (size_t i = 0; i < AREA; i++)
-        ours[i] = theirs[i] = (unsigned char)rng();
+        ours[i] = theirs[i] = (unsigned char)rand64();
 }
 
 static void check_areas(const char *what, size_t to, size_t from, size_t n)
 {
-    check(host_memcmp(ours, theirs, AREA) == 0, "%s to %zu from %zu, %zu bytes, erms %d", what, to,
-          from, n, string_use_erms);
+    checkf(host_memcmp(ours, theirs, AREA) == 0, "%s to %zu from %zu, %zu bytes, erms %d", what, to,
+           from, n, string_use_erms);
     if (host_memcmp(ours, theirs, AREA) != 0)
         randomize_areas();
 }
@@ -121,18 +80,18 @@ static void test_copy_fill(void)
                     to = t;
                 }
             }
-            check(memmove(ours + to, ours + from, n) == ours + to, "memmove's result");
+            checkf(memmove(ours + to, ours + from, n) == ours + to, "memmove's result");
             host_memmove(theirs + to, theirs + from, n);
             check_areas("memmove", to, from, n);
             if (to + n <= from || from + n <= to) {
-                check(memcpy(ours + to, ours + from, n) == ours + to, "memcpy's result");
+                checkf(memcpy(ours + to, ours + from, n) == ours + to, "memcpy's result");
                 host_memmove(theirs + to, theirs + from, n);
                 check_areas("memcpy", to, from, n);
             }
             if (below(4) == 0) {
                 int byte = (int)below(1000) - 500;
 
-                check(memset(ours + to, byte, n) == ours + to, "memset's result");
+                checkf(memset(ours + to, byte, n) == ours + to, "memset's result");
                 host_memset(theirs + to, byte, n);
                 check_areas("memset", to, 0, n);
             }
@@ -159,10 +118,10 @@ static void test_compare_find(void)
         for (size_t k = 0; k < n; k++)
             a[k] = b[k] = (unsigned char)(below(3) * 127);
         if (n > 0 && below(3) != 0)
-            a[below((unsigned)n)] = (unsigned char)rng();
-        check(sign(memcmp(a, b, n)) == sign(host_memcmp(a, b, n)), "memcmp");
+            a[below((unsigned)n)] = (unsigned char)rand64();
+        checkf(sign(memcmp(a, b, n)) == sign(host_memcmp(a, b, n)), "memcmp");
         int byte = (int)below(3) * 127 + (int)below(2) * 256;
-        check(memchr(a, byte, n) == host_memchr(a, byte, n), "memchr");
+        checkf(memchr(a, byte, n) == host_memchr(a, byte, n), "memchr");
     }
 }
 
@@ -205,30 +164,30 @@ static void test_strings(void)
 
         if (below(4) == 0 && host_strlen(a) >= host_strlen(b)) /* equal, at the end */
             host_memmove(b, a + host_strlen(a) - host_strlen(b), host_strlen(b));
-        check(strlen(a) == host_strlen(a), "strlen");
-        check(strnlen(a, n) == host_strnlen(a, n), "strnlen");
-        check(sign(strcmp(a, b)) == sign(host_strcmp(a, b)), "strcmp %s %s", a, b);
-        check(sign(strncmp(a, b, n)) == sign(host_strncmp(a, b, n)), "strncmp %s %s %zu", a, b, n);
-        check(strchr(a, c) == host_strchr(a, c), "strchr %s %d", a, c);
-        check(strrchr(a, c) == host_strrchr(a, c), "strrchr %s %d", a, c);
-        check(strstr(a, b) == host_strstr(a, b), "strstr %s %s", a, b);
-        check(strspn(a, b) == host_strspn(a, b), "strspn %s %s", a, b);
-        check(strcspn(a, b) == host_strcspn(a, b), "strcspn %s %s", a, b);
-        check(strpbrk(a, b) == host_strpbrk(a, b), "strpbrk %s %s", a, b);
+        checkf(strlen(a) == host_strlen(a), "strlen");
+        checkf(strnlen(a, n) == host_strnlen(a, n), "strnlen");
+        checkf(sign(strcmp(a, b)) == sign(host_strcmp(a, b)), "strcmp %s %s", a, b);
+        checkf(sign(strncmp(a, b, n)) == sign(host_strncmp(a, b, n)), "strncmp %s %s %zu", a, b, n);
+        checkf(strchr(a, c) == host_strchr(a, c), "strchr %s %d", a, c);
+        checkf(strrchr(a, c) == host_strrchr(a, c), "strrchr %s %d", a, c);
+        checkf(strstr(a, b) == host_strstr(a, b), "strstr %s %s", a, b);
+        checkf(strspn(a, b) == host_strspn(a, b), "strspn %s %s", a, b);
+        checkf(strcspn(a, b) == host_strcspn(a, b), "strcspn %s %s", a, b);
+        checkf(strpbrk(a, b) == host_strpbrk(a, b), "strpbrk %s %s", a, b);
 
         /* copies: the byte after the end shows a write too far */
         memset(ours, 7, 300);
         host_memset(theirs, 7, 300);
-        check(strcpy((char *)ours, a) == (char *)ours, "strcpy's result");
+        checkf(strcpy((char *)ours, a) == (char *)ours, "strcpy's result");
         host_strcpy((char *)theirs, a);
         strcat((char *)ours, b);
         host_strcpy((char *)theirs + host_strlen((char *)theirs), b);
         strncat((char *)ours, a, n);
         host_strncat((char *)theirs, a, n);
-        check(host_memcmp(ours, theirs, 300) == 0, "strcpy, strcat, strncat %s %s %zu", a, b, n);
+        checkf(host_memcmp(ours, theirs, 300) == 0, "strcpy, strcat, strncat %s %s %zu", a, b, n);
         strncpy((char *)ours, a, n);
         host_strncpy((char *)theirs, a, n);
-        check(host_memcmp(ours, theirs, 300) == 0, "strncpy %s %zu", a, n);
+        checkf(host_memcmp(ours, theirs, 300) == 0, "strncpy %s %zu", a, n);
 
         /* tokens: cut a copy of the same text by both */
         char *state_ours, *state_theirs, *p, *q;
@@ -241,15 +200,15 @@ static void test_strings(void)
             p = strtok_r(NULL, b, &state_ours);
             q = host_strtok_r(NULL, b, &state_theirs);
         }
-        check(p == NULL && q == NULL, "strtok_r %s %s", a, b);
+        checkf(p == NULL && q == NULL, "strtok_r %s %s", a, b);
     }
     for (size_t n = 0; n < 64; n++) { /* strlen and friends at each distance from the guard */
         char *s = page_a + 4095 - n;
 
         host_memset(s, 'x', n);
         s[n] = 0;
-        check(strlen(s) == n && memchr(s, 'y', n + 1) == NULL && memcmp(s, s, n + 1) == 0,
-              "at the guard");
+        checkf(strlen(s) == n && memchr(s, 'y', n + 1) == NULL && memcmp(s, s, n + 1) == 0,
+               "at the guard");
     }
 }
 
@@ -291,22 +250,22 @@ static void test_integers_from_text(void)
         if (below(8) == 0)
             host_strcpy(text, fixed[below(sizeof(fixed) / sizeof(*fixed))]);
         long a = strtol(text, &end_ours, base), b = host_strtol(text, &end_theirs, base);
-        check(a == b && end_ours == end_theirs, "strtol(\"%s\", %d): %ld, host %ld", text, base, a,
-              b);
+        checkf(a == b && end_ours == end_theirs, "strtol(\"%s\", %d): %ld, host %ld", text, base, a,
+               b);
         unsigned long c = strtoul(text, &end_ours, base), d = host_strtoul(text, &end_theirs, base);
-        check(c == d && end_ours == end_theirs, "strtoul(\"%s\", %d): %lu, host %lu", text, base, c,
-              d);
+        checkf(c == d && end_ours == end_theirs, "strtoul(\"%s\", %d): %lu, host %lu", text, base,
+               c, d);
     }
-    check(atoi("-12x") == -12 && atol(" 99") == 99 && atoll("1") == 1 && atof("2.5e1") == 25,
-          "atoi and kin");
-    check(strtol("12", NULL, 10) == 12 && strtoll("-5", NULL, 0) == -5 &&
-              strtoull("7", NULL, 0) == 7,
-          "no end");
-    check(abs(-3) == 3 && labs(-3) == 3 && llabs(LLONG_MAX) == LLONG_MAX, "abs");
+    checkf(atoi("-12x") == -12 && atol(" 99") == 99 && atoll("1") == 1 && atof("2.5e1") == 25,
+           "atoi and kin");
+    checkf(strtol("12", NULL, 10) == 12 && strtoll("-5", NULL, 0) == -5 &&
+               strtoull("7", NULL, 0) == 7,
+           "no end");
+    checkf(abs(-3) == 3 && labs(-3) == 3 && llabs(LLONG_MAX) == LLONG_MAX, "abs");
     srand(5);
     int first = rand(), second = rand();
     srand(5);
-    check(first == rand() && second == rand() && first != second && first >= 0, "rand repeats");
+    checkf(first == rand() && second == rand() && first != second && first >= 0, "rand repeats");
 }
 
 /* ---- Sorting ---- */
@@ -379,9 +338,9 @@ static void check_sort(const char *what, long *values, long *copy, size_t n)
     qsort(values, n, sizeof(long), compare_long);
     unsigned long used = n_compares;
     host_qsort(copy, n, sizeof(long), compare_long);
-    check(host_memcmp(values, copy, n * sizeof(long)) == 0, "qsort: %s, %zu elements: wrong order",
-          what, n);
-    check(used <= 3 * n * log2_n / 2 + 20, "qsort: %s, %zu elements: %lu compares", what, n, used);
+    checkf(host_memcmp(values, copy, n * sizeof(long)) == 0, "qsort: %s, %zu elements: wrong order",
+           what, n);
+    checkf(used <= 3 * n * log2_n / 2 + 20, "qsort: %s, %zu elements: %lu compares", what, n, used);
 }
 
 static void test_sort(void)
@@ -395,8 +354,8 @@ static void test_sort(void)
     for (size_t i = 0; i < n; i++)                                                                 \
         values[i] = (long)(value);                                                                 \
     check_sort(what, values, copy, n)
-        FILL_AND_CHECK("random", rng());
-        FILL_AND_CHECK("two values", rng() & 1);
+        FILL_AND_CHECK("random", rand64());
+        FILL_AND_CHECK("two values", rand64() & 1);
         FILL_AND_CHECK("sorted", i);
         FILL_AND_CHECK("reversed", n - i);
         FILL_AND_CHECK("all equal", 7);
@@ -414,8 +373,8 @@ static void test_sort(void)
     }
     n_compares = 0;
     qsort(values, SORT_MAX, sizeof(long), compare_killer);
-    check(n_compares < 5ul * SORT_MAX * 17, "qsort: the killer adversary got %lu compares",
-          n_compares);
+    checkf(n_compares < 5ul * SORT_MAX * 17, "qsort: the killer adversary got %lu compares",
+           n_compares);
     printf("  (qsort against the killer adversary: %lu compares for %d elements, n log2 n is %d)\n",
            n_compares, SORT_MAX, SORT_MAX * 17);
 
@@ -429,12 +388,12 @@ static void test_sort(void)
         host_memmove(theirs, ours, AREA);
         qsort(ours + offset, n, bytes, compare_bytes);
         host_qsort(theirs + offset, n, bytes, compare_bytes);
-        check(host_memcmp(ours, theirs, AREA) == 0, "qsort: %zu elements of %zu bytes", n, bytes);
+        checkf(host_memcmp(ours, theirs, AREA) == 0, "qsort: %zu elements of %zu bytes", n, bytes);
     }
 
     uint64_t sum_before = 0, sum_after = 0; /* [sort.3] */
     for (size_t i = 0; i < 5000; i++)
-        sum_before += (uint64_t)(values[i] = (long)rng());
+        sum_before += (uint64_t)(values[i] = (long)rand64());
     qsort(values, 5000, sizeof(long), compare_nonsense);
     qsort(values, 5000, sizeof(long), compare_always_less);
     qsort(values, 5000, sizeof(long), compare_always_greater);
@@ -446,7 +405,7 @@ static void test_sort(void)
     free(exact);
     for (size_t i = 0; i < 5000; i++)
         sum_after += (uint64_t)values[i];
-    check(sum_before == sum_after, "qsort: a nonsensical comparison lost elements");
+    checkf(sum_before == sum_after, "qsort: a nonsensical comparison lost elements");
 
     for (size_t n = 0; n < 40; n++) {
         for (size_t i = 0; i < n; i++)
@@ -454,7 +413,7 @@ static void test_sort(void)
         for (long key = -1; key <= (long)(2 * n); key++) {
             long *found = bsearch(&key, values, n, sizeof(long), compare_long);
             bool there = key >= 0 && key % 2 == 0 && key < (long)(2 * n);
-            check(there ? found == values + key / 2 : found == NULL, "bsearch %ld of %zu", key, n);
+            checkf(there ? found == values + key / 2 : found == NULL, "bsearch %ld of %zu", key, n);
         }
     }
 }
@@ -499,11 +458,11 @@ static double any_double(void)
     case 0:
         return special[below(sizeof(special) / sizeof(*special))];
     case 1: {
-        double x = from_bits(rng());
+        double x = from_bits(rand64());
         return x == x ? x : NAN; /* no signalling NaN: hosts differ */
     }
     case 2:
-        return (double)(int64_t)rng() * 0x1p-60;
+        return (double)(int64_t)rand64() * 0x1p-60;
     default:
         return (double)((int64_t)below(2000) - 1000) / (1 << below(4));
     }
@@ -520,9 +479,9 @@ static void test_exact_math(void)
         double x = any_double(), y = any_double(), whole_ours, whole_theirs;
         int n = (int)below(5000) - 2500, e_ours, e_theirs;
 
-#define SAME1(f) check(same(f(x), host_##f(x)), #f "(%a): %a, host %a", x, f(x), host_##f(x))
+#define SAME1(f) checkf(same(f(x), host_##f(x)), #f "(%a): %a, host %a", x, f(x), host_##f(x))
 #define SAME2(f)                                                                                   \
-    check(same(f(x, y), host_##f(x, y)), #f "(%a, %a): %a, host %a", x, y, f(x, y), host_##f(x, y))
+    checkf(same(f(x, y), host_##f(x, y)), #f "(%a, %a): %a, host %a", x, y, f(x, y), host_##f(x, y))
         SAME1(fabs);
         SAME1(sqrt);
         SAME1(floor);
@@ -536,15 +495,15 @@ static void test_exact_math(void)
             SAME2(fmin);
             SAME2(fmax);
         }
-        check(same(scalbn(x, n), host_scalbn(x, n)), "scalbn(%a, %d): %a", x, n, scalbn(x, n));
+        checkf(same(scalbn(x, n), host_scalbn(x, n)), "scalbn(%a, %d): %a", x, n, scalbn(x, n));
         double f_ours = frexp(x, &e_ours), f_theirs = host_frexp(x, &e_theirs);
-        check(same(f_ours, f_theirs) && (e_ours == e_theirs || x - x != 0), "frexp(%a)", x);
+        checkf(same(f_ours, f_theirs) && (e_ours == e_theirs || x - x != 0), "frexp(%a)", x);
         double m_ours = modf(x, &whole_ours), m_theirs = host_modf(x, &whole_theirs);
-        check(same(m_ours, m_theirs) && same(whole_ours, whole_theirs), "modf(%a)", x);
+        checkf(same(m_ours, m_theirs) && same(whole_ours, whole_theirs), "modf(%a)", x);
         if (fabs(x) < 0x1p62)
-            check(lround(x) == host_lround(x) && llround(x) == host_lround(x), "lround(%a)", x);
+            checkf(lround(x) == host_lround(x) && llround(x) == host_lround(x), "lround(%a)", x);
     }
-    check(ldexp(3, 2) == 12, "ldexp");
+    checkf(ldexp(3, 2) == 12, "ldexp");
 }
 
 /* The error of `got` in units of the last place of `want`; special values must be the same. */
@@ -573,7 +532,7 @@ static void check_accuracy(const char *name, double x, double y, double got, lon
 
     if (error > *worst)
         *worst = error;
-    check(error <= bound, "%s(%a, %a): %a, host %La: %.2f ulp", name, x, y, got, want, error);
+    checkf(error <= bound, "%s(%a, %a): %a, host %La: %.2f ulp", name, x, y, got, want, error);
 }
 
 /* One unit in the last place of x. */
@@ -587,7 +546,7 @@ static double unit_of(double x)
 
 static double in_range(double low, double high)
 {
-    return low + (high - low) * ((double)(rng() >> 11) * 0x1p-53);
+    return low + (high - low) * ((double)(rand64() >> 11) * 0x1p-53);
 }
 
 static void test_accurate_math(void)
@@ -603,10 +562,10 @@ static void test_accurate_math(void)
     } while (0)
     ACCURATE1(exp, 1, in_range(-750, 712));
     ACCURATE1(exp, 1, in_range(-1, 1));
-    ACCURATE1(log, 1, from_bits(rng() >> 1));
+    ACCURATE1(log, 1, from_bits(rand64() >> 1));
     ACCURATE1(log, 1, in_range(0.5, 2));
-    ACCURATE1(log2, 1, below(2) ? from_bits(rng() >> 1) : in_range(0.5, 2));
-    ACCURATE1(log10, 1, below(2) ? from_bits(rng() >> 1) : in_range(0.5, 2));
+    ACCURATE1(log2, 1, below(2) ? from_bits(rand64() >> 1) : in_range(0.5, 2));
+    ACCURATE1(log10, 1, below(2) ? from_bits(rand64() >> 1) : in_range(0.5, 2));
     ACCURATE1(sin, 1, in_range(-10, 10));
     ACCURATE1(cos, 1, in_range(-10, 10));
     ACCURATE1(tan, 2, in_range(-10, 10));
@@ -617,15 +576,15 @@ static void test_accurate_math(void)
     /* near multiples of pi/2, and of any size, where the host's long double functions are no
      * reference */
     for (int i = 0; i < 100000; i++) {
-        double x = i < 50000 ? (double)below(100000) * (PI.hi / 2) : from_bits(rng());
+        double x = i < 50000 ? (double)below(100000) * (PI.hi / 2) : from_bits(rand64());
         if (!(fabs(x) < INFINITY))
             continue;
-        check(fabs(sin(x) - host_sin(x)) <= unit_of(host_sin(x)), "sin(%a): %a, host %a", x, sin(x),
-              host_sin(x));
-        check(fabs(cos(x) - host_cos(x)) <= unit_of(host_cos(x)), "cos(%a): %a, host %a", x, cos(x),
-              host_cos(x));
-        check(fabs(tan(x) - host_tan(x)) <= 2 * unit_of(host_tan(x)), "tan(%a): %a, host %a", x,
-              tan(x), host_tan(x));
+        checkf(fabs(sin(x) - host_sin(x)) <= unit_of(host_sin(x)), "sin(%a): %a, host %a", x,
+               sin(x), host_sin(x));
+        checkf(fabs(cos(x) - host_cos(x)) <= unit_of(host_cos(x)), "cos(%a): %a, host %a", x,
+               cos(x), host_cos(x));
+        checkf(fabs(tan(x) - host_tan(x)) <= 2 * unit_of(host_tan(x)), "tan(%a): %a, host %a", x,
+               tan(x), host_tan(x));
     }
 
     double worst = 0;
@@ -650,17 +609,15 @@ static void test_accurate_math(void)
         check_accuracy("hypot", x, y, hypot(x, y), hypotl(x, y), 1, &worst);
     }
     printf("  (hypot: at most %.3f ulp)\n", worst);
-    check(log2(8) == 3 && log10(1000) == 3 && log10(1e22) == 22 && pow(2, 10) == 1024 &&
-              pow(10, 22) == 1e22 && pow(3, 33) == 5559060566555523.0 && exp(0) == 1 && log(1) == 0,
-          "exact cases");
+    checkf(log2(8) == 3 && log10(1000) == 3 && log10(1e22) == 22 && pow(2, 10) == 1024 &&
+               pow(10, 22) == 1e22 && pow(3, 33) == 5559060566555523.0 && exp(0) == 1 &&
+               log(1) == 0,
+           "exact cases");
 }
 
 int main(void)
 {
-    const char *seed = host_getenv("SEED");
-
-    rng_state = seed != NULL ? strtoull(seed, NULL, 0) : 1;
-    printf("lib_string: SEED=%llu\n", (unsigned long long)rng_state);
+    check_seed();
     test_copy_fill();
     group("memcpy, memmove, memset: alignments, overlaps");
     test_compare_find();
@@ -675,6 +632,5 @@ int main(void)
     group("exact math functions");
     test_accurate_math();
     group("accurate math functions");
-    printf("%lu passed, %lu failed\n", passed, failed);
-    return failed != 0;
+    return check_end();
 }

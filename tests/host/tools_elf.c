@@ -21,40 +21,13 @@
 #include "tools/common/dwarf.c"
 #include "tools/common/elf.c"
 #include "tools/common/util.c"
+#include "tests/host/check.h"
+#include "tests/host/dies.h"
 
 #include <setjmp.h>
 #include <time.h>
 
-static unsigned n_passed, n_failed;
 static char dir[] = "/tmp/tools_elf.XXXXXX";
-
-static bool check(bool ok, const char *what, const char *detail)
-{
-    if (ok) {
-        n_passed++;
-    } else {
-        n_failed++;
-        printf("FAILED: %s (%s)\n", what, detail);
-    }
-    return ok;
-}
-
-static uint64_t rand_state;
-
-static uint32_t rand32(void)
-{
-    rand_state = rand_state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(rand_state >> 33);
-}
-
-static jmp_buf died;
-static char said[1024];
-
-static void on_die(const char *message)
-{
-    snprintf(said, sizeof said, "%s", message);
-    longjmp(died, 1);
-}
 
 /* All that tools do with a file but print and write. Returns false if it was refused. */
 static bool digest(uint8_t *data, size_t size)
@@ -334,14 +307,12 @@ static void check_defect(const struct defect *d, const char *cc)
 
 int main(int argc, char **argv)
 {
-    const char *seed = getenv("SEED");
 
     if (argc == 3 && strcmp(argv[1], "--imagecheck") == 0) { /* this program as the tool itself */
         char *args[] = {"imagecheck", argv[2]};
         return imagecheck_main(2, args);
     }
-    rand_state = seed ? strtoull(seed, NULL, 0) : 1;
-    printf("seed %llu\n", (unsigned long long)rand_state);
+    check_seed();
     if (!mkdtemp(dir))
         util_die("no temporary directory");
     util_program = argv[0];
@@ -358,6 +329,5 @@ int main(int argc, char **argv)
     if (system(util_printf("rm -rf %s", dir)) != 0)
         printf("can't remove %s\n", dir);
     util_free_all();
-    printf("%u passed, %u failed\n", n_passed, n_failed);
-    return n_failed != 0;
+    return check_end();
 }

@@ -14,20 +14,9 @@
 #include "tools/common/dwarf.c"
 #include "tools/common/elf.c"
 #include "tools/common/util.c"
+#include "tests/host/check.h"
 
-static unsigned n_passed, n_failed;
 static char dir[] = "/tmp/tools_gcmap.XXXXXX";
-
-static bool check(bool ok, const char *what, const char *detail)
-{
-    if (ok) {
-        n_passed++;
-    } else {
-        n_failed++;
-        printf("FAILED: %s (%s)\n", what, detail);
-    }
-    return ok;
-}
 
 static const char macros[] =
     "#include <stdint.h>\n#include <stddef.h>\n"
@@ -379,6 +368,5 @@ int main(int argc, char **argv)
     if (system(util_printf("rm -rf %s", dir)) != 0)
         printf("can't remove %s\n", dir);
     util_free_all();
-    printf("%u passed, %u failed\n", n_passed, n_failed);
-    return n_failed != 0;
+    return check_end();
 }

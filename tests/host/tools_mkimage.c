@@ -19,41 +19,15 @@
 #include "tools/common/elf.c"
 #include "tools/common/fat.c"
 #include "tools/common/util.c"
+#include "tests/host/check.h"
+#include "tests/host/dies.h"
 
 #include <setjmp.h>
 #include <sys/mman.h>
 
-static unsigned n_passed, n_failed;
 static char dir[] = "/tmp/tools_mkimage.XXXXXX";
 
-static bool check_at(int line, bool ok, const char *what)
-{
-    if (ok) {
-        n_passed++;
-    } else {
-        n_failed++;
-        printf("FAILED: line %d: %s\n", line, what);
-    }
-    return ok;
-}
-#define check(ok, what) check_at(__LINE__, ok, what)
-
-static uint64_t rand_state;
-
-static uint32_t rand32(void)
-{
-    rand_state = rand_state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(rand_state >> 33);
-}
-
-static jmp_buf died;
-static char said[1024];
-
-static void on_die(const char *message)
-{
-    snprintf(said, sizeof said, "%s", message);
-    longjmp(died, 1);
-}
+#define CHECK(ok, what) checkf(ok, "line %d: %s", __LINE__, what)
 
 /* Does `statement` end in util_die() with a message that has `text` in it? */
 #define DIES(text, statement)                                                                      \
@@ -62,7 +36,7 @@ static void on_die(const char *message)
         if (setjmp(died) == 0) {                                                                   \
             statement;                                                                             \
         }                                                                                          \
-        if (!check(strstr(said, text) != NULL, text))                                              \
+        if (!CHECK(strstr(said, text) != NULL, text))                                              \
             printf("  said: %s\n", said);                                                          \
     } while (0)
 
@@ -286,7 +260,7 @@ static void partition_table(const struct image *image)
     const uint8_t *b = image->bytes, *e = b + 1024;
     uint64_t last = image->sectors - 1;
 
-    check(elf_get(b + 510, 2) == 0xaa55 && b[446] == 0x80 && b[450] == 0xee &&
+    CHECK(elf_get(b + 510, 2) == 0xaa55 && b[446] == 0x80 && b[450] == 0xee &&
               elf_get(b + 454, 4) == 1 && elf_get(b + 458, 4) == last,
           "protective MBR with one active entry over the whole disk");
     for (int copy = 0; copy < 2; copy++) {
@@ -296,21 +270,21 @@ static void partition_table(const struct image *image)
         memcpy(h, b + at * 512, 92);
         uint32_t crc = (uint32_t)elf_get(h + 16, 4);
         elf_put(h + 16, 4, 0);
-        check(crc32(0, h, 92) == crc && memcmp(h, "EFI PART", 8) == 0, "header's checksum");
-        check(elf_get(h + 24, 8) == at && elf_get(h + 32, 8) == (copy ? 1 : last),
+        CHECK(crc32(0, h, 92) == crc && memcmp(h, "EFI PART", 8) == 0, "header's checksum");
+        CHECK(elf_get(h + 24, 8) == at && elf_get(h + 32, 8) == (copy ? 1 : last),
               "header knows both places");
         const uint8_t *entries = b + elf_get(h + 72, 8) * 512;
-        check(crc32(0, entries, 128 * 128) == elf_get(h + 88, 4), "checksum of the entries");
-        check(memcmp(entries, e, 128 * 128) == 0, "the copy is one");
-        check(elf_get(h + 40, 8) == 34 && elf_get(h + 48, 8) == last - 33,
+        CHECK(crc32(0, entries, 128 * 128) == elf_get(h + 88, 4), "checksum of the entries");
+        CHECK(memcmp(entries, e, 128 * 128) == 0, "the copy is one");
+        CHECK(elf_get(h + 40, 8) == 34 && elf_get(h + 48, 8) == last - 33,
               "what partitions may use");
     }
     for (int i = 0; i < 2; i++)
-        check(elf_get(e + i * 128 + 32, 8) >= 34 && elf_get(e + i * 128 + 40, 8) <= last - 33 &&
+        CHECK(elf_get(e + i * 128 + 32, 8) >= 34 && elf_get(e + i * 128 + 40, 8) <= last - 33 &&
                   elf_get(e + i * 128 + 32, 8) <= elf_get(e + i * 128 + 40, 8),
               "a partition lies where one may");
-    check(elf_get(e + 128 + 40, 8) < elf_get(e + 32, 8), "they don't overlap");
-    check(memcmp(e + 16, e + 144, 16) != 0 && memcmp(e + 16, b + 512 + 56, 16) != 0, "ids differ");
+    CHECK(elf_get(e + 128 + 40, 8) < elf_get(e + 32, 8), "they don't overlap");
+    CHECK(memcmp(e + 16, e + 144, 16) != 0 && memcmp(e + 16, b + 512 + 56, 16) != 0, "ids differ");
 }
 
 /* Every file has a chain of its own that ends; the free count is right; both tables agree. */
@@ -323,15 +297,15 @@ static void file_system(struct image *image)
     image_write(image, path);
     struct image copy;
     image_open(&copy, &fat, &m, path);
-    check(copy.sectors == image->sectors &&
+    CHECK(copy.sectors == image->sectors &&
               memcmp(copy.bytes, image->bytes, copy.sectors * 512) == 0,
           "written with holes, read back the same");
     const uint8_t *table = fat.base + fat.reserved * 512;
-    check(memcmp(table, table + fat.fat_sectors * 512, fat.fat_sectors * 512) == 0,
+    CHECK(memcmp(table, table + fat.fat_sectors * 512, fat.fat_sectors * 512) == 0,
           "both tables agree [fat.1]");
-    check(elf_get(fat.base + 512 + 488, 4) == free_clusters(&fat), "FSInfo's free count [fat.1]");
-    check(memcmp(fat.base, fat.base + 6 * 512, 1024) == 0, "the copy of the boot sector");
-    check(fat.n_clusters >= 65525, "as many clusters as FAT32 must have");
+    CHECK(elf_get(fat.base + 512 + 488, 4) == free_clusters(&fat), "FSInfo's free count [fat.1]");
+    CHECK(memcmp(fat.base, fat.base + 6 * 512, 1024) == 0, "the copy of the boot sector");
+    CHECK(fat.n_clusters >= 65525, "as many clusters as FAT32 must have");
 }
 
 static void reproducible(const struct parts *p, const struct image *image)
@@ -340,12 +314,12 @@ static void reproducible(const struct parts *p, const struct image *image)
     struct parts q = *p;
 
     image_make(&again, p);
-    check(again.sectors == image->sectors &&
+    CHECK(again.sectors == image->sectors &&
               memcmp(again.bytes, image->bytes, again.sectors * 512) == 0,
           "equal input, equal bytes [mkimage.1]");
     q.cmdline = "other";
     image_make(&other, &q);
-    check(memcmp(other.bytes + 512 + 56, image->bytes + 512 + 56, 16) != 0,
+    CHECK(memcmp(other.bytes + 512 + 56, image->bytes + 512 + 56, 16) != 0,
           "other content, other id");
 }
 
@@ -362,9 +336,9 @@ static void command_lines(struct image *image)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         set_cmdline(path, texts[i]);
         image_open(&changed, &fat, &m, path);
-        check(boot(&changed) == STARTED && loaded_right(texts[i]), "set-cmdline");
-        check(strstr(console, "edited") == NULL, "which is no edit");
-        check(elf_get(fat.base + 512 + 488, 4) == free_clusters(&fat),
+        CHECK(boot(&changed) == STARTED && loaded_right(texts[i]), "set-cmdline");
+        CHECK(strstr(console, "edited") == NULL, "which is no edit");
+        CHECK(elf_get(fat.base + 512 + 488, 4) == free_clusters(&fat),
               "no cluster is lost [fat.1]");
     }
 
@@ -386,7 +360,7 @@ static void command_lines(struct image *image)
     for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
         fat_write(&fat, BOOT_FILE_CMDLINE, edits[i].text, strlen(edits[i].text));
         int how = boot(&changed);
-        check(edits[i].cmdline
+        CHECK(edits[i].cmdline
                   ? how == STARTED && loaded_right(edits[i].cmdline) &&
                         strstr(console, "was edited; the command line is: ")
                   : how == STOPPED && strstr(console, "is no plain text; save it as UTF-8"),
@@ -395,9 +369,9 @@ static void command_lines(struct image *image)
     char *text = util_alloc(20000);
     memset(text, 'y', 20000);
     fat_write(&fat, BOOT_FILE_CMDLINE, text, 20000);
-    check(boot(&changed) == STOPPED && strstr(console, "are the most"), "a file that is too large");
+    CHECK(boot(&changed) == STOPPED && strstr(console, "are the most"), "a file that is too large");
     fat_write(&fat, BOOT_FILE_CMDLINE, text, 5000);
-    check(boot(&changed) == STOPPED && strstr(console, "is too long for a command line"),
+    CHECK(boot(&changed) == STOPPED && strstr(console, "is too long for a command line"),
           "a line too long");
     (void)image;
 }
@@ -419,15 +393,15 @@ static void fragments(struct image *image)
         bytes[i] = (uint8_t)rand32();
     fat_write(&fat, "MANY/PIECES.BIN", bytes, sizeof bytes);
     const uint8_t *back = fat_read(&fat, "MANY/PIECES.BIN", &n);
-    check(back && n == sizeof bytes && memcmp(back, bytes, n) == 0, "a file in pieces");
+    CHECK(back && n == sizeof bytes && memcmp(back, bytes, n) == 0, "a file in pieces");
 
     uint64_t size;
     static uint8_t read[sizeof bytes];
-    check(boot(image) == STARTED, "still boots"); /* and opens the disk */
-    check(fw_open("MANY/PIECES.BIN", &size) && size == sizeof bytes, "the loader finds it");
+    CHECK(boot(image) == STARTED, "still boots"); /* and opens the disk */
+    CHECK(fw_open("MANY/PIECES.BIN", &size) && size == sizeof bytes, "the loader finds it");
     fw_read(read, size);
-    check(memcmp(read, bytes, sizeof bytes) == 0, "the loader reads it");
-    check(!fw_open("MANY/F60.BIN", &size) && !fw_open("NONE/X", &size) && !fw_open("MANY", &size) &&
+    CHECK(memcmp(read, bytes, sizeof bytes) == 0, "the loader reads it");
+    CHECK(!fw_open("MANY/F60.BIN", &size) && !fw_open("NONE/X", &size) && !fw_open("MANY", &size) &&
               !fw_open("MANY/F1.BIN/X", &size),
           "what is not there is not found");
     DIES("out of space", fat_write(&fat, "BIG.BIN", util_alloc(room), room));
@@ -456,7 +430,7 @@ static void errors(const struct parts *good)
     DIES("out of space: an image of 20971520 bytes is asked for", image_make(&image, &p));
     p.size = 64 << 20;
     image_make(&image, &p);
-    check(image.sectors == 131072 && boot(&image) == STARTED,
+    CHECK(image.sectors == 131072 && boot(&image) == STARTED,
           "an image of the size that is asked for");
     p = *good, p.mbr = good->stage2;
     DIES("an MBR's code has 440", image_make(&image, &p));
@@ -519,7 +493,7 @@ static void damage(struct image *image)
     }
     printf("%u damaged sectors stopped the loader with a line, %u did not matter\n", stopped,
            started);
-    check(wrong == 0 && stopped > 100 && started > 100, "each damaged sector");
+    CHECK(wrong == 0 && stopped > 100 && started > 100, "each damaged sector");
 }
 
 /* ---- elf2pe ---- */
@@ -537,7 +511,7 @@ static uint8_t *pe_load(const uint8_t *pe, size_t bytes)
         uint64_t raw = elf_get(row + 16, 4), memory = elf_get(row + 8, 4),
                  rva = elf_get(row + 12, 4);
 
-        if (!check(elf_get(row + 20, 4) + raw <= bytes && rva + memory <= image_bytes &&
+        if (!CHECK(elf_get(row + 20, 4) + raw <= bytes && rva + memory <= image_bytes &&
                        rva % 4096 == 0,
                    "a section lies in file and image"))
             return NULL;
@@ -552,7 +526,7 @@ static uint8_t *pe_load(const uint8_t *pe, size_t bytes)
                 uint8_t *to = at + page + (elf_get(r, 2) & 0xfff);
                 elf_put(to, 8, elf_get(to, 8) + (uintptr_t)at);
             }
-        if (!check(block >= 12 && block % 4 == 0, "a block of relocations"))
+        if (!CHECK(block >= 12 && block % 4 == 0, "a block of relocations"))
             return NULL;
         reloc += block;
     }
@@ -585,12 +559,12 @@ static void pe_of(const char *cc)
     struct elf elf;
     elf_open(&elf, path_of("pe.elf"));
     const uint8_t *pe = pe_make(&elf, &bytes);
-    check(elf_get(pe + OPTIONAL_AT + 68, 2) == 10, "is an EFI application");
+    CHECK(elf_get(pe + OPTIONAL_AT + 68, 2) == 10, "is an EFI application");
     uint8_t *at = pe_load(pe, bytes);
 #ifdef __x86_64__
     if (at != NULL) {
         long (*start)(long) = (long (*)(long))(uintptr_t)(at + elf_get(pe + OPTIONAL_AT + 16, 4));
-        check(start(20) == 41 && start(5) == 51, "runs where it was loaded");
+        CHECK(start(20) == 41 && start(5) == 51, "runs where it was loaded");
     }
 #endif
     DIES("is no position-independent executable", elf_open(&elf, path_of("kernel.elf"));
@@ -599,11 +573,9 @@ static void pe_of(const char *cc)
 
 int main(void)
 {
-    const char *seed = getenv("SEED");
     struct image image;
 
-    rand_state = seed ? strtoull(seed, NULL, 0) : 1;
-    printf("seed %llu\n", (unsigned long long)rand_state);
+    check_seed();
     if (!mkdtemp(dir))
         util_die("no temporary directory");
     util_die_hook = on_die;
@@ -615,8 +587,8 @@ int main(void)
     image_make(&image, &p);
     partition_table(&image);
     file_system(&image);
-    check(boot(&image) == STARTED && loaded_right(p.cmdline), "the loader loads what went in");
-    if (!check(strcmp(console, "loader: starting kernel\r\n") == 0, "and says one line"))
+    CHECK(boot(&image) == STARTED && loaded_right(p.cmdline), "the loader loads what went in");
+    if (!CHECK(strcmp(console, "loader: starting kernel\r\n") == 0, "and says one line"))
         printf("  said: %s\n", console);
     reproducible(&p, &image);
     damage(&image);
@@ -630,6 +602,5 @@ int main(void)
     while (n_given > 0)
         free(blocks_given[--n_given]);
     util_free_all();
-    printf("%u passed, %u failed\n", n_passed, n_failed);
-    return n_failed != 0;
+    return check_end();
 }

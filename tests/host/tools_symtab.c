@@ -14,29 +14,9 @@
 #include "tools/common/dwarf.c"
 #include "tools/common/elf.c"
 #include "tools/common/util.c"
+#include "tests/host/check.h"
 
 #include <setjmp.h>
-
-static unsigned n_passed, n_failed;
-
-static void check(bool ok, const char *what, const char *detail)
-{
-    if (ok) {
-        n_passed++;
-        return;
-    }
-    n_failed++;
-    if (n_failed < 20)
-        printf("FAILED: %s (%s)\n", what, detail);
-}
-
-static uint64_t rand_state;
-
-static uint32_t rand32(void)
-{
-    rand_state = rand_state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(rand_state >> 33);
-}
 
 static const char program[] =
     "int volatile sink;\n"                                             /* 1 */
@@ -257,7 +237,7 @@ static void check_damage(const struct bytes *out, uint64_t low, uint64_t high)
             copy[at[i]] = (uint8_t)(rand32() & 1 ? rand32() : 255);
         }
         for (unsigned k = 0; k < 4; k++) {
-            uint64_t pc = k ? low + rand32() % (high - low) : rand_state;
+            uint64_t pc = k ? low + rand32() % (high - low) : rand64();
             bool more = symbol_lookup_in(copy, out->n, pc, &sym);
 
             for (unsigned depth = 0; more; depth++) {
@@ -293,11 +273,9 @@ int main(void)
         "gcc -O2 -g -no-pie",  "clang -O2 -g",
         "clang -O1 -gdwarf-4", "clang -Og -g -ffunction-sections",
     };
-    const char *seed = getenv("SEED");
     unsigned built = 0;
 
-    rand_state = seed ? strtoull(seed, NULL, 0) : 1;
-    printf("seed %llu\n", (unsigned long long)rand_state);
+    check_seed();
     if (!mkdtemp(dir))
         util_die("no temporary directory");
     util_write_file(util_printf("%s/program.c", dir), program, sizeof program - 1);
@@ -330,6 +308,5 @@ int main(void)
     if (system(util_printf("rm -rf %s", dir)) != 0)
         printf("can't remove %s\n", dir);
     util_free_all();
-    printf("%u passed, %u failed\n", n_passed, n_failed);
-    return n_failed != 0;
+    return check_end();
 }

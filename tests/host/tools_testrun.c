@@ -10,18 +10,7 @@
 #undef main
 #include <tools/common/util.c>
 #include <tools/common/verdict.c>
-
-static unsigned n_passed, n_failed;
-
-static void check(bool ok, const char *what, const char *why)
-{
-    if (ok) {
-        n_passed++;
-    } else {
-        n_failed++;
-        printf("FAILED: %s (%s)\n", what, why);
-    }
-}
+#include "tests/host/check.h"
 
 /* ---- Reports ---- */
 
@@ -235,6 +224,5 @@ int main(void)
     other_verdicts();
     the_tool();
     util_free_all();
-    printf("%u passed, %u failed\n", n_passed, n_failed);
-    return n_failed != 0;
+    return check_end();
 }
