@@ -5,7 +5,7 @@
 #     tools/testboot.sh --short DIR    hello.img of DIR: SeaBIOS, and OVMF if it is installed
 #
 # HOST     where mkimage is          ONLY   run only the checks whose name matches this pattern (grep -E)
-# SECONDS_MAX   for one boot (default 120)
+# SECONDS_MAX   for one boot (default 300; Bochs with 4 cpus takes 80 on a busy host)
 #
 # Machines: SeaBIOS (QEMU's own) from IDE, AHCI, USB, virtio, NVMe; OVMF from AHCI, USB, virtio, NVMe; GRUB as
 # an EFI program that chain-loads ours; the Bochs BIOS with 1 and 4 cpus. What is not installed is
@@ -22,7 +22,7 @@ if [ "${1:-}" = --short ]; then
 fi
 dir=${1:?usage: tools/testboot.sh [--short] DIR}
 HOST=${HOST:-build/host}
-: "${SECONDS_MAX:=120}" "${ONLY:=}"
+: "${SECONDS_MAX:=300}" "${ONLY:=}"
 passed=0
 failed=0
 tmp=$(mktemp -d)
