@@ -224,9 +224,21 @@ static struct study study_begin(struct graph *g)
     return s;
 }
 
+/*
+ * A callee moves what it finds behind a parameter into the memory of the same parameter: what was
+ * moved was in there before, so this is not how it came there.
+ */
+static bool moves_inside(const struct edge *e)
+{
+    const struct pair *p = e->pair;
+
+    return p && p->from.kind == END_PARAM && p->to.kind == END_PARAM && p->from.level > 0 &&
+           p->from.index == p->to.index;
+}
+
 /* Breadth first from where the object's address comes from to where it gets out; if `wanted` is not
- * STAYS, in that way only. */
-static struct reason reason_of(const struct study *s, uint32_t object, enum way_out wanted)
+ * STAYS, in that way only; not along moves within one argument's memory unless `moves`. */
+static struct reason search(const struct study *s, uint32_t object, enum way_out wanted, bool moves)
 {
     const struct graph *g = s->g;
     struct reason r = {0};
@@ -261,7 +273,8 @@ static struct reason reason_of(const struct study *s, uint32_t object, enum way_
         for (uint32_t k = 0; k < g->nodes[node].n_edges; k++) {
             const struct edge *e = &g->nodes[node].edges[k];
 
-            if (seen[e->to] || !node_has(g, e->to, object) || (e->to == g->any && e->op == IR_NONE))
+            if (seen[e->to] || !node_has(g, e->to, object) ||
+                (e->to == g->any && e->op == IR_NONE) || (!moves && moves_inside(e)))
                 continue;
             seen[e->to] = true;
             back[e->to] = (struct back){node, e};
@@ -278,6 +291,13 @@ static struct reason reason_of(const struct study *s, uint32_t object, enum way_
     for (uint32_t node = best; back[node].edge; node = back[node].from)
         r.steps[--left] = *back[node].edge;
     return r;
+}
+
+static struct reason reason_of(const struct study *s, uint32_t object, enum way_out wanted)
+{
+    struct reason r = search(s, object, wanted, false);
+
+    return r.how == STAYS ? search(s, object, wanted, true) : r;
 }
 
 /* The object of the callee's graph that an entry of its summary begins with. */
