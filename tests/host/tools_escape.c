@@ -16,6 +16,7 @@
 #include "tools/escape/debug.c"
 #include "tools/escape/ir.c"
 #include "tools/escape/model.c"
+#include "tools/escape/set.c"
 #include "tools/escape/solve.c"
 #include "tools/escape/text.c"
 #include "tools/escape/type.c"

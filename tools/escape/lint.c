@@ -21,38 +21,46 @@ struct plain {
     struct end value, place;   /* END_PARAM; or END_NEW: collected, END_ANY: not on a stack */
     const struct graph *graph; /* where it is written */
     uint32_t op;
+    uint32_t store;    /* number of that op among all that were passed up */
     const char *where; /* the place, if it is known: "global 'g'" */
-};
-
-struct plains {
-    struct plain *all;
-    uint32_t n, cap;
-};
-
-struct lint {
-    struct world *world;
-    struct plains *of; /* by symbol of the function */
-    bool *gives_new;   /* functions that hand out collected memory */
-    unsigned findings;
-    struct plain *reported; /* each store once, whoever calls */
-    uint32_t n_reported, cap_reported;
-};
-
-/*
- * Which objects a node holds by a way that can be followed: not because both got into the memory of
- * ANY, where everything meets. One bit for each of the graph's objects that the lint looks at.
- */
-struct flow {
-    const struct graph *graph;
-    uint32_t *object; /* the objects looked at */
-    uint32_t n, cap;
-    uint8_t **reaches; /* for each of them, a flag for each node */
 };
 
 /* A set of objects of one graph. */
 struct found {
     uint32_t *objects;
     uint32_t n, cap;
+};
+
+/*
+ * One graph as the lint looks at it. An object counts as held by a node if it came there by a way
+ * that can be followed: not because both got into the memory of ANY, where everything meets.
+ */
+struct view {
+    const struct graph *graph;
+    struct set *reached;        /* of each node: the objects that came by such a way */
+    bool *is_followed;          /* objects whose ways are in `reached` */
+    const struct site **makers; /* of each object: the call that it is new in, or NULL */
+    struct arguments {          /* of each site: found once, as nothing here changes any more */
+        struct found *found;    /* 2 of each argument: itself, what it points to */
+        uint32_t *n_done;       /* of each target: stores of its list that were judged */
+    } * sites;
+    struct plain *plains; /* what is passed up from here */
+    uint32_t n_plains, cap_plains;
+    struct set passed; /* keys of these */
+    bool gives_new;    /* it hands out collected memory */
+    bool is_queued;
+};
+
+struct lint {
+    struct world *world;
+    struct view *views; /* by symbol of the function */
+    unsigned findings;
+    struct set stores;   /* number of its graph's symbol, and op: each is reported once */
+    struct view **queue; /* whose callees have news */
+    uint32_t n_queue, cap_queue;
+    uint32_t n_stores;
+    uint32_t *nodes; /* scratch of follow() */
+    uint32_t cap_nodes;
 };
 
 static void find(struct found *f, uint32_t object)
@@ -63,28 +71,28 @@ static void find(struct found *f, uint32_t object)
     UTIL_PUSH(f->objects, f->n, f->cap) = object;
 }
 
-static uint8_t *follow(const struct graph *g, uint32_t object)
+/* Where an object gets, from the node that held it first. */
+static void follow(struct lint *l, struct view *v, uint32_t object)
 {
-    uint8_t *seen = util_alloc(g->n_nodes + 1);
-    uint32_t *queue = util_alloc(g->n_nodes * sizeof *queue), n = 0;
+    const struct graph *g = v->graph;
+    uint32_t home = g->objects[object].home, n = 0;
 
-    if (g->objects[object].home == IR_NONE || g->objects[object].home == g->any)
-        return seen;
-    queue[n++] = g->objects[object].home;
-    seen[queue[0]] = true;
-    for (uint32_t i = 0; i < n; i++) {
-        const struct node *node = &g->nodes[queue[i]];
+    v->is_followed[object] = true;
+    if (home == IR_NONE || home == g->any)
+        return;
+    set_add(&v->reached[home], object);
+    UTIL_PUSH(l->nodes, n, l->cap_nodes) = home;
+    while (n) {
+        const struct node *node = &g->nodes[l->nodes[--n]];
 
         for (uint32_t k = 0; k < node->n_edges; k++) {
             uint32_t to = node->edges[k].to;
 
-            if (to == g->any || seen[to] || !node_has(g, to, object))
-                continue;
-            seen[to] = true;
-            queue[n++] = to;
+            l->world->n_steps++;
+            if (to != g->any && node_has(g, to, object) && set_add(&v->reached[to], object))
+                UTIL_PUSH(l->nodes, n, l->cap_nodes) = to;
         }
     }
-    return seen;
 }
 
 /* Is anything done with it that matters here? */
@@ -94,57 +102,77 @@ static bool is_looked_at(const struct object *o)
            o->kind == OBJ_COPY || (o->kind == OBJ_GIVEN && o->level < 2);
 }
 
-static struct flow flow_of(const struct graph *g)
+static void find_node(struct lint *l, struct found *out, struct view *v, uint32_t node)
 {
-    struct flow f = {.graph = g};
-
-    f.reaches = util_alloc((g->n_objects + 1) * sizeof *f.reaches);
-    return f;
-}
-
-static void find_node(struct found *out, struct flow *f, uint32_t node)
-{
-    const struct graph *g = f->graph;
+    const struct graph *g = v->graph;
 
     for (uint32_t i = 0; node != IR_NONE && i < g->nodes[node].n_items; i++) {
         uint32_t o = g->nodes[node].items[i];
 
         if (!is_looked_at(&g->objects[o]))
             continue;
-        if (!f->reaches[o])
-            f->reaches[o] = follow(g, o);
-        if (f->reaches[o][node])
+        if (!v->is_followed[o])
+            follow(l, v, o);
+        if (set_has(&v->reached[node], o))
             find(out, o);
     }
 }
 
-static struct found find_argument(struct flow *f, const struct site *site, uint32_t i,
-                                  unsigned level)
+/* What argument `i` of site `s` holds; level 1: what is in the memory of that. */
+static const struct found *find_argument(struct lint *l, struct view *v, uint32_t s, uint32_t i,
+                                         unsigned level)
 {
-    struct found direct = {0}, behind = {0};
+    static const struct found nothing;
+    const struct graph *g = v->graph;
+    const struct site *site = g->sites[s];
+    struct arguments *a = &v->sites[s];
 
-    if (i < site->n_args)
-        find_node(&direct, f, site->args[i]);
-    for (uint32_t k = 0; level && k < direct.n; k++)
-        find_node(&behind, f, f->graph->objects[direct.objects[k]].content[0]);
-    return level ? behind : direct;
+    if (i >= site->n_args)
+        return &nothing;
+    if (!a->found) {
+        a->found = util_alloc(2 * site->n_args * sizeof *a->found);
+        for (uint32_t k = 0; k < site->n_args; k++) {
+            struct found *direct = &a->found[2 * k];
+
+            find_node(l, direct, v, site->args[k]);
+            for (uint32_t o = 0; o < direct->n; o++)
+                find_node(l, direct + 1, v, g->objects[direct->objects[o]].content[0]);
+        }
+    }
+    return &a->found[2 * i + level];
+}
+
+static struct view *view_of(const struct lint *l, const struct graph *g)
+{
+    return &l->views[g->func->symbol];
+}
+
+static void look_at(struct lint *l, const struct graph *g)
+{
+    struct view *v = view_of(l, g);
+
+    v->graph = g;
+    v->reached = util_alloc((g->n_nodes + 1) * sizeof *v->reached);
+    v->is_followed = util_alloc(g->n_objects + 1);
+    v->makers = util_alloc((g->n_objects + 1) * sizeof *v->makers);
+    v->sites = util_alloc((g->n_sites + 1) * sizeof *v->sites);
+    for (uint32_t i = 0; i < g->n_sites; i++) {
+        if (g->sites[i]->fresh != IR_NONE)
+            v->makers[g->sites[i]->fresh] = g->sites[i];
+        v->sites[i].n_done = util_alloc((g->sites[i]->n_targets + 1) * sizeof(uint32_t));
+    }
 }
 
 static bool is_collected(const struct lint *l, const struct graph *g, uint32_t object)
 {
     const struct object *o = &g->objects[object];
+    const struct site *maker = o->kind == OBJ_NEW ? view_of(l, g)->makers[object] : NULL;
 
-    if (o->kind != OBJ_NEW)
-        return false;
-    if (o->model)
+    if (o->kind == OBJ_NEW && o->model)
         return true;
-    for (uint32_t i = 0; i < g->n_sites; i++) {
-        const struct site *site = g->sites[i];
-
-        for (uint32_t k = 0; site->fresh == object && k < site->n_targets; k++)
-            if (l->gives_new[site->targets[k].summary->symbol])
-                return true;
-    }
+    for (uint32_t k = 0; maker && k < maker->n_targets; k++)
+        if (l->views[maker->targets[k].summary->symbol].gives_new)
+            return true;
     return false;
 }
 
@@ -153,15 +181,12 @@ static const struct model *site_model(const struct site *site)
     return site->n_targets == 1 ? site->targets[0].summary->model : NULL;
 }
 
-static bool is_uncollected(const struct graph *g, uint32_t object)
+static bool is_uncollected(const struct lint *l, const struct graph *g, uint32_t object)
 {
-    for (uint32_t i = 0; i < g->n_sites; i++) {
-        const struct model *m = site_model(g->sites[i]);
+    const struct site *maker = view_of(l, g)->makers[object];
+    const struct model *m = maker ? site_model(maker) : NULL;
 
-        if (g->sites[i]->fresh == object && m && strcmp(m->name, "rt_alloc") == 0)
-            return true;
-    }
-    return false;
+    return m && strcmp(m->name, "rt_alloc") == 0;
 }
 
 /* Does a goroutine that this function starts get its address? */
@@ -190,7 +215,7 @@ static const char *guarded(const struct lint *l, const struct graph *g, uint32_t
     case OBJ_NEW:
         if (is_collected(l, g, object))
             return object_name(g, object);
-        return is_uncollected(g, object) ? "memory of rt_alloc()" : NULL;
+        return is_uncollected(l, g, object) ? "memory of rt_alloc()" : NULL;
     case OBJ_LOCAL:
     case OBJ_COPY:
         return is_handed_over(g, object)
@@ -221,10 +246,8 @@ static void report(struct lint *l, const struct plain *p, const char *what, cons
 {
     struct ir_place place = op_place(p->graph, p->op);
 
-    for (uint32_t i = 0; i < l->n_reported; i++)
-        if (l->reported[i].graph == p->graph && l->reported[i].op == p->op)
-            return;
-    UTIL_PUSH(l->reported, l->n_reported, l->cap_reported) = *p;
+    if (!set_add(&l->stores, pair_of(p->graph->func->symbol, p->op)))
+        return;
     if (is_waived(place))
         return;
     l->findings++;
@@ -232,19 +255,28 @@ static void report(struct lint *l, const struct plain *p, const char *what, cons
                                    where, called));
 }
 
+/* Callers judge it. */
 static void pass_up(struct lint *l, const struct graph *g, struct plain plain)
 {
-    struct plains *list = &l->of[g->func->symbol];
+    struct view *v = view_of(l, g);
+    const struct summary *s = l->world->summaries[g->func->symbol];
+    struct end ends[2] = {plain.value, plain.place};
+    uint64_t key = plain.store;
 
-    for (uint32_t i = 0; i < list->n; i++) {
-        const struct plain *p = &list->all[i];
+    for (unsigned i = 0; i < 2; i++)
+        key = key << 16 | (ends[i].index & 0x1fff) << 3 | (ends[i].level & 1u) << 2 |
+              (ends[i].kind == END_PARAM);
+    if (!set_add(&v->passed, key))
+        return;
+    UTIL_PUSH(v->plains, v->n_plains, v->cap_plains) = plain;
+    for (uint32_t i = 0; i < s->n_callers; i++) {
+        struct view *caller = view_of(l, s->callers[i]->graph);
 
-        if (memcmp(&p->value, &plain.value, sizeof p->value) == 0 &&
-            memcmp(&p->place, &plain.place, sizeof p->place) == 0 && p->graph == plain.graph &&
-            p->op == plain.op)
-            return;
+        if (caller->is_queued)
+            continue;
+        caller->is_queued = true;
+        UTIL_PUSH(l->queue, l->n_queue, l->cap_queue) = caller;
     }
-    UTIL_PUSH(list->all, list->n, list->cap) = plain;
 }
 
 /* Judge one store of any of `values` to any of `places`, all of graph g. */
@@ -287,84 +319,100 @@ static void judge(struct lint *l, const struct graph *g, const struct found *val
                 return;
             }
             pass_up(l, g,
-                    (struct plain){value, place, origin->graph, origin->op,
+                    (struct plain){value, place, origin->graph, origin->op, origin->store,
                                    place.kind == END_ANY ? where : NULL});
         }
     }
 }
 
-static void check_stores(struct lint *l, const struct graph *g)
+/* What an instruction stores, or assembly is given. */
+static void check_op(struct lint *l, struct view *v, uint32_t i)
 {
+    const struct graph *g = v->graph;
     const struct ir_func *f = g->func;
-    struct flow flow = flow_of(g);
+    const struct ir_op *op = &f->ops[i];
+    const struct ir_call *call = op->kind == IR_CALL ? &f->calls[op->extra] : NULL;
+    struct found values = {0}, places = {0};
+    const char *known = NULL;
 
-    for (uint32_t i = 0; i < f->n_ops; i++) {
-        const struct ir_op *op = &f->ops[i];
-        struct found values = {0}, places = {0};
-        struct plain origin = {.graph = g, .op = i};
-
-        if (op->kind == IR_STORE && op->class >= IR_WORD && IR_IS_REG(op->b) && op->a != IR_NONE) {
-            find_node(&values, &flow, IR_INDEX(op->b));
-            if (IR_IS_REG(op->a)) {
-                find_node(&places, &flow, IR_INDEX(op->a));
-                judge(l, g, &values, false, &places, NULL, &origin, "");
-            } else {
-                const struct ir_symbol *s = &l->world->program->symbols[IR_INDEX(op->a)];
-
-                judge(l, g, &values, false, &places, util_printf("global '%s'", s->name), &origin,
-                      "");
-            }
-        } else if (op->kind == IR_CALL && f->calls[op->extra].callee == IR_NONE &&
-                   !f->calls[op->extra].asm_empty) {
-            for (uint32_t k = 0; k < f->calls[op->extra].n_args; k++) {
-                const struct ir_arg *arg = &f->calls[op->extra].args[k];
-
-                if (!arg->indirect && IR_IS_REG(arg->ref))
-                    find_node(&values, &flow, IR_INDEX(arg->ref));
-            }
-            judge(l, g, &values, false, &places, "whatever the assembly here does with it", &origin,
-                  "");
-        }
+    if (op->kind == IR_STORE && op->class >= IR_WORD && IR_IS_REG(op->b) && op->a != IR_NONE) {
+        find_node(l, &values, v, IR_INDEX(op->b));
+        if (IR_IS_REG(op->a))
+            find_node(l, &places, v, IR_INDEX(op->a));
+        else
+            known = util_printf("global '%s'", l->world->program->symbols[IR_INDEX(op->a)].name);
+    } else if (call && call->callee == IR_NONE && !call->asm_empty) {
+        for (uint32_t k = 0; k < call->n_args; k++)
+            if (!call->args[k].indirect && IR_IS_REG(call->args[k].ref))
+                find_node(l, &values, v, IR_INDEX(call->args[k].ref));
+        known = "whatever the assembly here does with it";
     }
+    if (values.n && (places.n || known))
+        judge(l, g, &values, false, &places, known,
+              &(struct plain){.graph = g, .op = i, .store = l->n_stores++}, "");
+}
+
+static void check_stores(struct lint *l, struct view *v)
+{
+    const struct graph *g = v->graph;
+
+    for (uint32_t i = 0; i < g->func->n_ops; i++)
+        check_op(l, v, i);
     for (uint32_t i = 0; i < g->n_sites; i++) {
         const struct model *m = site_model(g->sites[i]);
-        struct plain origin = {.graph = g, .op = g->sites[i]->op};
 
-        if (!m || (strncmp(m->name, "mem", 3) != 0 && strncmp(m->name, "llvm.mem", 8) != 0) ||
-            strncmp(m->effects, "1'=*0", 5) != 0)
-            continue;
-        struct found values = find_argument(&flow, g->sites[i], 1, 1),
-                     places = find_argument(&flow, g->sites[i], 0, 0);
-
-        judge(l, g, &values, false, &places, NULL, &origin, "");
+        if (m && (strncmp(m->name, "mem", 3) == 0 || strncmp(m->name, "llvm.mem", 8) == 0) &&
+            strncmp(m->effects, "1'=*0", 5) == 0)
+            judge(l, g, find_argument(l, v, i, 1, 1), false, find_argument(l, v, i, 0, 0), NULL,
+                  &(struct plain){.graph = g, .op = g->sites[i]->op, .store = l->n_stores++}, "");
     }
 }
 
-/* Stores in callees, with what this function hands them. */
-static void check_calls(struct lint *l, const struct graph *g)
+/* Stores in callees that are news to this function, with what it hands them. */
+static void check_calls(struct lint *l, struct view *v)
 {
-    struct flow flow = flow_of(g);
+    static const struct found nothing;
+    const struct graph *g = v->graph;
 
     for (uint32_t i = 0; i < g->n_sites; i++) {
         const struct site *site = g->sites[i];
+        const char *called = NULL;
 
         for (uint32_t k = 0; k < site->n_targets; k++) {
             const struct summary *s = site->targets[k].summary;
-            struct plains *list = &l->of[s->symbol];
+            const struct view *callee = &l->views[s->symbol];
 
-            for (uint32_t j = 0; !s->model && j < list->n; j++) {
-                const struct plain p = list->all[j];
-                struct found none = {0};
-                struct found values = p.value.kind == END_PARAM
-                                          ? find_argument(&flow, site, p.value.index, p.value.level)
-                                          : none;
-                struct found places = p.place.kind == END_PARAM
-                                          ? find_argument(&flow, site, p.place.index, p.place.level)
-                                          : none;
+            while (!s->model && v->sites[i].n_done[k] < callee->n_plains) {
+                const struct plain p = callee->plains[v->sites[i].n_done[k]++];
+                const struct found *values = &nothing, *places = &nothing;
 
-                judge(l, g, &values, p.value.kind == END_NEW, &places, p.where, &p,
-                      util_printf(" (called at %s)", place_text(op_place(g, site->op))));
+                l->world->n_steps++;
+                if (p.value.kind == END_PARAM)
+                    values = find_argument(l, v, i, p.value.index, p.value.level);
+                if (p.place.kind == END_PARAM)
+                    places = find_argument(l, v, i, p.place.index, p.place.level);
+                if (!called)
+                    called = util_printf(" (called at %s)", place_text(op_place(g, site->op)));
+                judge(l, g, values, p.value.kind == END_NEW, places, p.where, &p, called);
             }
+        }
+    }
+}
+
+/* Functions whose result may be collected memory. */
+static void find_givers(struct lint *l)
+{
+    const struct ir_program *p = l->world->program;
+
+    for (bool again = true; again;) {
+        again = false;
+        for (uint32_t i = 0; i < p->n_funcs; i++) {
+            struct view *v = &l->views[p->funcs[i]->symbol];
+            const struct node *result = &v->graph->nodes[v->graph->result];
+
+            for (uint32_t k = 0; k < result->n_items && !v->gives_new; k++)
+                if (is_collected(l, v->graph, result->items[k]))
+                    again = v->gives_new = true;
         }
     }
 }
@@ -372,39 +420,20 @@ static void check_calls(struct lint *l, const struct graph *g)
 unsigned report_barriers(struct world *w)
 {
     struct ir_program *p = w->program;
-    struct lint l = {.world = w,
-                     .of = util_alloc((p->n_symbols + 1) * sizeof *l.of),
-                     .gives_new = util_alloc(p->n_symbols + 1)};
-    bool again = true;
+    struct lint l = {.world = w, .views = util_alloc((p->n_symbols + 1) * sizeof *l.views)};
 
-    while (again) {
-        again = false;
-        for (uint32_t i = 0; i < p->n_funcs; i++) {
-            const struct graph *g = w->summaries[p->funcs[i]->symbol]->graph;
-
-            for (uint32_t k = 0; k < g->nodes[g->result].n_items && !l.gives_new[g->func->symbol];
-                 k++)
-                if (is_collected(&l, g, g->nodes[g->result].items[k]))
-                    again = l.gives_new[g->func->symbol] = true;
-        }
-    }
-    for (uint32_t i = 0; i < p->n_funcs; i++) {
-        const struct graph *g = w->summaries[p->funcs[i]->symbol]->graph;
-
+    for (uint32_t i = 0; i < p->n_funcs; i++)
+        look_at(&l, w->summaries[p->funcs[i]->symbol]->graph);
+    find_givers(&l);
+    for (uint32_t i = 0; i < p->n_funcs; i++)
         /* The barrier's own inline half, and the rest of the headers, are the runtime's. */
         if (!w->summaries[p->funcs[i]->symbol]->model)
-            check_stores(&l, g);
-    }
-    for (again = true; again;) {
-        uint32_t before = 0, after = 0;
+            check_stores(&l, &l.views[p->funcs[i]->symbol]);
+    while (l.n_queue) {
+        struct view *v = l.queue[--l.n_queue];
 
-        for (uint32_t i = 0; i < p->n_symbols; i++)
-            before += l.of[i].n;
-        for (uint32_t i = 0; i < p->n_funcs; i++)
-            check_calls(&l, w->summaries[p->funcs[i]->symbol]->graph);
-        for (uint32_t i = 0; i < p->n_symbols; i++)
-            after += l.of[i].n;
-        again = after != before;
+        v->is_queued = false;
+        check_calls(&l, v);
     }
     return l.findings;
 }

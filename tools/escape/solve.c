@@ -23,60 +23,6 @@
 
 #include <string.h>
 
-/* ---- Hash sets of 64-bit keys; 0 is no key ---- */
-
-static bool set_add(uint64_t **set, uint32_t *n, uint32_t *cap, uint64_t key)
-{
-    key++;
-    if (*n * 2 >= *cap) {
-        uint32_t grown_cap = *cap ? *cap * 2 : 64;
-        uint64_t *grown = util_alloc(grown_cap * sizeof *grown);
-
-        for (uint32_t i = 0; i < *cap; i++) {
-            if (!(*set)[i])
-                continue;
-            uint64_t h = (*set)[i] * UINT64_C(0x9e3779b97f4a7c15) >> 32;
-
-            while (grown[h & (grown_cap - 1)])
-                h++;
-            grown[h & (grown_cap - 1)] = (*set)[i];
-        }
-        *set = grown;
-        *cap = grown_cap;
-    }
-    uint64_t h = key * UINT64_C(0x9e3779b97f4a7c15) >> 32;
-
-    for (;; h++) {
-        uint64_t *slot = &(*set)[h & (*cap - 1)];
-
-        if (*slot == key)
-            return false;
-        if (!*slot) {
-            *slot = key;
-            ++*n;
-            return true;
-        }
-    }
-}
-
-static bool set_has(const uint64_t *set, uint32_t cap, uint64_t key)
-{
-    key++;
-    if (!cap)
-        return false;
-    for (uint64_t h = key * UINT64_C(0x9e3779b97f4a7c15) >> 32;; h++) {
-        if (set[h & (cap - 1)] == key)
-            return true;
-        if (!set[h & (cap - 1)])
-            return false;
-    }
-}
-
-static uint64_t pair_of(uint32_t a, uint32_t b)
-{
-    return (uint64_t)a << 32 | b;
-}
-
 /* ---- Nodes, objects, edges ---- */
 
 static void add_item(struct graph *g, uint32_t node, uint32_t object);
@@ -90,7 +36,7 @@ static uint32_t new_node(struct graph *g)
 
 bool node_has(const struct graph *g, uint32_t node, uint32_t object)
 {
-    return set_has(g->members, g->cap_members, pair_of(node, object));
+    return set_has(&g->members, pair_of(node, object));
 }
 
 static void queue_node(struct graph *g, uint32_t node)
@@ -114,8 +60,7 @@ static void queue_graph(struct graph *g)
 static void add_edge(struct graph *g, uint32_t from, uint32_t to, uint32_t op,
                      const struct pair *pair)
 {
-    if (from == to || from == IR_NONE || to == IR_NONE ||
-        !set_add(&g->linked, &g->n_linked, &g->cap_linked, pair_of(from, to)))
+    if (from == to || from == IR_NONE || to == IR_NONE || !set_add(&g->linked, pair_of(from, to)))
         return;
     struct node *n = &g->nodes[from];
 
@@ -223,7 +168,7 @@ static void add_pair(struct summary *s, struct end from, struct end to, uint8_t 
         return;
     uint64_t key = end_key(from) << 32 | end_key(to) << 1 | (class == IR_WORD);
 
-    if (!set_add(&s->seen, &s->n_seen, &s->cap_seen, key))
+    if (!set_add(&s->seen, key))
         return;
     struct pair *pair = util_alloc(sizeof *pair);
 
@@ -299,7 +244,7 @@ static void note_outside(struct graph *g, uint32_t node, uint32_t object)
 /* An object that was in a node from the start: for callers it is no news that it is there. */
 static void add_first_item(struct graph *g, uint32_t node, uint32_t object)
 {
-    if (!set_add(&g->members, &g->n_members, &g->cap_members, pair_of(node, object)))
+    if (!set_add(&g->members, pair_of(node, object)))
         return;
     struct node *n = &g->nodes[node];
 
@@ -314,8 +259,7 @@ static void add_item(struct graph *g, uint32_t node, uint32_t object)
     if (node == IR_NONE)
         return;
     add_first_item(g, node, object);
-    if (g->nodes[node].is_outside &&
-        set_add(&g->told, &g->n_told, &g->cap_told, pair_of(node, object)))
+    if (g->nodes[node].is_outside && set_add(&g->told, pair_of(node, object)))
         note_outside(g, node, object);
 }
 
@@ -434,6 +378,7 @@ static void apply_pair(struct site *site, const struct pair *pair)
     uint32_t op = site->op;
     uint32_t from = end_node(site, pair->of, pair->from);
 
+    g->world->n_steps++;
     if (from == IR_NONE)
         return;
     switch ((enum end_kind)pair->to.kind) {
@@ -718,6 +663,8 @@ static void use_function(struct graph *g, const struct use *use, const struct ob
 static void apply_use(struct graph *g, const struct use *use, uint32_t object)
 {
     struct object o = g->objects[object];
+
+    g->world->n_steps++;
     bool pointers = use->class == IR_POINTER || use->class == IR_WHOLE;
 
     switch (use->kind) {
@@ -761,6 +708,7 @@ static void propagate(struct graph *g)
         while (g->nodes[node].n_done < g->nodes[node].n_items) {
             uint32_t object = g->nodes[node].items[g->nodes[node].n_done++];
 
+            g->world->n_steps += g->nodes[node].n_edges;
             for (uint32_t i = 0; i < g->nodes[node].n_edges; i++)
                 add_item(g, g->nodes[node].edges[i].to, object);
             for (uint32_t i = 0; i < g->nodes[node].n_uses; i++) {

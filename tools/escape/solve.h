@@ -18,6 +18,7 @@
 #pragma once
 
 #include "tools/escape/ir.h"
+#include "tools/escape/set.h"
 
 /* Of what a function was given: see above. INTEGERS: what integers in that memory point to. */
 enum { INTEGERS = 3, LEVELS = 4 };
@@ -122,8 +123,7 @@ struct summary {
     const struct model *model; /* of a function that the tool knows */
     struct pair **pairs;
     uint32_t n_pairs, cap_pairs;
-    uint64_t *seen; /* hash set of pairs */
-    uint32_t n_seen, cap_seen;
+    struct set seen; /* keys of pairs */
     struct site **callers;
     uint32_t n_callers, cap_callers;
     struct callable *callable; /* (n_params + 1) * LEVELS */
@@ -142,11 +142,9 @@ struct graph {
     uint32_t n_sites, cap_sites;
     uint32_t *queue;
     uint32_t n_queue, cap_queue;
-    uint64_t *members, *linked; /* hash sets: (node, object), (node, node) */
-    uint32_t n_members, cap_members, n_linked, cap_linked;
-    uint64_t *told; /* (node, object) that callers know of */
-    uint32_t n_told, cap_told;
-    uint32_t *symbol_node; /* small hash of symbol to node */
+    struct set members, linked; /* (node, object), (node, node) */
+    struct set told;            /* (node, object) that callers know of */
+    uint32_t *symbol_node;      /* small hash of symbol to node */
     uint32_t n_symbols, cap_symbols;
     uint32_t result, any, pack; /* nodes */
     const char **captured;      /* names of the packed arguments that goroutines get */
@@ -163,7 +161,8 @@ struct world {
     uint32_t n_queue, cap_queue, next_queue;
     struct site **open; /* indirect calls */
     uint32_t n_open, cap_open;
-    uint32_t *taken; /* functions whose address is taken */
+    uint64_t n_steps; /* items that arrived, uses and pairs that were applied: the work done */
+    uint32_t *taken;  /* functions whose address is taken */
     uint32_t n_taken, cap_taken;
 };
 
@@ -182,15 +181,12 @@ struct model {
     const char *allocates; /* "gc_new(%s)": what its result is called; or NULL */
 };
 
-/* NULL if the tool does not know the function. always: also if the program has a body for it. */
+/* NULL if the tool does not know the function. has_body: the program has one for it. */
 const struct model *model_find(const char *name, bool has_body);
-const struct model *model_joined(void); /* wg_go() that is waited for in the same function */
 
-enum effect_kind { EFFECT_PAIR, EFFECT_CALL, EFFECT_RUN };
 struct effect {
-    enum effect_kind kind;
     struct pair pair;
-    unsigned n;         /* EFFECT_CALL: number of words; */
+    unsigned n;         /* 0: a pair; else it is a call, of so many words: */
     struct end call[4]; /* function, arguments */
 };
 /* The next effect of a model's list, or false at its end. */
