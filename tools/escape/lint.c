@@ -9,6 +9,10 @@
  *
  * When the value or the place is a parameter's, the callers decide: the store is passed up to them
  * (struct plain), as summaries are, until it meets an allocation and a place, or main().
+ *
+ * [lint.1] What a call of this function allocates is in nobody's hands before that: a store or a call
+ *          that control can't get to from there does not store it. (What an earlier call of the
+ *          function left in memory is the callers': to them it is behind a parameter.)
  */
 #include "tools/escape/report.h"
 
@@ -279,10 +283,29 @@ static void pass_up(struct lint *l, const struct graph *g, struct plain plain)
     }
 }
 
-/* Judge one store of any of `values` to any of `places`, all of graph g. */
+/* May this be around when `op` is reached? [lint.1] */
+static bool is_there(const struct graph *g, uint32_t object, uint32_t op)
+{
+    const struct ir_func *f = g->func;
+    uint32_t made = g->objects[object].index, from = f->ops[made].block, to = f->ops[op].block;
+
+    if (from == to && made < op)
+        return true;
+    bool *goal = util_alloc(f->n_blocks + 1), *closed = util_alloc(f->n_blocks + 1);
+
+    for (uint32_t i = 0; i < f->blocks[from].n_next; i++) {
+        goal[to] = true;
+        if (reaches(f, f->blocks[from].next[i], goal, closed))
+            return true;
+    }
+    return false;
+}
+
+/* Judge one store of any of `values` to any of `places`, all of graph g, by op `at`; IR_NONE: at any
+ * time. */
 static void judge(struct lint *l, const struct graph *g, const struct found *values,
                   bool value_known, const struct found *places, const char *place_known,
-                  const struct plain *origin, const char *called)
+                  const struct plain *origin, uint32_t at, const char *called)
 {
     for (uint32_t i = 0; i < values->n + value_known; i++) {
         struct end value = {.kind = END_NEW};
@@ -293,7 +316,8 @@ static void judge(struct lint *l, const struct graph *g, const struct found *val
 
             if (o->kind == OBJ_GIVEN)
                 value = (struct end){END_PARAM, o->level, o->index};
-            else if (is_collected(l, g, values->objects[i]))
+            else if (is_collected(l, g, values->objects[i]) &&
+                     (at == IR_NONE || is_there(g, values->objects[i], at)))
                 what = object_name(g, values->objects[i]);
             else
                 continue;
@@ -349,7 +373,7 @@ static void check_op(struct lint *l, struct view *v, uint32_t i)
     }
     if (values.n && (places.n || known))
         judge(l, g, &values, false, &places, known,
-              &(struct plain){.graph = g, .op = i, .store = l->n_stores++}, "");
+              &(struct plain){.graph = g, .op = i, .store = l->n_stores++}, i, "");
 }
 
 static void check_stores(struct lint *l, struct view *v)
@@ -364,7 +388,8 @@ static void check_stores(struct lint *l, struct view *v)
         if (m && (strncmp(m->name, "mem", 3) == 0 || strncmp(m->name, "llvm.mem", 8) == 0) &&
             strncmp(m->effects, "1'=*0", 5) == 0)
             judge(l, g, find_argument(l, v, i, 1, 1), false, find_argument(l, v, i, 0, 0), NULL,
-                  &(struct plain){.graph = g, .op = g->sites[i]->op, .store = l->n_stores++}, "");
+                  &(struct plain){.graph = g, .op = g->sites[i]->op, .store = l->n_stores++},
+                  g->sites[i]->op, "");
     }
 }
 
@@ -393,7 +418,8 @@ static void check_calls(struct lint *l, struct view *v)
                     places = find_argument(l, v, i, p.place.index, p.place.level);
                 if (!called)
                     called = util_printf(" (called at %s)", place_text(op_place(g, site->op)));
-                judge(l, g, values, p.value.kind == END_NEW, places, p.where, &p, called);
+                judge(l, g, values, p.value.kind == END_NEW, places, p.where, &p,
+                      site->is_packed ? IR_NONE : site->op, called);
             }
         }
     }

@@ -785,8 +785,7 @@ static const char *callee_of(const struct graph *g, const struct ir_op *op)
     return IR_IS_SYM(callee) ? g->world->program->symbols[IR_INDEX(callee)].name : "";
 }
 
-/* Can control get from block `from` to one that is marked `goal`, not through one marked `closed`? */
-static bool reaches(const struct ir_func *f, uint32_t from, const bool *goal, bool *closed)
+bool reaches(const struct ir_func *f, uint32_t from, const bool *goal, bool *closed)
 {
     uint32_t *stack = util_alloc((f->n_blocks + 1) * sizeof *stack), n = 0;
 
