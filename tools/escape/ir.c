@@ -146,6 +146,30 @@ static void emit_copy(struct parse *ps, uint8_t class, uint32_t dst, ir_ref a, u
     op->flags = flags;
 }
 
+static bool is_mixed(const struct parse *ps, uint32_t type)
+{
+    return class_of(ps, type) == IR_WHOLE && !is_pure(ps, type, 0);
+}
+
+/* The integers of this value, if they are known apart. */
+static ir_ref integers_of(const struct parse *ps, ir_ref v)
+{
+    uint32_t integers = IR_IS_REG(v) ? ps->notes[IR_INDEX(v)].integers : 0;
+
+    return integers ? IR_REG(integers - 1) : IR_NONE;
+}
+
+/* A register for the integers of dst, IR_NONE if dst's type has no pointers beside them. */
+static uint32_t new_integers(struct parse *ps, uint32_t dst, uint32_t type)
+{
+    if (dst == IR_NONE || !is_mixed(ps, type))
+        return IR_NONE;
+    uint32_t reg = new_reg(ps);
+
+    ps->notes[dst].integers = reg + 1;
+    return reg;
+}
+
 struct found {
     uint32_t *symbols;
     uint32_t n, cap;
@@ -427,7 +451,7 @@ static void arguments(struct parse *ps, struct ir_call *call)
 static void instruction_call(struct parse *ps, uint32_t dst)
 {
     struct ir_func *f = ps->func;
-    struct ir_call call = {.callee = IR_NONE};
+    struct ir_call call = {.callee = IR_NONE, .integers = IR_NONE};
 
     attributes(ps);
     skip_addrspace(ps);
@@ -468,6 +492,10 @@ static void instruction_call(struct parse *ps, uint32_t dst)
     }
     expect(ps, '(');
     arguments(ps, &call);
+    uint32_t integers = new_integers(ps, dst, type);
+
+    if (integers != IR_NONE)
+        call.integers = IR_REG(integers);
     struct ir_op *op = emit(ps, IR_CALL, call.ret, dst);
 
     op->extra = f->n_calls;
@@ -582,6 +610,13 @@ static void instruction_load(struct parse *ps, uint32_t dst)
     op->a = address;
     if (IR_IS_REG(address) && ps->notes[IR_INDEX(address)].int_field == type + 1)
         op->flags = IR_INT_FIELD;
+    uint32_t integers = new_integers(ps, dst, type);
+
+    if (integers == IR_NONE)
+        return;
+    op = emit(ps, IR_LOAD, IR_WORD, integers);
+    op->a = address;
+    op->flags = IR_INT_FIELD;
 }
 
 static void emit_store(struct parse *ps, uint8_t class, ir_ref address, ir_ref stored)
@@ -604,6 +639,8 @@ static void instruction_store(struct parse *ps)
     ir_ref address = typed_value(ps, &address_type);
 
     emit_store(ps, class_of(ps, type), address, stored);
+    if (integers_of(ps, stored) != IR_NONE)
+        emit_store(ps, IR_WORD, address, integers_of(ps, stored));
 }
 
 static void instruction_exchange(struct parse *ps, uint32_t dst, bool compares)
@@ -638,18 +675,26 @@ static void instruction_cast(struct parse *ps, uint32_t dst, struct span op)
         fail(ps, "'to' is missing");
     uint8_t class = class_of(ps, parse_type(ps, 0)), was = class_of(ps, from);
     bool keeps = is(op, "bitcast") || is(op, "addrspacecast");
+    bool converts = is_one_of(op, "fptrunc fpext fptoui fptosi uitofp sitofp");
+    bool cuts = is(op, "trunc") && IR_IS_REG(v) && ps->notes[IR_INDEX(v)].shifted;
 
-    if (keeps || (class >= IR_WORD && was >= IR_WORD))
+    if (keeps || cuts || (class >= IR_WORD && was >= IR_WORD && !converts))
         emit_copy(ps, class, dst, v, keeps ? IR_ADDRESS : 0);
     if (dst == IR_NONE)
         return;
+    if (is(op, "zext") && was == IR_NARROW && IR_IS_REG(v))
+        ps->notes[dst].widened = IR_INDEX(v) + 1;
     if (is(op, "ptrtoint"))
         ps->notes[dst].from_pointer = true;
     if (is(op, "inttoptr") && !(IR_IS_REG(v) && ps->notes[IR_INDEX(v)].from_pointer))
         emit(ps, IR_UNKNOWN, IR_POINTER, dst);
 }
 
-/* Two operands of one type: pointers survive what people do to tag, align and hide them. */
+/*
+ * Two operands of one type: pointers survive what people do to tag, align and hide them, and to
+ * take them apart into bytes (a shift to the right by bytes, then trunc) and put them together (zext,
+ * then a shift to the left). A hash of an address shifts it by less, and is none.
+ */
 static void instruction_arithmetic(struct parse *ps, uint32_t dst, struct span op)
 {
     static const char kept[] = "add or and xor shl lshr ashr";
@@ -659,11 +704,17 @@ static void instruction_arithmetic(struct parse *ps, uint32_t dst, struct span o
     ir_ref a = typed_value(ps, &type);
 
     expect(ps, ',');
+    blank(ps);
+    bool by_bytes = !isdigit((unsigned char)*ps->p) || strtoull(ps->p, NULL, 10) % 8 == 0;
     ir_ref b = value(ps);
     uint8_t class = class_of(ps, type);
 
-    if (class < IR_WORD)
+    if (class < IR_WORD || dst == IR_NONE)
         return;
+    if (is(op, "lshr") || is(op, "ashr"))
+        ps->notes[dst].shifted = by_bytes;
+    if (is(op, "shl") && IR_IS_REG(a) && ps->notes[IR_INDEX(a)].widened)
+        emit_copy(ps, class, dst, IR_REG(ps->notes[IR_INDEX(a)].widened - 1), 0);
     if (is_one_of(op, kept)) {
         emit_copy(ps, class, dst, a, 0);
         emit_copy(ps, class, dst, b, 0);
@@ -712,7 +763,9 @@ static void instruction_extract(struct parse *ps, uint32_t dst)
         inner = type_inside(ps, inner, number(ps));
     uint8_t class = inner == IR_NONE ? IR_WHOLE : class_of(ps, inner);
 
-    if (class > IR_WORD || (class == IR_WORD && is_pure(ps, type, 0)))
+    if (class == IR_WORD && integers_of(ps, v) != IR_NONE)
+        v = integers_of(ps, v);
+    if (class >= IR_WORD)
         emit_copy(ps, class, dst, v, 0);
 }
 
@@ -737,8 +790,13 @@ static void instruction_return(struct parse *ps)
     uint8_t class = class_of(ps, type);
 
     ps->func->blocks[ps->block].returns = true;
-    if (class >= IR_WORD)
-        emit(ps, IR_RET, class, IR_NONE)->a = value(ps);
+    if (class < IR_WORD)
+        return;
+    ir_ref v = value(ps);
+    struct ir_op *op = emit(ps, IR_RET, class, IR_NONE);
+
+    op->a = v;
+    op->b = integers_of(ps, v);
 }
 
 static void instruction_branch(struct parse *ps)
@@ -873,6 +931,7 @@ static void parameters(struct parse *ps, struct ir_func *f)
         uint32_t type = parse_type(ps, 0);
         struct attributes a = attributes(ps);
         struct ir_param param = {.class = class_of(ps, type),
+                                 .is_float = ps->types->all[type].kind == T_FLOAT,
                                  .by_value = a.by_value,
                                  .no_capture = a.no_capture,
                                  .result = a.result,

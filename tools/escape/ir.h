@@ -11,8 +11,9 @@
  * control flow. Text that can't be read ends the tool by util_die("file:line: ...").
  *
  * CLASSES. How a value can hold a pointer: IR_NARROW is too narrow and may only be copied on, as
- * one byte of many; IR_WORD is an integer that a pointer fits in; IR_WHOLE is a struct, array or
- * vector.
+ * one byte of many; IR_WORD is an integer that a pointer fits in, or a double (interpreters box
+ * pointers in NaNs); IR_WHOLE is a struct, array or vector. A struct in a register that has both
+ * pointers and integers is two registers: all of it, and what its integers hold.
  */
 #pragma once
 
@@ -38,7 +39,7 @@ enum ir_kind {
     IR_LOAD,    /* dst = *a */
     IR_STORE,   /* *a = b */
     IR_CALL,    /* dst = calls[extra] */
-    IR_RET,     /* return a */
+    IR_RET,     /* return a; b: its integers */
     IR_UNKNOWN, /* dst = a pointer from nowhere: an integer constant, say */
 };
 
@@ -69,6 +70,7 @@ struct ir_call {
     struct ir_arg *args;
     uint32_t n_args;
     uint8_t ret;      /* class of the result */
+    ir_ref integers;  /* register of the integers in the result, or IR_NONE */
     bool is_variadic; /* so says the type of the callee */
     bool asm_empty;   /* inline assembly without an instruction */
 };
@@ -90,6 +92,7 @@ struct ir_param {
     uint32_t reg;
     uint8_t class;
     bool by_value;
+    bool is_float;          /* a double: it may hide a pointer, but no function that is called */
     bool no_capture;        /* the callee keeps no copy of the pointer */
     bool result;            /* sret: where a large result goes */
     uint32_t variable, loc; /* by_value: as in struct ir_local */

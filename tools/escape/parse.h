@@ -60,7 +60,10 @@ struct parse {
     struct reg_note {
         uint32_t local;     /* an alloca: 1 + its index */
         uint32_t int_field; /* points to an integer member of this type, 1 + number */
+        uint32_t integers;  /* of a struct with pointers: 1 + register of what its integers hold */
+        uint32_t widened;   /* zext of something narrow: 1 + register */
         bool from_pointer;  /* ptrtoint */
+        bool shifted;       /* right, by bytes: what is cut off now is a piece of it */
     } * notes;
     uint32_t cap_notes;
 };

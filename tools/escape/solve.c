@@ -383,7 +383,7 @@ static void apply_pair(struct site *site, const struct pair *pair)
         return;
     switch ((enum end_kind)pair->to.kind) {
     case END_RESULT:
-        add_edge(g, from, site->result, op, pair);
+        add_edge(g, from, pair->class == IR_WORD ? site->integers : site->result, op, pair);
         break;
     case END_ANY:
         add_edge(g, from, g->any, op, pair);
@@ -432,6 +432,7 @@ static struct site *new_site(struct graph *g, uint32_t op, uint32_t n_args, uint
     *site = (struct site){.graph = g,
                           .op = op,
                           .result = result,
+                          .integers = IR_NONE,
                           .n_args = n_args,
                           .pack = IR_NONE,
                           .fresh = IR_NONE,
@@ -613,6 +614,13 @@ static struct callable *ask_callers(struct graph *g, const struct object *given)
     return c;
 }
 
+/* May the program call this, which came by a parameter? */
+static bool is_callable(const struct graph *g, const struct object *o)
+{
+    return o->kind == OBJ_GIVEN &&
+           !(o->index < g->func->n_params && g->func->params[o->index].is_float);
+}
+
 /* An indirect call finds that it may call this. */
 static void use_call(struct graph *g, struct site *site, const struct object *o)
 {
@@ -620,7 +628,7 @@ static void use_call(struct graph *g, struct site *site, const struct object *o)
         add_target(site, o->index);
     } else if (o->kind == OBJ_ANY) {
         add_any_target(site);
-    } else if (o->kind == OBJ_GIVEN) {
+    } else if (is_callable(g, o)) {
         struct callable *c = ask_callers(g, o);
 
         for (uint32_t i = 0; i < c->n_sites; i++)
@@ -644,7 +652,7 @@ static void use_function(struct graph *g, const struct use *use, const struct ob
             callable_add(c, o->index);
     } else if (o->kind == OBJ_ANY) {
         callable_any(c);
-    } else if (o->kind == OBJ_GIVEN) {
+    } else if (is_callable(g, o)) {
         struct callable *own = ask_callers(g, o);
 
         for (uint32_t i = 0; i < own->n_passed; i++)
@@ -749,6 +757,7 @@ static void build_given(struct graph *g, uint32_t param, uint32_t node)
         uint32_t copy = new_object(g, OBJ_COPY, param, true);
 
         add_item(g, g->objects[copy].content[0], given[1]);
+        add_item(g, g->objects[copy].content[1], given[INTEGERS]);
         add_item(g, node, copy);
     } else {
         add_item(g, node, given[0]);
@@ -907,6 +916,8 @@ static void build_call(struct graph *g, uint32_t op)
     }
     struct site *site = new_site(g, op, call->n_args, f->ops[op].dst);
 
+    site->integers = ref_node(g, call->integers);
+
     for (uint32_t i = 0; i < call->n_args; i++)
         site->args[i] = call->args[i].class >= IR_WORD ? ref_node(g, call->args[i].ref) : IR_NONE;
     if (!IR_IS_SYM(call->callee)) {
@@ -1002,12 +1013,14 @@ static void build(struct graph *g)
         new_node(g);
     g->any = new_node(g);
     g->result = new_node(g);
+    g->integers = new_node(g);
     g->pack = new_node(g);
     uint32_t any = new_object(g, OBJ_ANY, 0, false);
 
     g->objects[any].content[0] = g->objects[any].content[1] = g->any;
     set_outside(g, g->any, (struct end){.kind = END_ANY}, IR_POINTER);
     set_outside(g, g->result, (struct end){.kind = END_RESULT}, IR_POINTER);
+    set_outside(g, g->integers, (struct end){.kind = END_RESULT}, IR_WORD);
     add_item(g, g->any, any);
     for (uint32_t i = 0; i < f->n_params; i++)
         if (f->params[i].class >= IR_WORD)
@@ -1047,6 +1060,7 @@ static void build(struct graph *g)
             break;
         case IR_RET:
             add_edge(g, ref_node(g, op->a), g->result, i, NULL);
+            add_edge(g, ref_node(g, op->b), g->integers, i, NULL);
             break;
         case IR_CALL:
             build_call(g, i);

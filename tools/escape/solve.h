@@ -92,7 +92,7 @@ struct node {
 /* One call, as it is made by one op. */
 struct site {
     struct graph *graph;
-    uint32_t op, result; /* node, or IR_NONE */
+    uint32_t op, result, integers; /* nodes, or IR_NONE; integers: those in the result */
     uint32_t *args, n_args;
     uint32_t *levels;     /* levels 1 to 3 of each argument, made when they are asked for */
     uint32_t pack, fresh; /* objects, IR_NONE until there */
@@ -146,8 +146,8 @@ struct graph {
     struct set told;            /* (node, object) that callers know of */
     uint32_t *symbol_node;      /* small hash of symbol to node */
     uint32_t n_symbols, cap_symbols;
-    uint32_t result, any, pack; /* nodes */
-    const char **captured;      /* names of the packed arguments that goroutines get */
+    uint32_t result, integers, any, pack; /* nodes */
+    const char **captured;                /* names of the packed arguments that goroutines get */
     uint32_t n_captured, cap_captured;
     uint32_t *spawned; /* nodes: the packed arguments of each go() and wg_go() */
     uint32_t n_spawned, cap_spawned;

@@ -200,7 +200,7 @@ uint8_t class_of(const struct parse *ps, uint32_t type)
     case T_INT:
         return t->bits < 64 ? IR_NARROW : t->bits < 128 ? IR_WORD : IR_WHOLE;
     case T_FLOAT:
-        return t->bits <= 64 ? IR_NARROW : IR_WHOLE;
+        return t->bits < 64 ? IR_NARROW : t->bits == 64 ? IR_WORD : IR_WHOLE;
     case T_POINTER:
         return IR_POINTER;
     case T_ARRAY:
