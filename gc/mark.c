@@ -550,9 +550,11 @@ static void share(struct gc_local *l)
 }
 
 /* ---- The inner loop ----
- * Costs are counted in instructions, roughly: an entry ENTRY_COST, a byte scanned one. */
+ * Costs are counted in instructions, roughly: an entry ENTRY_COST, a byte scanned one, and the ring's first
+ * entries FILL_COST more. */
 
 #define ENTRY_COST 64
+#define FILL_COST 32
 #define QUANTUM 512 /* after so many the loop looks whether somebody asks for this cpu */
 
 /* An entry resolved. */
@@ -717,6 +719,7 @@ static void drain(struct gc_local *l, int64_t budget)
                 more = go_on(&m); /* pieces fill no ring, and there may be very many */
                 continue;
             }
+            m.quantum -= FILL_COST;
             uint64_t at = (head + n) % GC_RING;
             n++;
             ring->span[at] = f.span;

@@ -11,6 +11,7 @@
  * LOCKING. One lock for each class, rank SPAN. Memory from here is not scanned: no references in
  * it.
  */
+#include <gc/alloc.h>
 #include <gc/size.h>
 #include <lib/assert.h>
 #include <lib/fail.h>
@@ -82,7 +83,7 @@ static void raw_class_init_locked(struct raw_class *rc)
         list_init(&rc->partial);
 }
 
-void *rt_alloc(size_t bytes)
+static void *alloc_once(size_t bytes)
 {
     if (fail_now(FAIL_RAW))
         return NULL;
@@ -115,6 +116,15 @@ void *rt_alloc(size_t bytes)
         list_remove(&slab->link);
     spin_unlock(&rc->lock);
     return (memset)(block, 0, slab->block_bytes);
+}
+
+void *rt_alloc(size_t bytes)
+{
+    void *p;
+
+    for (unsigned step = 0; (p = alloc_once(bytes)) == NULL && gc_find_memory(step); step++)
+        ;
+    return p;
 }
 
 static void free_block(struct raw_head *slab, void *p)

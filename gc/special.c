@@ -154,10 +154,9 @@ static struct gc_special *special_make(uintptr_t object, enum kind kind)
 {
     arch_touch_stack();
     grow();
-    struct gc_special *s;
-    for (unsigned step = 0; (s = rt_alloc(sizeof(*s))) == NULL;)
-        if (!gc_find_memory(step++))
-            lang_panic_out_of_memory(sizeof(*s));
+    struct gc_special *s = rt_alloc(sizeof(*s));
+    if (s == NULL)
+        lang_panic_out_of_memory(sizeof(*s));
     s->object = object;
     s->kind = kind;
     return s;

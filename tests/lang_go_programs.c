@@ -393,7 +393,8 @@ static void ring_member(int me, chan(long) in, chan(long) out, chan(int) winner)
     }
 }
 
-TEST(go_programs, thread_ring)
+/* The blocks of 503 goroutines are 2 MiB that never come back [goroutine.1]. */
+TEST_OPTS(go_programs, thread_ring, .need_mib = 12)
 {
     enum { MEMBERS = 503, PASSES = 20000 };
     chan(long) first = chan_make(long, 0), in = first;

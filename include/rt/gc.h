@@ -252,8 +252,9 @@ size_t rt_gc_array_bytes(size_t n, size_t elem_bytes); /* the product; a panic i
 
 char *rt_gc_strdup(const char *text);
 
-void *rt_alloc(size_t bytes); /* uncollected, 16-aligned, zeroed; NULL if there is no memory */
-void rt_free(void *p);        /* what rt_alloc() gave, or NULL */
+/* Uncollected, 16-aligned, zeroed; NULL if a collection did not find enough memory either. */
+void *rt_alloc(size_t bytes);
+void rt_free(void *p); /* what rt_alloc() gave, or NULL */
 
 /* ---- Collections, statistics ---- */
 
