@@ -181,11 +181,12 @@ uintptr_t arch_sched_stack_top(unsigned cpu); /* wired, guarded, 16 KiB */
 
 /*
  * Save the running context in *from and continue *to. On to's stack, before anything else,
- * then(from) is called, for what must wait until *from is complete; `then` is the name of a function.
+ * then(from, arg) is called, for what must wait until *from is complete; `then` is the name of a function.
  * Returns when somebody switches back.
  */
 static RT_ALWAYS_INLINE void arch_switch(struct arch_context *from, struct arch_context *to,
-                                         void (*then)(struct arch_context *from));
+                                         void (*then)(struct arch_context *from, uintptr_t arg),
+                                         uintptr_t arg);
 
 /* The same for one that never comes back. */
 RT_NORETURN static RT_ALWAYS_INLINE void arch_switch_to(struct arch_context *from,

@@ -435,19 +435,26 @@ CHAN_HOT int rt_select_run(struct rt_select_frame *frame, uint32_t shape)
     case (i) + 1:                                                                                  \
         if (RT_LIKELY(!side_is_nil(sides[i])) && *(const int64_t *)sides[i] != 0)                  \
             mask |= 1u << (i);                                                                     \
-        __attribute__((fallthrough));
-        LOOK(15)
-        LOOK(14)
-        LOOK(13)
-        LOOK(12)
-        LOOK(11)
-        LOOK(10)
-        LOOK(9)
-        LOOK(8)
-        LOOK(7)
-        LOOK(6) LOOK(5) LOOK(4) LOOK(3) LOOK(2) LOOK(1) LOOK(0)
+        __attribute__((fallthrough))
+        LOOK(15);
+        LOOK(14);
+        LOOK(13);
+        LOOK(12);
+        LOOK(11);
+        LOOK(10);
+        LOOK(9);
+        LOOK(8);
+        LOOK(7);
+        LOOK(6);
+        LOOK(5);
+        LOOK(4);
+        LOOK(3);
+        LOOK(2);
+        LOOK(1);
+        LOOK(0);
 #undef LOOK
-            default : break;
+    default:
+        break;
     }
     if (mask != 0)
         return select_some(frame, shape, mask);

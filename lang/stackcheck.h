@@ -17,11 +17,11 @@
 
 /* The newest report, for tests. */
 struct stackcheck_report {
-    unsigned number;     /* how many there were */
-    const char *done;    /* "stored in collected memory", ... */
-    const char *owner;   /* the function whose local it is */
-    uintptr_t pc;        /* behind the call that did it */
-    uintptr_t address;   /* what was handed out */
+    unsigned number;   /* how many there were */
+    const char *done;  /* "stored in collected memory", ... */
+    const char *owner; /* the function whose local it is */
+    uintptr_t pc;      /* behind the call that did it */
+    uintptr_t address; /* what was handed out */
 };
 extern struct stackcheck_report stackcheck_last;
 

@@ -136,7 +136,7 @@ static RT_ALWAYS_INLINE struct arch_context *enter(struct goroutine *next)
     return &next->context;
 }
 
-void sched_finish_park(struct arch_context *from);
+void sched_finish_park(struct arch_context *from, uintptr_t base);
 void sched_park_slow(struct goroutine *g, struct goroutine *next);
 
 /*
@@ -151,11 +151,12 @@ static RT_ALWAYS_INLINE void park_fast(enum wait_reason why)
     g->wait_reason = (uint8_t)why;
     arch_cycles_store(&g->wait_since);
     g->state = G_WAITING;
-    struct goroutine *next = pick_fast(this_cpu_base(), false);
+    uintptr_t base = this_cpu_base();
+    struct goroutine *next = pick_fast(base, false);
     if (RT_UNLIKELY(next == NULL || !can_enter(next))) {
         sched_park_slow(g, next);
         return;
     }
-    arch_switch(&g->context, enter(next), sched_finish_park);
+    arch_switch(&g->context, enter(next), sched_finish_park, base);
     preempt_on();
 }

@@ -10,7 +10,7 @@
  * [runq.4] A goroutine is put only after its context is saved (the finish_*() of sched/sched.c), since a thief
  *          may run it at once.
  *
- * ORDERING. The owner's release of tail pairs with the thief's acquire: slots are filled before
+ * ORDERING. The owner's swap of tail pairs with the thief's acquire: slots are filled before
  * they are seen. The thief's CAS of head releases, the owner's acquire of head pairs: slots are
  * read before they are reused.
  * REJECTED. A Chase-Lev deque: taking the newest first starves the oldest, and a thief could take
@@ -26,7 +26,7 @@ PERCPU(struct runq, runq);
 
 static struct spinlock globq_lock = SPINLOCK_INIT(RANK_RUNQ);
 static struct goroutine *globq_head, *globq_tail; /* guarded by globq_lock */
-static unsigned globq_n;                          /* [a] written under globq_lock */
+unsigned globq_n;
 
 RT_COLD void runq_overflow(struct runq *q, struct goroutine *g)
 {
@@ -36,18 +36,14 @@ RT_COLD void runq_overflow(struct runq *q, struct goroutine *g)
     for (uint32_t i = 0; i < n; i++)
         batch[i] = load_relaxed(&q->ring[(head + i) % RUNQ_SIZE]);
     if (n < RUNQ_SIZE / 2 || !cas_acq_rel(&q->head, head, head + n)) {
-        runq_put(g); /* a thief made room */
+        runq_put_in(q, g); /* a thief made room */
         return;
     }
     batch[n] = g;
     for (uint32_t i = 0; i < n; i++)
         batch[i]->queue_next = batch[i + 1];
     globq_put_chain(batch[0], batch[n], n + 1);
-}
-
-void runq_put(struct goroutine *g)
-{
-    runq_put_in(this_cpu_ptr(runq), g);
+    fence_seq_cst(); /* as runq_put_room() */
 }
 
 struct goroutine *runq_get(void)
@@ -59,11 +55,6 @@ struct goroutine *runq_get(void)
         g = runq_try_get(q);
     } while (g == NULL && load_acquire(&q->head) != q->tail);
     return g;
-}
-
-bool runq_empty(const struct runq *q)
-{
-    return load_acquire(&q->head) == load_acquire(&q->tail) && load_relaxed(&q->next) == NULL;
 }
 
 unsigned runq_length(const struct runq *q)
@@ -139,13 +130,8 @@ struct goroutine *globq_get(void)
     spin_unlock(&globq_lock);
     for (; n > 1; n--) {
         struct goroutine *next = rest->queue_next;
-        runq_put(rest);
+        runq_put_in(this_cpu_ptr(runq), rest);
         rest = next;
     }
     return g;
-}
-
-unsigned globq_length(void)
-{
-    return load_relaxed(&globq_n);
 }

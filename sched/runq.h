@@ -31,13 +31,14 @@ static RT_ALWAYS_INLINE bool runq_has_room(const struct runq *q)
     return q->tail - load_acquire(&q->head) < RUNQ_SIZE;
 }
 
-/* At the tail, where there is room. q is this cpu's. */
+/* At the tail, where there is room. q is this cpu's. A full barrier behind it, for whoever looks for idle cpus next
+ * [idle.1]. */
 static RT_ALWAYS_INLINE void runq_put_room(struct runq *q, struct goroutine *g)
 {
     uint32_t tail = q->tail;
 
     store_relaxed(&q->ring[tail % RUNQ_SIZE], g);
-    store_release(&q->tail, tail + 1);
+    (void)swap_acq_rel(&q->tail, tail + 1);
 }
 
 /* At the tail. q is this cpu's. */
@@ -63,9 +64,14 @@ static RT_ALWAYS_INLINE struct goroutine *runq_try_get(struct runq *q)
     return RT_LIKELY(cas_acq_rel(&q->head, head, head + 1)) ? g : NULL;
 }
 
-void runq_put(struct goroutine *g);    /* the same, not inline, for the rest of the world */
-struct goroutine *runq_get(void);      /* NULL only if the ring is empty */
-bool runq_empty(const struct runq *q); /* ring and next; a hint unless it is one's own */
+struct goroutine *runq_get(void); /* of this cpu's ring; NULL only if that is empty */
+
+/* Ring and next; a hint unless it is one's own. */
+static inline bool runq_empty(const struct runq *q)
+{
+    return load_acquire(&q->head) == load_acquire(&q->tail) && load_relaxed(&q->next) == NULL;
+}
+
 unsigned runq_length(const struct runq *q);
 /* Move half of another cpu's ring to ours and return one of them; else its `next` if `take_next`.
  * NULL: nothing. */
@@ -74,4 +80,11 @@ struct goroutine *runq_steal(unsigned victim, bool take_next);
 void globq_put(struct goroutine *g);
 void globq_put_chain(struct goroutine *first, struct goroutine *last, unsigned n);
 struct goroutine *globq_get(void); /* one for us, and a fair share of the others into our ring */
-unsigned globq_length(void);       /* [a] any context */
+
+extern unsigned globq_n; /* [a] written under the queue's lock */
+
+/* Any context. */
+static inline unsigned globq_length(void)
+{
+    return load_relaxed(&globq_n);
+}

@@ -204,8 +204,7 @@ static bool slice_is_over(void)
 static RT_ALWAYS_INLINE void enqueue_last(struct goroutine *g)
 {
     store_release(&g->state, G_RUNNABLE);
-    runq_put_in(this_cpu_ptr(runq), g);
-    fence_seq_cst(); /* [idle.1] */
+    runq_put_in(this_cpu_ptr(runq), g); /* also the barrier of [idle.1] */
     slice_need();
     wake_if_idle();
 }
@@ -399,7 +398,7 @@ static struct goroutine *goroutine_of(struct arch_context *context)
     return container_of(context, struct goroutine, context);
 }
 
-/* What is done for the one we come from, on the stack of the one we go to [sched.2]. */
+/* What is done for the one we come from, on the stack of the one we go to [sched.2]. base: this_cpu_base(). */
 
 /* Readied on the way. */
 RT_COLD static void finish_park_readied(struct goroutine *g)
@@ -407,7 +406,7 @@ RT_COLD static void finish_park_readied(struct goroutine *g)
     sched_enqueue(g, true);
 }
 
-void sched_finish_park(struct arch_context *from)
+void sched_finish_park(struct arch_context *from, RT_UNUSED uintptr_t base)
 {
     struct goroutine *g = goroutine_of(from);
 
@@ -415,21 +414,20 @@ void sched_finish_park(struct arch_context *from)
         finish_park_readied(g);
 }
 
-static void finish_yield(struct arch_context *from)
+static void finish_yield(struct arch_context *from, RT_UNUSED uintptr_t base)
 {
     enqueue_last(goroutine_of(from));
 }
 
 /* The same if there is room in the ring and a slice goes on, since somebody waited there before. */
-static void finish_yield_fast(struct arch_context *from)
+static void finish_yield_fast(struct arch_context *from, uintptr_t base)
 {
-    struct runq *q = this_cpu_ptr(runq);
+    struct runq *q = cpu_ptr_at(base, runq);
     struct goroutine *g = goroutine_of(from);
 
     DEBUG_ASSERT(this_cpu(sched_slice_armed) && runq_has_room(q));
     store_release(&g->state, G_RUNNABLE);
-    runq_put_room(q, g);
-    fence_seq_cst();
+    runq_put_room(q, g); /* also the barrier of [idle.1] */
     wake_if_idle();
 }
 
@@ -438,7 +436,7 @@ static void finish_exit(struct arch_context *from)
     goroutine_free_odd(goroutine_of(from));
 }
 
-static void finish_nothing(RT_UNUSED struct arch_context *from)
+static void finish_nothing(RT_UNUSED struct arch_context *from, RT_UNUSED uintptr_t base)
 {
 }
 
@@ -466,7 +464,7 @@ void sched_park_slow(struct goroutine *g, struct goroutine *next)
         preempt_on();
         return;
     }
-    arch_switch(&g->context, enter_slow(next), sched_finish_park);
+    arch_switch(&g->context, enter_slow(next), sched_finish_park, 0);
     preempt_on();
 }
 
@@ -477,15 +475,22 @@ void park(enum wait_reason why)
     park_fast(why);
 }
 
+static RT_NOINLINE void yield_switch(struct goroutine *next)
+{
+    struct goroutine *g = goroutine_current();
+
+    arch_switch(&g->context, enter_slow(next), finish_yield, 0);
+    preempt_on();
+}
+
+/* pick_fast() gave `next`, and it is not simple. Without anybody else it is cheap all the same. */
 static RT_NOINLINE void yield_slow(struct goroutine *next)
 {
-    if (next == NULL && !others_wait()) {
-        picked_nobody();
-        preempt_on();
+    if (next != NULL || others_wait()) {
+        yield_switch(next);
         return;
     }
-    struct goroutine *g = goroutine_current();
-    arch_switch(&g->context, enter_slow(next), finish_yield);
+    picked_nobody();
     preempt_on();
 }
 
@@ -494,13 +499,14 @@ void rt_yield(void)
     arch_touch_stack();
     preempt_off();
     check_may_leave();
-    struct goroutine *next = pick_fast(this_cpu_base(), true);
+    uintptr_t base = this_cpu_base();
+    struct goroutine *next = pick_fast(base, true);
     if (RT_UNLIKELY(next == NULL || !can_enter(next))) {
         yield_slow(next);
         return;
     }
     struct goroutine *g = goroutine_current();
-    arch_switch(&g->context, enter(next), finish_yield_fast);
+    arch_switch(&g->context, enter(next), finish_yield_fast, base);
     preempt_on();
 }
 
@@ -740,7 +746,7 @@ static void dispatch(struct goroutine *g)
     if (!g->preempted) {
         g->state = G_RUNNING;
         this_cpu(current) = g;
-        arch_switch(&c->context, &g->context, finish_nothing);
+        arch_switch(&c->context, &g->context, finish_nothing, 0);
         return;
     }
     arch_irq_off();

@@ -19,15 +19,15 @@ struct message {
 static gc_root(int *, global);
 
 /* f(...) gives one report, of a local of `who` that is `what`; NULL: none. */
-#define REPORTS(who, what, f, ...)                                                              \
+#define REPORTS(who, what, f, ...)                                                                 \
     do {                                                                                           \
         unsigned before_ = stackcheck_last.number;                                                 \
-        const char *owner_ = (who);                                                              \
+        const char *owner_ = (who);                                                                \
         f(__VA_ARGS__);                                                                            \
         EXPECT_EQ(t, stackcheck_last.number - before_, owner_ != NULL);                            \
         if (owner_ != NULL && stackcheck_last.number != before_) {                                 \
             EXPECT_STR(t, owner_, stackcheck_last.owner);                                          \
-            EXPECT_STR(t, what, stackcheck_last.done);                                            \
+            EXPECT_STR(t, what, stackcheck_last.done);                                             \
         }                                                                                          \
     } while (0)
 
@@ -119,7 +119,8 @@ static RT_NOINLINE void selects(chan(int *) c)
     int local = 1;
 
     go_select {
-        on_send(c, &local) chan_recv(c);
+        on_send (c, &local)
+            chan_recv(c);
     }
 }
 

@@ -55,7 +55,7 @@ TEST(runq, the_ring_keeps_order)
     begin();
     for (unsigned round = 0; round < 5; round++) {
         for (unsigned i = 0; i < RUNQ_SIZE - 56; i++)
-            runq_put(&blocks[i]);
+            runq_put_in(this_cpu_ptr(runq), &blocks[i]);
         wrong += runq_length(this_cpu_ptr(runq)) != RUNQ_SIZE - 56;
         for (unsigned i = 0; i < RUNQ_SIZE - 56; i++)
             wrong += runq_get() != &blocks[i];
@@ -76,7 +76,7 @@ TEST(runq, overflow_goes_to_the_global_queue)
     memset(seen, 0, sizeof seen);
     begin();
     for (unsigned i = 0; i <= RUNQ_SIZE; i++)
-        runq_put(&blocks[i]);
+        runq_put_in(this_cpu_ptr(runq), &blocks[i]);
     global = globq_length();
     ring = runq_length(this_cpu_ptr(runq));
     unsigned expect = RUNQ_SIZE / 2;

@@ -241,9 +241,10 @@ static inline void arch_step_off(void)
 #define ARCH_CONTEXT_FP 6 /* words above rsp: what was pushed first */
 
 static RT_ALWAYS_INLINE void arch_switch(struct arch_context *from, struct arch_context *to,
-                                         void (*then)(struct arch_context *from))
+                                         void (*then)(struct arch_context *from, uintptr_t arg),
+                                         uintptr_t arg)
 {
-    __asm__ volatile("pushq %3\n\t"
+    __asm__ volatile("pushq %4\n\t"
                      "pushq %%rbx\n\t"
                      "pushq %%r12\n\t"
                      "pushq %%r13\n\t"
@@ -252,18 +253,18 @@ static RT_ALWAYS_INLINE void arch_switch(struct arch_context *from, struct arch_
                      "pushq $1f\n\t" /* 7 words: rsp is as after a call */
                      "movq %%rsp, (%0)\n\t"
                      "movq (%1), %%rsp\n\t"
-                     "jmp %P2\n"
+                     "jmp %P3\n"
                      "1:\tpopq %%r15\n\t"
                      "popq %%r14\n\t"
                      "popq %%r13\n\t"
                      "popq %%r12\n\t"
                      "popq %%rbx\n\t"
                      "popq %%rbp\n\t"
-                     : "+D"(from), "+S"(to)
+                     : "+D"(from), "+d"(to), "+S"(arg)
                      : "i"(then), "r"(__builtin_frame_address(0))
-                     : "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2",
-                       "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
-                       "xmm12", "xmm13", "xmm14", "xmm15", "memory", "cc");
+                     : "rax", "rcx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3",
+                       "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
+                       "xmm13", "xmm14", "xmm15", "memory", "cc");
 }
 
 RT_NORETURN static RT_ALWAYS_INLINE void arch_switch_to(struct arch_context *from,

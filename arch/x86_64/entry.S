@@ -144,10 +144,8 @@ goroutine_entry:
     xorl %ebp, %ebp
     decl %gs:percpu_preempt
     jz 2f
-1:  movq (%rsp), %rax
-    addq $16, %rsp
-    movq %rsp, %rdi
-    call *%rax
+1:  leaq 16(%rsp), %rdi
+    call *(%rsp)
     call goroutine_exit
 2:  call preempt_request
     jmp 1b

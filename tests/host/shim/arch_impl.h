@@ -174,11 +174,13 @@ static inline bool arch_frame_irqs_on(const struct arch_frame *f)
 }
 
 static inline void arch_switch(struct arch_context *from, struct arch_context *to,
-                               void (*then)(struct arch_context *from))
+                               void (*then)(struct arch_context *from, uintptr_t arg),
+                               uintptr_t arg)
 {
     (void)from;
     (void)to;
     (void)then;
+    (void)arg;
     abort();
 }
 
