@@ -566,26 +566,29 @@ TEST(chan, many_to_many)
 /* ---- Against a sequential model ---- */
 
 /*
- * A few goroutines do random operations; each notes when it was called and when it returned, by a
- * shared counter. Then a search looks for an order that respects those times and that a plain queue
- * could have shown. For a channel without buffer a send and a receive are one step together.
+ * A few goroutines do random operations on two channels, plain ones and selects over both; each notes when it was called
+ * and when it returned, by a shared counter. Then a search looks for an order that respects those times and
+ * that two plain queues could have shown. Without buffers a send and a receive are one step together.
  */
 
 #define MODEL_GOROUTINES 3
 #define MODEL_OPS 5
+#define MODEL_CHANS 2
 #define MODEL_CAP_MAX 2
 
 enum model_kind { M_SEND, M_RECV, M_TRY_SEND, M_TRY_RECV, M_LEN, M_CLOSE };
 
 struct model_op {
     enum model_kind kind;
-    int value;  /* sent, received, or the length */
-    int result; /* 1 done, 0 closed (receive), 2 would wait, 3 panic */
+    bool by_select; /* on whichever can go on */
+    int chan;       /* on which, or which it was */
+    int value;      /* sent, received, or the length */
+    int result;     /* 1 done, 0 closed (receive), 2 would wait, 3 panic */
     uint32_t called, returned;
 };
 
 struct model {
-    gc(chan(int)) c;
+    gc(chan(int)) c[MODEL_CHANS];
     int cap;
     uint32_t clock;
     struct model_op ops[MODEL_GOROUTINES][MODEL_OPS];
@@ -594,9 +597,11 @@ struct model {
 
 struct model_state {
     int done[MODEL_GOROUTINES];
-    int queue[MODEL_CAP_MAX];
-    int n;
-    bool closed;
+    struct {
+        int queue[MODEL_CAP_MAX];
+        int n;
+        bool closed;
+    } chan[MODEL_CHANS];
 };
 
 static void try_send_int(chan(int) c, struct model_op *op)
@@ -604,35 +609,99 @@ static void try_send_int(chan(int) c, struct model_op *op)
     op->result = chan_try_send(c, op->value) ? 1 : 2;
 }
 
+/* Case `which` went on. */
+static void model_chosen(struct model_op *op, int which, int result)
+{
+    op->chan = which;
+    op->result = result;
+}
+
+static void select_try_send(struct model *m, struct model_op *op)
+{
+    go_select {
+        on_send (m->c[0], op->value)
+            model_chosen(op, 0, 1);
+        on_send (m->c[1], op->value)
+            model_chosen(op, 1, 1);
+        on_default
+            op->result = 2;
+    }
+}
+
+static void model_select(struct model *m, struct model_op *op)
+{
+    bool ok;
+    int x = 0;
+
+    switch (op->kind) {
+    case M_SEND:
+        go_select {
+            on_send (m->c[1], op->value)
+                model_chosen(op, 1, 1);
+            on_send (m->c[0], op->value)
+                model_chosen(op, 0, 1);
+        }
+        break;
+    case M_RECV:
+        go_select {
+            on_recv_ok (x, ok, m->c[0])
+                model_chosen(op, 0, ok);
+            on_recv_ok (x, ok, m->c[1])
+                model_chosen(op, 1, ok);
+        }
+        op->value = x;
+        break;
+    case M_TRY_SEND:
+        catch_panic(select_try_send, m, op);
+        break;
+    default:
+        go_select {
+            on_recv_ok (x, ok, m->c[0])
+                model_chosen(op, 0, ok);
+            on_recv_ok (x, ok, m->c[1])
+                model_chosen(op, 1, ok);
+            on_default
+                op->result = 2;
+        }
+        op->value = x;
+        break;
+    }
+}
+
 static void model_act(struct model *m, struct model_op *op)
 {
+    chan(int) c = m->c[op->chan];
     struct rt_chan_word w;
     int x = 0;
 
     op->result = 3;
+    if (op->by_select) {
+        model_select(m, op);
+        return;
+    }
     switch (op->kind) {
     case M_SEND:
-        chan_send(m->c, op->value);
+        chan_send(c, op->value);
         op->result = 1;
         break;
     case M_RECV:
-        op->result = chan_recv_ok(m->c, x);
+        op->result = chan_recv_ok(c, x);
         op->value = x;
         break;
     case M_TRY_SEND:
-        catch_panic(try_send_int, m->c, op);
+        catch_panic(try_send_int, c, op);
         break;
     case M_TRY_RECV:
-        w = rt_chan_try_recv_word(chan_raw(m->c));
+        w = rt_chan_try_recv_word(chan_raw(c));
         op->result = (int)w.ok;
         op->value = (int)w.word;
         break;
     case M_LEN:
-        op->value = (int)chan_len(m->c);
+        op->value = (int)chan_len(c);
         op->result = 1;
         break;
     case M_CLOSE:
-        if (catch_panic(close_int, m->c) == NULL)
+        if (catch_panic(close_int, c) == NULL)
             op->result = 1;
         break;
     }
@@ -651,38 +720,51 @@ static void model_run(struct model *m, int g)
     rt_wg_done(&m->wg);
 }
 
-/* Could a queue do this now, with this result? Then it does. */
-static bool model_step(const struct model *m, struct model_state *s, const struct model_op *op)
+/* Could queue number `which` do this now, with this result? Then it does. */
+static bool model_step_on(const struct model *m, struct model_state *s, const struct model_op *op,
+                          int which)
 {
+    typeof(s->chan[0]) *q = &s->chan[which];
+
     switch (op->kind) {
     case M_SEND:
     case M_TRY_SEND:
         if (op->result == 3)
-            return s->closed;
-        if (s->closed || (op->result == 2) != (s->n == m->cap))
+            return q->closed;
+        if (q->closed || (op->result == 2) != (q->n == m->cap))
             return false;
         if (op->result == 1)
-            s->queue[s->n++] = op->value;
+            q->queue[q->n++] = op->value;
         return true;
     case M_RECV:
     case M_TRY_RECV:
         if (op->result != 1)
-            return s->n == 0 && (op->result == 0) == s->closed;
-        if (s->n == 0 || s->queue[0] != op->value)
+            return q->n == 0 && (op->result == 0) == q->closed;
+        if (q->n == 0 || q->queue[0] != op->value)
             return false;
-        s->n--;
-        for (int i = 0; i < s->n; i++)
-            s->queue[i] = s->queue[i + 1];
+        q->n--;
+        for (int i = 0; i < q->n; i++)
+            q->queue[i] = q->queue[i + 1];
         return true;
     case M_LEN:
-        return op->value == s->n;
+        return op->value == q->n;
     case M_CLOSE:
-        if ((op->result == 3) != s->closed)
+        if ((op->result == 3) != q->closed)
             return false;
-        s->closed = true;
+        q->closed = true;
         return true;
     }
     return false;
+}
+
+/* A select waits if both would; it panics if either does. */
+static bool model_step(const struct model *m, struct model_state *s, const struct model_op *op)
+{
+    if (op->by_select && op->result == 2)
+        return model_step_on(m, s, op, 0) && model_step_on(m, s, op, 1);
+    if (op->by_select && op->result == 3)
+        return model_step_on(m, s, op, 0) || model_step_on(m, s, op, 1);
+    return model_step_on(m, s, op, op->chan);
 }
 
 /* Nothing that is still to come had returned before op was called. */
@@ -709,22 +791,23 @@ static bool model_search(const struct model *m, struct model_state s)
         next.done[g]++;
         if (!model_minimal(m, &s, op))
             continue;
+        struct model_state both = next;
         if (model_step(m, &next, op) && model_search(m, next))
             return true;
         if (m->cap > 0 || (op->kind != M_SEND && op->kind != M_TRY_SEND) || op->result != 1 ||
-            s.closed)
+            s.chan[op->chan].closed)
             continue;
         for (int h = 0; h < MODEL_GOROUTINES; h++) { /* a send and a receive at once */
             if (h == g || s.done[h] == MODEL_OPS)
                 continue;
             const struct model_op *to = &m->ops[h][s.done[h]];
             if ((to->kind != M_RECV && to->kind != M_TRY_RECV) || to->result != 1 ||
-                to->value != op->value || !model_minimal(m, &s, to))
+                to->value != op->value || to->chan != op->chan || !model_minimal(m, &s, to))
                 continue;
-            struct model_state both = next;
             both.done[h]++;
             if (model_search(m, both))
                 return true;
+            both.done[h]--;
         }
     }
     return over;
@@ -737,27 +820,34 @@ static void model_print(struct test *t, const struct model *m)
     for (int g = 0; g < MODEL_GOROUTINES; g++)
         for (int i = 0; i < MODEL_OPS; i++) {
             const struct model_op *op = &m->ops[g][i];
-            test_note(t, "goroutine %d: %u to %u: %s %d -> %d", g, op->called, op->returned,
-                      names[op->kind], op->value, op->result);
+            test_note(t, "goroutine %d: %u to %u: %s%s on %d: %d -> %d", g, op->called,
+                      op->returned, op->by_select ? "select " : "", names[op->kind], op->chan,
+                      op->value, op->result);
         }
 }
 
-/* blocking: as many sends as receives in such an order that none waits for ever. */
+/*
+ * blocking: as many sends as receives in such an order that none waits for ever: the first sends what the second,
+ * who looks at both channels, receives.
+ */
 static void model_history(struct test *t, int cap, bool blocking)
 {
-    struct model m = {.c = chan_make(int, cap), .cap = cap};
-    struct model_state start = {.n = 0};
+    struct model m = {.c = {chan_make(int, cap), chan_make(int, cap)}, .cap = cap};
+    struct model_state start = {0};
 
     for (int g = 0; g < MODEL_GOROUTINES; g++)
         for (int i = 0; i < MODEL_OPS; i++) {
             enum model_kind kind = M_TRY_SEND + (enum model_kind)rng_below(&t->rng, 3);
             if (rng_below(&t->rng, 24) == 0 && !blocking)
                 kind = M_CLOSE;
-            if (blocking && g < 2) /* the first sends what the second receives */
-                kind = g == 0 ? M_SEND : M_RECV;
-            else if (blocking)
-                kind = M_LEN;
-            m.ops[g][i] = (struct model_op){.kind = kind, .value = g * MODEL_OPS + i + 1};
+            if (blocking)
+                kind = g == 0 ? M_SEND : g == 1 ? M_RECV : M_LEN;
+            m.ops[g][i] = (struct model_op){
+                .kind = kind,
+                .by_select = kind == M_RECV || (kind < M_LEN && rng_below(&t->rng, 2) != 0),
+                .chan = (int)rng_below(&t->rng, 2),
+                .value = g * MODEL_OPS + i + 1,
+            };
         }
     rt_wg_add(&m.wg, MODEL_GOROUTINES);
     for (int g = 0; g < MODEL_GOROUTINES; g++)
@@ -769,7 +859,7 @@ static void model_history(struct test *t, int cap, bool blocking)
     }
 }
 
-TEST(chan, histories_are_those_of_a_queue)
+TEST(chan, histories_are_those_of_queues)
 {
     for (int i = 0; i < 600; i++) {
         model_history(t, i % (MODEL_CAP_MAX + 1), i % 4 == 0);
