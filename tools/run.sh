@@ -43,6 +43,20 @@ microvm) machine=microvm,x-option-roms=off,auto-kernel-cmdline=off,rtc=on,acpi=o
 *) machine=${MACHINE} ;;
 esac
 
+# What QEMU would take, and hang or warn.
+case ${SMP:-2} in
+*[!0-9]* | 0) die "SMP=$SMP: not a number of cores" ;;
+esac
+mem=${MEM:-512M} mib=
+case $mem in
+[0-9]*[GgTt]) mib=1024 ;;
+[0-9]*[Kk]) mib=$((${mem%?} / 1024)) ;;
+[0-9]*[Mm]) mib=${mem%?} ;;
+*) mib=$mem ;;
+esac
+[ "$mib" -ge 2 ] 2>/dev/null ||
+    die "MEM=$mem: not an amount of memory that holds an image (2M; 8M is enough to run)"
+
 append="${ENV:-}"
 if [ -n "${ARGS:-}" ] || [ $# -gt 0 ]; then
     append="$append --${ARGS:+ $ARGS}${*:+ $*}"
@@ -83,7 +97,7 @@ modules_pack() { # files
     entry 'TRAILER!!!' 0
 }
 
-set -- -M "$machine" -cpu "${CPU:-max}" -smp "${SMP:-2}" -m "${MEM:-512M}" \
+set -- -M "$machine" -cpu "${CPU:-max}" -smp "${SMP:-2}" -m "$mem" \
     -nodefaults -no-user-config -no-reboot -display none \
     -device isa-debug-exit,iobase=0xf4,iosize=4 \
     -kernel "$image" -append "$append"

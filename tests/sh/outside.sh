@@ -74,6 +74,8 @@ check "the exit status" says 2 'Error 9' ingot run APP="$here/one" ARGS="1 9"
 check "in the debug build" says 0 '^the answer is 42$' ingot run APP="$here/one" BUILD=debug
 check "two files and a header" says 0 '^TWO FILES$' ingot run APP="$here/two"
 check "app.mk" says 0 '^by app.mk 2 3 word$' ingot run APP="$here/mk"
+check "too little memory for the image" says 125 '^run: MEM=1M: not an amount' env MEM=1M tools/run.sh "$IMAGES/hello.elf"
+check "no number of cores" says 125 '^run: SMP=0: not a number' env SMP=0 tools/run.sh "$IMAGES/hello.elf"
 check "app.mk, overruled" says 0 '^by app.mk 3 1 a$' ingot run APP="$here/mk" SMP=1 ARGS="a b"
 built() {
     rm -f "$O"/*/one.elf && ingot APP="$here/one" && ls "$O"/*/one.elf
