@@ -313,6 +313,53 @@ static void broken_text_is_refused_or_read(void)
     CHECK(taken > 10 && turned_down > 10);
 }
 
+/*
+ * A program of n pieces, with no more between them than real ones have: functions that hand what they
+ * allocate to a helper through another one, and groups of four that call each other.
+ */
+static const char *program_of(unsigned n)
+{
+    char *text = util_alloc(n * 1024 + 1024), *end = text;
+
+    end +=
+        sprintf(end, "declare ptr @rt_gc_alloc(ptr)\n@g = global ptr null\n"
+                     "define void @put(ptr %%p, ptr %%v) {\n store ptr %%v, ptr %%p\n ret void\n}\n"
+                     "define void @pass(ptr %%p, ptr %%v) {\n"
+                     " call void @put(ptr %%p, ptr %%v)\n ret void\n}\n");
+    for (unsigned i = 0; i < n; i++)
+        end += sprintf(end,
+                       "define void @f%u(ptr %%p, ptr %%q) {\n %%l = alloca ptr\n"
+                       " %%n = call ptr @rt_gc_alloc(ptr null)\n"
+                       " call void @pass(ptr %%l, ptr %%n)\n call void @pass(ptr %%p, ptr %%q)\n"
+                       " %%v = load ptr, ptr %%l\n store ptr %%v, ptr @g\n"
+                       " call void @f%u(ptr %%q, ptr %%l)\n call void @f%u(ptr %%p, ptr %%v)\n"
+                       " ret void\n}\n",
+                       i, i / 4 * 4 + (i + 1) % 4, i / 4 * 4 + (i + 2) % 4);
+    return text;
+}
+
+/* [solve.4] */
+static void work_grows_with_the_program(void)
+{
+    uint64_t steps[2];
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct world w;
+        const char *text = program_of(400u << i);
+        const char *why = run("large.ll", text, strlen(text), &w);
+
+        CHECK(why == NULL, "%s", why);
+        CHECK(report_barriers(&w) > 0);
+        lines = NULL;
+        n_lines = cap_lines = 0;
+        steps[i] = w.n_steps;
+        printf("%u functions: %llu steps\n", 400u << i, (unsigned long long)w.n_steps);
+        util_free_all();
+    }
+    CHECK(steps[1] < steps[0] * 5 / 2, "twice the program is %.1f times the work",
+          (double)steps[1] / (double)steps[0]);
+}
+
 int main(void)
 {
     fuzz_begin();
@@ -320,6 +367,8 @@ int main(void)
     samples_are_read();
     fuzz_group("refusals name the line");
     refusals_name_the_line();
+    fuzz_group("work grows with the program");
+    work_grows_with_the_program();
     fuzz_group("broken text is refused or read");
     broken_text_is_refused_or_read();
     return fuzz_end();

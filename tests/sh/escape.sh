@@ -63,7 +63,21 @@ barriers() { # exactly the labelled stores are named
     grep -n '//! bypass$' tests/escape/barriers/main.c | cut -d : -f 1 | diff - "$tmp/named"
 }
 
+# The work of both analyses on pieces of the runtime that call much, in steps: they once went over it again and again.
+few_steps() { # at most so many steps for 100 lines of IR: the report, with the lint
+    rt=$(make -s --no-print-directory CC=clang print-runtime)
+    for f in lang/chan.c lang/panic.c sched/goroutine.c; do
+        $rt -w -O1 -Xclang -disable-llvm-passes -g -S -emit-llvm "$f" -o "$tmp/s.$(basename "$f").ll" || return 1
+    done
+    lines=$(cat "$tmp"/s.*.ll | wc -l)
+    report=$(($("$HOST/escape" -s "$tmp"/s.*.ll 2>&1 >/dev/null | cut -d ' ' -f 1) * 100 / lines))
+    lint=$(($("$HOST/escape" -b -s "$tmp"/s.*.ll 2>&1 >/dev/null | cut -d ' ' -f 1) * 100 / lines))
+    echo "steps for 100 of $lines lines: report $report, at most $1; with the lint $lint, at most $2"
+    [ "$report" -le "$1" ] && [ "$lint" -le "$2" ]
+}
+
 check "barrier lint" barriers
+check "steps" few_steps 1850 2400
 for example in examples/*/main.c; do
     check "report on $(dirname "$example")" golden "$(dirname "$example")"
 done

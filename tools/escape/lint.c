@@ -113,6 +113,7 @@ static void find_node(struct lint *l, struct found *out, struct view *v, uint32_
     for (uint32_t i = 0; node != IR_NONE && i < g->nodes[node].n_items; i++) {
         uint32_t o = g->nodes[node].items[i];
 
+        l->world->n_steps++;
         if (!is_looked_at(&g->objects[o]))
             continue;
         if (!v->is_followed[o])
@@ -407,6 +408,7 @@ static void check_calls(struct lint *l, struct view *v)
             const struct summary *s = site->targets[k].summary;
             const struct view *callee = &l->views[s->symbol];
 
+            l->world->n_steps++;
             while (!s->model && v->sites[i].n_done[k] < callee->n_plains) {
                 const struct plain p = callee->plains[v->sites[i].n_done[k]++];
                 const struct found *values = &nothing, *places = &nothing;

@@ -14,6 +14,9 @@
  * [solve.3] A function that may be called by somebody who is not in the program (its address got
  *           out) may be handed any function to call.
  *
+ * [solve.4] What was done is not done again: an item is moved along an edge once, a pair is applied
+ *           once at each site. world.n_steps counts; the tests watch that it grows with the program.
+ *
  * SOURCES. Andersen, Program Analysis and Specialization for C, 1994. Whaley and Rinard, OOPSLA
  * 1999 (objects of the caller as placeholders). Go, cmd/compile/internal/escape.
  */
