@@ -143,7 +143,12 @@ static const char modern[] =
     "  store ptr %x, ptr @g, align 8, !dbg !7\n  br label %b\n\n"
     "b:                                                ; preds = %a, %entry\n"
     "  %r = freeze ptr %x\n"
+    "  %two = call { ptr, i64 } @two(ptr %x, double 1.0)\n"
+    "  store { ptr, i64 } %two, ptr @g\n"
+    "  %i = extractvalue { ptr, i64 } %two, 1\n  %s = lshr i64 %i, 8\n"
+    "  %byte = trunc i64 %s to i8\n  %wide = zext i8 %byte to i64\n  %l = shl i64 %wide, 8\n"
     "  ret ptr %r, !dbg !7\n}\n"
+    "declare { ptr, i64 } @two(ptr, double)\n"
     "declare void @quiet(ptr noundef captures(none)) memory(argmem: read)\n" DEBUG_INFO;
 
 static const struct {
