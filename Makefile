@@ -34,7 +34,7 @@ MAKEFLAGS += -j$(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/nul
 endif
 # `make deps run` on a machine that lacks a compiler: install before anything is asked of it.
 ifneq ($(filter deps,$(GOALS)),)
-ifneq ($(shell tools/deps.sh >&2 && echo done),done)
+ifneq ($(shell CC='$(if $(filter command environment,$(firstword $(origin CC))),$(CC))' tools/deps.sh >&2 && echo done),done)
 $(error tools/deps.sh could not install what is missing)
 endif
 endif
@@ -43,7 +43,7 @@ endif
 ifneq ($(filter-out help deps clean fmt tools host-tests check-host,$(GOALS)),)
 CC_ABOUT := $(shell $(CC) --version 2>/dev/null; $(CC) -dumpversion 2>/dev/null)
 ifeq ($(CC_ABOUT),)
-$(error $(CC) not found. Run `make deps`, or give another compiler: make CC=clang)
+$(error $(CC) not found. Run `make deps$(if $(findstring clang,$(CC)), CC=$(CC))`, or give another compiler: make CC=$(if $(findstring clang,$(CC)),gcc,clang))
 endif
 CC_IS := $(if $(findstring clang,$(CC_ABOUT)),clang,gcc)
 CC_MAJOR := $(firstword $(subst ., ,$(lastword $(CC_ABOUT))))
@@ -224,7 +224,7 @@ program_image = $(OUT)/$(call program_name,$(1)).elf
 
 define program
 ifeq ($$(wildcard $(1)),)
-$$(error APP=$(1): no such file or folder)
+$$(error APP=$(1): no such file or folder$(if $(wildcard examples/$(1)),; there is examples/$(1)))
 endif
 program_dir := $$(abspath $(if $(filter %.c,$(1)),$(dir $(1)),$(1)))
 SRCS :=
@@ -523,7 +523,7 @@ bench-go: bench-image $(HOST)/benchcompare $(HOST)/benchboot $(HOST)/benchsvg ##
 	$(Q)HOST='$(HOST)' O='$(O)' bench/go/run.sh $(BENCH_IMAGE) $(call program_image,examples/hello)
 .PHONY: gcmodes test-modes bench-image bench bench-check bench-compare bench-go
 
-deps: ; @: ## install what is missing: QEMU, compiler, make
+deps: ; @: ## install what is missing: QEMU, compiler (CC=clang: that one), make
 clean: ## remove all output
 	$(call say,RM,$(O))
 	$(Q)rm -rf $(O)

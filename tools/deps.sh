@@ -2,7 +2,7 @@
 # tools/deps.sh - installs what building and running needs and this machine lacks.
 #
 # Needed: a compiler (gcc), GNU ld, make, QEMU for x86-64. Says what it does; does nothing if all is there.
-# Knows apt, dnf, pacman and brew. Uses sudo if it isn't root and there is one. Asks no questions.
+# CC=clang asks for that compiler; else any will do. Knows apt, dnf, pacman and brew. Uses sudo if it isn't root and there is one. Asks no questions.
 set -eu
 
 say() {
@@ -16,7 +16,10 @@ have() {
 cc=gcc
 [ "$(uname -s)" != Darwin ] || cc=x86_64-elf-gcc
 missing=
-have "$cc" || have clang || missing="$missing compiler"
+case ${CC:-} in
+*clang*) have "$CC" || missing="$missing clang" ;;
+*) have "$cc" || have clang || missing="$missing compiler" ;;
+esac
 have "${HOSTCC:-cc}" || missing="$missing host-compiler"
 have ld || have ld.lld || have x86_64-elf-ld || missing="$missing linker"
 have make || have gmake || missing="$missing make"
@@ -37,13 +40,14 @@ rm -rf "$probe"
 
 if [ -z "$missing" ]; then
     have "$cc" || cc=clang
+    ! have "${CC:-}" || cc=$CC
     say "all there: $("$cc" --version | head -n 1), $(qemu-system-x86_64 --version | head -n 1)"
     exit 0
 fi
 say "missing:$missing"
 
 # Package names, by package manager.
-names() { # compiler host-compiler linker make qemu host-libc sanitizers
+names() { # compiler host-compiler linker make qemu host-libc sanitizers clang
     for what in $missing; do
         case $what in
         compiler) echo "$1" ;;
@@ -53,6 +57,7 @@ names() { # compiler host-compiler linker make qemu host-libc sanitizers
         qemu) echo "$5" ;;
         host-libc) echo "$6" ;;
         sanitizers) echo "$7" ;;
+        clang) echo "$8" ;;
         esac
     done | tr ' ' '\n' | sort -u | tr '\n' ' '
 }
@@ -67,13 +72,13 @@ run() {
 }
 
 if have apt-get; then
-    packages=$(names gcc gcc binutils make qemu-system-x86 libc6-dev gcc)
+    packages=$(names gcc gcc binutils make qemu-system-x86 libc6-dev gcc "${CC:-}")
     # shellcheck disable=SC2086
     run $sudo env DEBIAN_FRONTEND=noninteractive apt-get update -q
     # shellcheck disable=SC2086
     run $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $packages
 elif have dnf; then
-    packages=$(names gcc gcc binutils make qemu-system-x86-core glibc-devel "libasan libubsan")
+    packages=$(names gcc gcc binutils make qemu-system-x86-core glibc-devel "libasan libubsan" clang)
     # shellcheck disable=SC2086
     run $sudo dnf install -y $packages
 elif have pacman; then
@@ -81,7 +86,7 @@ elif have pacman; then
     # shellcheck disable=SC2086
     run $sudo pacman -S --needed --noconfirm $packages
 elif have brew; then
-    packages=$(names x86_64-elf-gcc x86_64-elf-gcc x86_64-elf-binutils make qemu x86_64-elf-gcc llvm)
+    packages=$(names x86_64-elf-gcc x86_64-elf-gcc x86_64-elf-binutils make qemu x86_64-elf-gcc llvm llvm)
     # shellcheck disable=SC2086
     run brew install $packages
 else

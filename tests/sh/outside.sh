@@ -82,12 +82,16 @@ built() {
 }
 check "built, not run" built
 check "no such program" says 2 "APP=$here/nowhere: no such file or folder" ingot run APP="$here/nowhere"
+check "an example's bare name" says 2 "APP=hello: no such file or folder; there is examples/hello" ingot run APP=hello
+check "no cores" says 2 'SMP=0: how many cores' ingot run APP="$here/one" SMP=0
 check "an empty folder" says 2 'there is no \.c or \.S file in it' ingot run APP="$here/empty"
 check "two functions main" says 2 'there are two functions main' ingot run APP="$here/mains"
 check "no function main" says 2 'there is no main\(\)' ingot run APP="$here/none"
 check "a mistake in the program" says 2 'bad.c:1:.*nonsense' ingot run APP="$here/bad.c"
 # shellcheck disable=SC2016
 check "no such compiler" says 2 'no-such-cc not found. Run `make deps`' ingot run APP="$here/one" CC=no-such-cc
+# shellcheck disable=SC2016
+check "no such clang" says 2 'no-such-clang not found. Run `make deps CC=no-such-clang`, or .*: make CC=gcc' ingot run APP="$here/one" CC=no-such-clang
 check "no such variant" says 2 'BUILD=fast: must be release, debug or stress' ingot run APP="$here/one" BUILD=fast
 check "no such QEMU" says 2 'no-such-qemu not found. Run: make deps' ingot run APP="$here/one" QEMU=no-such-qemu
 old=$here/old
