@@ -9,7 +9,8 @@
  *         EFI/BOOT/BOOTX64.EFI    the UEFI loader (boot/efi/)
  *         INGOT/MANIFEST.BIN      struct boot_manifest
  *         INGOT/KERNEL.BIN        the program: its bytes as they lie in memory, from its lowest
- * address on INGOT/MODULE00.BIN ...  the boot modules
+ *                                 address on
+ *         INGOT/MODULE00.BIN ...  the boot modules
  *
  * Both loaders read the same files. The manifest has a CRC-32 (that of Ethernet, zip and GPT) of
  * each and of itself, so a bad sector is a line and not a crash. All numbers are little-endian.

@@ -6,12 +6,13 @@
  *     --not PATTERN  leaves out what the pattern selects
  *     --stress       also the cases marked .stress
  *     --icount       the clock counts instructions: also the cases marked .icount_only, whatever
- * the patterns
+ *                    the patterns
  *     --only NAME    that case and no other, also one that must end the run (TEST_DIES)
  *     --idle         run nothing: print `idle` and stay, for tools/tlbaudit.c
  *     --list         run nothing: print the TEST_DIES cases that the patterns select, for
- * tools/testrun.c Prints KTAP version 1: the plan, `# run suite.name` before each case, and its
- * result with the time. A case that the machine is too small for is counted as skipped, with the
+ *                    tools/testrun.c
+ * Prints KTAP version 1: the plan, `# run suite.name` before each case, and its result with the
+ * time. A case that the machine is too small for is counted as skipped, with the
  * reason. The last line is `N passed, N failed`; only then, and only with 0 failed, is the exit
  * status 0.
  *

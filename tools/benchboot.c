@@ -1,8 +1,9 @@
 /*
  * tools/benchboot.c - how long it takes from starting QEMU to the first byte that main prints.
  *
- *     benchboot [-n TIMES] IMAGE      the image of a program that prints at once, such as
- * examples/hello
+ *     benchboot [-n TIMES] IMAGE
+ *
+ * IMAGE is a program that prints at once, such as examples/hello.
  *
  * Starts QEMU on machine microvm with the flags of tools/run.sh, without the shell in between, and
  * prints a line in Go's benchmark format for each start. QEMU is $QEMU, SMP= and MEM= are as in

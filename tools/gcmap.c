@@ -4,8 +4,8 @@
  *     gcmap IMAGE            fill the maps, in place
  *     gcmap --check IMAGE    only report; the image stays as it is
  *     gcmap --dump IMAGE     print each collected type with its map; the image stays as it is
- *     gcmap --pool FILE.S IMAGE   write a section rt_typemaps of the size that IMAGE needs; it
- * stays
+ *     gcmap --pool FILE.S IMAGE   write a section rt_typemaps of the size that IMAGE needs; the
+ *                                 image stays as it is
  *
  * WHAT. gc_new(T) leaves a static record in rt_types that ends in `T *witness[0]`. The compiler
  * describes that variable, and so T, in DWARF. For each record this tool walks T and writes which

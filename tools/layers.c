@@ -7,10 +7,12 @@
  *
  *     include/rt, include/c   the public API; includes nothing of ours but itself
  *     boot                    loaders, and what they share with the runtime; nothing of ours but
- * itself arch/NAME.h             the contract with the machine; may include the port's arch_*.h lib
- * may not include a port arch/PORT               mm  sched  gc  lang  tests and bench examples
- * programs: only <rt/...>, C headers and files of their own folder tools, tests/host       run on
- * the host: anything below tests
+ *                             itself
+ *     arch/NAME.h             the contract with the machine; may include the port's arch_*.h
+ *     lib                     may not include a port
+ *     arch/PORT               mm  sched  gc  lang  tests and bench
+ *     examples                programs: only <rt/...>, C headers and files of their own folder
+ *     tools, tests/host       run on the host: anything below tests
  *
  * A file may include its own layer and lower ones. In the runtime a header that is not ours must be
  * one that a freestanding compiler has, or one of include/c. Portable layers may not ask for the

@@ -1,8 +1,9 @@
 /*
  * tools/mkimage.c - makes the flashable image: one raw disk that boots by UEFI and by BIOS.
  *
- *     mkimage -o IMAGE --mbr F --stage2 F --efi F [--cmdline TEXT] [--size BYTES] KERNEL.elf
- * [MODULE...] mkimage --set-cmdline IMAGE TEXT     another command line for a finished image
+ *     mkimage -o IMAGE --mbr F --stage2 F --efi F [--cmdline TEXT] [--size BYTES]
+ *             KERNEL.elf [MODULE...]
+ *     mkimage --set-cmdline IMAGE TEXT     another command line for a finished image
  *     mkimage --list IMAGE                 what is in it; also checks all checksums
  *
  * WHAT. boot/image.h shows what lies where. The kernel is flattened: its loadable segments as they

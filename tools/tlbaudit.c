@@ -1,8 +1,9 @@
 /*
  * tools/tlbaudit.c - looks at the page tables of a running machine from outside.
  *
- *     tlbaudit IMAGE             start IMAGE by tools/run.sh with the argument --idle, audit it,
- * end it tlbaudit --text FILE       judge a saved `info tlb` (FILE) and stop
+ *     tlbaudit IMAGE            start IMAGE by tools/run.sh with the argument --idle, audit it,
+ *                               end it
+ *     tlbaudit --text FILE      judge a saved `info tlb` (FILE) and stop
  *
  * WHAT. QEMU's monitor walks the tables that each cpu's CR3 points to and prints one line a page:
  * virtual address, physical address, flags. What the runtime claims of itself is counted there:
@@ -11,8 +12,9 @@
  * [tlb.3] nothing is mapped in the low half of the address space, the first 2 MiB least of all
  * [tlb.4] no page is accessible to user mode
  * [tlb.5] writes of the kernel obey read-only pages (CR0.WP), no-execute is on (EFER.NXE), and,
- * where the cpu has them, so are SMEP, SMAP and UMIP [tlb.6] all cpus see the same tables The
- * environment (SMP, CPU, MACHINE, MEM) goes to tools/run.sh. Ends with `N passed, N failed`.
+ *         where the cpu has them, so are SMEP, SMAP and UMIP
+ * [tlb.6] all cpus see the same tables
+ * The environment (SMP, CPU, MACHINE, MEM) goes to tools/run.sh. Ends with `N passed, N failed`.
  *
  * The monitor's X flag is the no-execute bit of the last level: a page that is only protected by a
  * higher level counts as executable here.

@@ -1,8 +1,8 @@
 /*
  * release - three ways to give a resource back, and what each costs.
  *
- *     make run APP=examples/release                instruction counts: ICOUNT=1 make run
- * APP=examples/release
+ *     make run APP=examples/release
+ *     ICOUNT=1 make run APP=examples/release      instruction counts
  *
  * By hand: cheapest, and forgotten on the path that nobody tested. defer: a few instructions more,
  * and it holds on every path, panics included. A finalizer: for what has no function to end in; it

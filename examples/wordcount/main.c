@@ -1,9 +1,9 @@
 /*
  * wordcount - the most frequent words of a text, counted on all cores.
  *
- *     make run                                                    Newton's Opticks
- *     make run APP=examples/wordcount MODULE=/my/text ARGS=20     another text, 20 words; ARGS=0:
- * all make run ENV="GODEBUG=gctrace=1 GOGC=25"                    watch the collector
+ *     make run                                      Newton's Opticks
+ *     make run MODULE=/my/text ARGS=20              another text, 20 words; ARGS=0: all
+ *     make run ENV="GODEBUG=gctrace=1 GOGC=25"      watch the collector
  *
  * The text is a boot module: a file that the loader put into memory beside the program.
  *
