@@ -83,7 +83,6 @@ built() {
 check "built, not run" built
 check "no such program" says 2 "APP=$here/nowhere: no such file or folder" ingot run APP="$here/nowhere"
 check "an example's bare name" says 2 "APP=hello: no such file or folder; there is examples/hello" ingot run APP=hello
-check "no cores" says 2 'SMP=0: how many cores' ingot run APP="$here/one" SMP=0
 check "an empty folder" says 2 'there is no \.c or \.S file in it' ingot run APP="$here/empty"
 check "two functions main" says 2 'there are two functions main' ingot run APP="$here/mains"
 check "no function main" says 2 'there is no main\(\)' ingot run APP="$here/none"
