@@ -85,7 +85,10 @@ uint64_t arch_phys_limit(void); /* physical addresses end here, for the cpu or f
 void arch_memory_init(const struct boot_range *ram, size_t n);
 void arch_devices_init(void); /* firmware tables, interrupt controllers, clocks; knobs are known */
 bool arch_irq_line(unsigned irq,
-                   bool on);          /* let a line through to arch_on_irq(); false: no such line */
+                   bool on); /* let a line through to arch_on_irq(); false: no such line */
+/* The device of that line has been served: if the line is level-triggered, it has been masked since its interrupt, and is let
+ * through again. Any context. */
+void arch_irq_done(unsigned irq);
 bool arch_console_irq(unsigned *irq); /* let console input raise a line; false: it can't, poll */
 
 /* ---- Memory ---- */

@@ -74,14 +74,15 @@ static void drain(void)
         ask_for_info();
 }
 
-static void on_input(RT_UNUSED void *arg, RT_UNUSED uint64_t n)
+static bool on_input(RT_UNUSED void *arg, RT_UNUSED uint64_t n)
 {
     drain();
     if (load_relaxed(&tail) == load_acquire(&head))
-        return; /* the key, or a reader was quicker */
+        return true; /* the key, or a reader was quicker */
     struct goroutine *g = swap_acq_rel(&waiter, NULL);
     if (g != NULL)
         ready(g);
+    return true;
 }
 
 static void wait_for_input(void)

@@ -125,13 +125,14 @@ struct irq_chan {
 static struct irq_chan irq_chans[LINES];
 
 /* Scheduler stack. */
-static void irq_to_chan(void *arg, uint64_t n)
+static bool irq_to_chan(void *arg, uint64_t n)
 {
     struct irq_chan *line = arg;
     uint64_t count = swap_acq_rel(&line->unsent, 0) + n;
 
     if (!rt_chan_try_send_word(line->chan, count))
         add_relaxed(&line->unsent, count);
+    return false; /* rt_irq_done() */
 }
 
 rt_chan(uint64_t) rt_irq_chan(unsigned irq, size_t capacity)
@@ -145,4 +146,9 @@ rt_chan(uint64_t) rt_irq_chan(unsigned irq, size_t capacity)
         rt_panic("rt_irq_chan: interrupt line %u does not exist or is taken", irq);
     irq_waiters_add(1); /* from now on an interrupt may wake somebody: no deadlock */
     return c;
+}
+
+void rt_irq_done(unsigned irq)
+{
+    arch_irq_done(irq);
 }

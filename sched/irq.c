@@ -22,7 +22,7 @@ struct line {
     uint64_t fired;                    /* [a] */
     uint64_t delivered;                /* of whoever has busy */
     uint32_t busy;                     /* [a] somebody runs fn [irq.1] */
-    void (*fn)(void *arg, uint64_t n); /* [a] stored last */
+    bool (*fn)(void *arg, uint64_t n); /* [a] stored last */
     void *arg;
 };
 
@@ -50,10 +50,10 @@ static void line_run(struct line *l)
     while (load_seq_cst(&l->fired) != load_relaxed(&l->delivered) &&
            swap_acq_rel(&l->busy, 1) == 0) {
         uint64_t n = load_acquire(&l->fired) - l->delivered;
-        void (*fn)(void *, uint64_t) = load_acquire(&l->fn); /* partner: irq_attach() */
+        bool (*fn)(void *, uint64_t) = load_acquire(&l->fn); /* partner: irq_attach() */
         store_relaxed(&l->delivered, l->delivered + n);
-        if (n != 0 && fn != NULL)
-            fn(l->arg, n);
+        if (n != 0 && fn != NULL && fn(l->arg, n))
+            arch_irq_done((unsigned)(l - lines));
         store_seq_cst(&l->busy, 0);
     }
 }
@@ -67,7 +67,7 @@ bool irq_run(void)
     return true;
 }
 
-bool irq_attach(unsigned irq, void (*fn)(void *arg, uint64_t n), void *arg)
+bool irq_attach(unsigned irq, bool (*fn)(void *arg, uint64_t n), void *arg)
 {
     bool ok = false;
 

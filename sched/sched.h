@@ -61,9 +61,10 @@ extern bool sched_main_gone; /* [a] */
 /*
  * Call fn(arg, n) on a scheduler stack, preemption off, after line `irq` fired n times since the
  * last call. fn may ready() and try operations that do not wait; it must not allocate. The line is
- * let through at once. False: no such line, or somebody has it.
+ * let through at once. False: no such line, or somebody has it. fn gives whether it has served the device; if not,
+ * somebody does so later, and says so by arch_irq_done().
  */
-RT_MUST_USE bool irq_attach(unsigned irq, void (*fn)(void *arg, uint64_t n), void *arg);
+RT_MUST_USE bool irq_attach(unsigned irq, bool (*fn)(void *arg, uint64_t n), void *arg);
 /* goroutines that an interrupt can wake: no deadlock while there are any */
 void irq_waiters_add(int n);
 

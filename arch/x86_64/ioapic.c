@@ -4,11 +4,16 @@
  * A line is a global system interrupt; the 16 old ISA lines may be wired elsewhere and with other
  * polarity, as the MADT's overrides say. Vector = VECTOR_IRQ + the number the program used. All
  * lines are masked until somebody asks; the old PICs are masked for ever.
- * LOCKING. Set up and changed on one cpu at a time, under irq_lock.
+ *
+ * [ioapic.1] A level-triggered line stays raised until its device has been served, and would interrupt again before the
+ *            next instruction. So its handler masks it, before the local APIC hears the end of the interrupt, and
+ *            arch_irq_done() lets it through again, when it has been served.
+ * LOCKING. A register is two accesses: under ioapic_busy, interrupts off, so that a handler may take it, too; no
+ * spin lock, whose order handlers could not keep.
  * SOURCES. Intel 82093AA data sheet; ACPI 6.5 5.2.12.
  */
 #include <lib/assert.h>
-#include <lib/spinlock.h>
+#include <lib/atomic.h>
 #include "acpi.h"
 #include "x86.h"
 
@@ -27,7 +32,28 @@ static struct {
 } ioapics[IOAPICS_MAX]; /* [I] */
 static size_t n_ioapics;
 static const struct acpi_info *tables; /* [I] */
-static struct spinlock irq_lock = SPINLOCK_INIT(RANK_CONSOLE);
+static uint32_t ioapic_busy;           /* [a] */
+
+/* A line that is let through: where its entry is, and what stands there. */
+static struct {
+    uint32_t entry; /* its lower half, unmasked; 0: not let through */
+    uint16_t ioapic, n;
+} lines[IRQ_LINES]; /* under ioapic_busy */
+
+static irqflags_t ioapic_lock(void)
+{
+    irqflags_t flags = arch_irq_save();
+
+    while (swap_acq_rel(&ioapic_busy, 1) != 0)
+        arch_cpu_relax();
+    return flags;
+}
+
+static void ioapic_unlock(irqflags_t flags)
+{
+    store_release(&ioapic_busy, 0);
+    arch_irq_restore(flags);
+}
 
 static uint32_t ioapic_read(size_t i, uint32_t reg)
 {
@@ -96,16 +122,41 @@ static bool irq_write(unsigned irq, uint32_t cpu_apic_id, bool on)
         if (gsi - ioapics[i].gsi_base >= ioapics[i].lines)
             continue;
         uint32_t n = gsi - ioapics[i].gsi_base;
-        spin_lock(&irq_lock);
+        irqflags_t irqs = ioapic_lock();
+        lines[irq].entry = on ? (VECTOR_IRQ + irq) | flags : 0;
+        lines[irq].ioapic = (uint16_t)i;
+        lines[irq].n = (uint16_t)n;
         ioapic_write(i, IOAPIC_ENTRY(n), ENTRY_MASKED);
         if (on) {
             ioapic_write(i, IOAPIC_ENTRY(n) + 1, cpu_apic_id << 24);
-            ioapic_write(i, IOAPIC_ENTRY(n), (VECTOR_IRQ + irq) | flags);
+            ioapic_write(i, IOAPIC_ENTRY(n), lines[irq].entry);
         }
-        spin_unlock(&irq_lock);
+        ioapic_unlock(irqs);
         return true;
     }
     return false;
+}
+
+/* Mask a level-triggered line, or let it through again [ioapic.1]. */
+static void level_mask(unsigned irq, uint32_t masked)
+{
+    if (!(load_relaxed(&lines[irq].entry) & ENTRY_LEVEL))
+        return;
+    irqflags_t irqs = ioapic_lock();
+    if (lines[irq].entry != 0)
+        ioapic_write(lines[irq].ioapic, IOAPIC_ENTRY(lines[irq].n), lines[irq].entry | masked);
+    ioapic_unlock(irqs);
+}
+
+void ioapic_irq_begins(unsigned irq)
+{
+    level_mask(irq, ENTRY_MASKED);
+}
+
+void arch_irq_done(unsigned irq)
+{
+    if (irq < IRQ_LINES)
+        level_mask(irq, 0);
 }
 
 bool arch_irq_line(unsigned irq, bool on)

@@ -141,6 +141,7 @@ void trap_dispatch(struct arch_frame *f)
     if (f->vector < VECTOR_PIC + 16)
         return; /* the masked old controllers' spurious lines */
     if (f->vector - VECTOR_IRQ < IRQ_LINES) {
+        ioapic_irq_begins((unsigned)f->vector - VECTOR_IRQ);
         apic_eoi();
         arch_on_irq(f, (unsigned)f->vector - VECTOR_IRQ);
         return;

@@ -170,6 +170,7 @@ extern uint32_t apic_id_of_cpu[ARCH_MAX_CPUS]; /* [I] */
 /* ---- ioapic.c ---- */
 struct acpi_info;
 void ioapic_init(const struct acpi_info *acpi);
+void ioapic_irq_begins(unsigned irq); /* in the handler, before apic_eoi() [ioapic.1] */
 
 /* ---- clock.c ---- */
 void clock_init(const struct acpi_info *acpi);

@@ -42,6 +42,12 @@ void rt_print_goroutines(void); /* all */
  */
 rt_chan(uint64_t) rt_irq_chan(unsigned irq, size_t capacity);
 
+/*
+ * The device of that line has been served. A level-triggered line (PCI; ISA lines that ACPI declares so) is masked from its
+ * interrupt until this call, for it stays raised till then; for others this does nothing.
+ */
+void rt_irq_done(unsigned irq);
+
 /* Device memory at a physical address, uncached; mapped for ever. NULL if it cannot be mapped. */
 volatile void *rt_mmio_map(uint64_t paddr, size_t bytes);
 uint8_t rt_in8(uint16_t port);

@@ -91,6 +91,7 @@ static const struct model models[] = {
     {"rt_select", "0\">*0'", "sent to a channel by rt_select()", NULL},
     {"rt_select_*", "", NULL, NULL},
     {"rt_irq_chan", "N>R", NULL, NULL},
+    {"rt_irq_done", "", NULL, NULL},
     /* defer, panic */
     {"rt_defer_push_args", "N>R", NULL, NULL},
     {"rt_defer_*", "", NULL, NULL},
