@@ -726,7 +726,7 @@ TEST_OPTS(select, cost_of_default, .icount_only = true)
     int64_t n = (rt_nanotime() - start) / 1000;
     EXPECT_EQ(t, hits, 1000);
     test_note(t, "%lld instructions", (long long)n);
-    EXPECT_LE(t, n, TEST_BY_COMPILER(60, 96));
+    EXPECT_LE(t, n, TEST_BY_COMPILER(60, 64));
 }
 
 TEST_OPTS(select, cost_of_ready, .icount_only = true)
@@ -756,7 +756,7 @@ TEST_OPTS(select, cost_of_ready, .icount_only = true)
     int64_t n = (rt_nanotime() - start) / 1000;
     EXPECT_EQ(t, sum, 1000);
     test_note(t, "%lld instructions", (long long)n);
-    EXPECT_LE(t, n, TEST_BY_COMPILER(150, 195));
+    EXPECT_LE(t, n, TEST_BY_COMPILER(150, 160));
 }
 
 static void server(chan(long) a, chan(long) quit)
