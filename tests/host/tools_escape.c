@@ -14,6 +14,7 @@
 #include "tests/host/fuzz.h"
 #include "tools/common/util.c"
 #include "tools/escape/debug.c"
+#include "tools/escape/flow.c"
 #include "tools/escape/ir.c"
 #include "tools/escape/model.c"
 #include "tools/escape/set.c"

@@ -17,6 +17,7 @@
 #include "tools/escape/report.h"
 
 #include "tools/common/util.h"
+#include "tools/escape/flow.h"
 
 #include <string.h>
 
@@ -284,24 +285,6 @@ static void pass_up(struct lint *l, const struct graph *g, struct plain plain)
     }
 }
 
-/* May this be around when `op` is reached? [lint.1] */
-static bool is_there(const struct graph *g, uint32_t object, uint32_t op)
-{
-    const struct ir_func *f = g->func;
-    uint32_t made = g->objects[object].index, from = f->ops[made].block, to = f->ops[op].block;
-
-    if (from == to && made < op)
-        return true;
-    bool *goal = util_alloc(f->n_blocks + 1), *closed = util_alloc(f->n_blocks + 1);
-
-    for (uint32_t i = 0; i < f->blocks[from].n_next; i++) {
-        goal[to] = true;
-        if (reaches(f, f->blocks[from].next[i], goal, closed))
-            return true;
-    }
-    return false;
-}
-
 /* Judge one store of any of `values` to any of `places`, all of graph g, by op `at`; IR_NONE: at any
  * time. */
 static void judge(struct lint *l, const struct graph *g, const struct found *values,
@@ -318,7 +301,7 @@ static void judge(struct lint *l, const struct graph *g, const struct found *val
             if (o->kind == OBJ_GIVEN)
                 value = (struct end){END_PARAM, o->level, o->index};
             else if (is_collected(l, g, values->objects[i]) &&
-                     (at == IR_NONE || is_there(g, values->objects[i], at)))
+                     (at == IR_NONE || follows(g, g->objects[values->objects[i]].index, at)))
                 what = object_name(g, values->objects[i]);
             else
                 continue;

@@ -23,6 +23,7 @@
 #include "tools/escape/solve.h"
 
 #include "tools/common/util.h"
+#include "tools/escape/flow.h"
 
 #include <string.h>
 
@@ -765,120 +766,6 @@ static void build_given(struct graph *g, uint32_t param, uint32_t node)
     } else {
         add_item(g, node, given[0]);
     }
-}
-
-/* The local whose address this is, cast or not; IR_NONE if it is something else. */
-static uint32_t local_of(const struct ir_func *f, ir_ref ref)
-{
-    for (uint32_t i = f->n_ops; i-- > 0 && IR_IS_REG(ref);) {
-        if (f->ops[i].dst != IR_INDEX(ref))
-            continue;
-        if (f->ops[i].kind == IR_ALLOCA)
-            return f->ops[i].extra;
-        if (f->ops[i].kind != IR_COPY || !(f->ops[i].flags & IR_ADDRESS))
-            return IR_NONE;
-        ref = f->ops[i].a;
-    }
-    return IR_NONE;
-}
-
-static const char *local_name(const struct ir_func *f, uint32_t local)
-{
-    uint32_t variable = local == IR_NONE ? IR_NONE : f->locals[local].variable;
-    const char *name = ir_meta_text(f->file, variable, "name");
-
-    return name ? name : "";
-}
-
-static const char *callee_of(const struct graph *g, const struct ir_op *op)
-{
-    ir_ref callee = op->kind == IR_CALL ? g->func->calls[op->extra].callee : IR_NONE;
-
-    return IR_IS_SYM(callee) ? g->world->program->symbols[IR_INDEX(callee)].name : "";
-}
-
-bool reaches(const struct ir_func *f, uint32_t from, const bool *goal, bool *closed)
-{
-    uint32_t *stack = util_alloc((f->n_blocks + 1) * sizeof *stack), n = 0;
-
-    stack[n++] = from;
-    while (n) {
-        const struct ir_block *b = &f->blocks[stack[--n]];
-
-        if (goal[b - f->blocks])
-            return true;
-        for (uint32_t i = 0; i < b->n_next; i++) {
-            if (closed[b->next[i]])
-                continue;
-            closed[b->next[i]] = true;
-            stack[n++] = b->next[i];
-        }
-    }
-    return false;
-}
-
-/* Has defer(rt_wg_wait, wg) been made on every way to this op? */
-static bool is_wait_deferred(const struct graph *g, uint32_t op, ir_ref wg)
-{
-    const struct ir_func *f = g->func;
-
-    for (uint32_t i = 0; i < f->n_ops; i++) {
-        const struct ir_op *store = &f->ops[i];
-        const char *name =
-            store->kind == IR_STORE && store->b == wg ? local_name(f, local_of(f, store->a)) : "";
-
-        if (strncmp(name, "rt_defer_", 9) != 0 || strcmp(strrchr(name, '_'), "_x") != 0)
-            continue;
-        const char *fn = util_printf("%.*sfn", (int)strlen(name) - 1, name);
-        bool waits = false;
-
-        for (uint32_t k = 0; k < f->n_ops; k++)
-            waits |=
-                f->ops[k].kind == IR_STORE && IR_IS_SYM(f->ops[k].b) &&
-                strcmp(local_name(f, local_of(f, f->ops[k].a)), fn) == 0 &&
-                strcmp(g->world->program->symbols[IR_INDEX(f->ops[k].b)].name, "rt_wg_wait") == 0;
-        bool *goal = util_alloc(f->n_blocks + 1), *closed = util_alloc(f->n_blocks + 1);
-
-        goal[f->ops[op].block] = closed[store->block] = true;
-        if (waits && (store->block == f->ops[op].block ? i < op : !reaches(f, 0, goal, closed)))
-            return true;
-    }
-    return false;
-}
-
-/*
- * Does every way out of the function pass rt_wg_wait(wg)? Then the goroutine is gone before the
- * function is, and what it was handed need not outlive it.
- */
-static bool is_waited_for(const struct graph *g, uint32_t op, ir_ref wg)
-{
-    const struct ir_func *f = g->func;
-    bool *waits = util_alloc(f->n_blocks + 1), *leaves = util_alloc(f->n_blocks + 1);
-    uint32_t block = f->ops[op].block;
-
-    if (is_wait_deferred(g, op, wg))
-        return true;
-    for (uint32_t i = 0; i < f->n_blocks; i++)
-        leaves[i] = f->blocks[i].returns;
-    /* What stands before the call in its own block is not on the way, unless it is a loop: and then
-     * the call is made again. */
-    for (uint32_t i = 0; i < f->n_ops; i++) {
-        const struct ir_op *o = &f->ops[i];
-        const char *name = callee_of(g, o);
-
-        if (o->block == block && i < op)
-            continue;
-        if (strcmp(name, "rt_wg_wait") == 0 && f->calls[o->extra].n_args == 1 &&
-            f->calls[o->extra].args[0].ref == wg)
-            waits[o->block] = !leaves[o->block] || f->blocks[o->block].returns;
-        else if (!waits[o->block] &&
-                 (strcmp(name, "rt_goexit") == 0 || strcmp(name, "rt_panic") == 0 ||
-                  strcmp(name, "rt_panic_value") == 0 || strcmp(name, "rt_repanic") == 0))
-            leaves[o->block] = true;
-    }
-    if (waits[block])
-        return true;
-    return !reaches(f, block, leaves, waits);
 }
 
 /*

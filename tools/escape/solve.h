@@ -172,10 +172,6 @@ void solve(struct world *w, struct ir_program *program);
 
 bool node_has(const struct graph *g, uint32_t node, uint32_t object);
 
-/* Can control get from block `from` to one that is marked `goal`, not through one marked `closed`?
- * Marks what it passed as closed. */
-bool reaches(const struct ir_func *f, uint32_t from, const bool *goal, bool *closed);
-
 /* ---- model.c: what is known about functions without a body ---- */
 
 struct model {
