@@ -76,6 +76,42 @@ few_steps() { # at most so many steps for 100 lines of IR: the report, with the 
     [ "$report" -le "$1" ] && [ "$lint" -le "$2" ]
 }
 
+# `make escape` as its users call it.
+mkdir "$tmp/leak"
+cat >"$tmp/leak/main.c" <<'END'
+#include <rt/rt.h>
+static int *kept;
+static void keep(int *p)
+{
+    kept = p;
+}
+int leaks(void)
+{
+    int x = 1;
+    keep(&x);
+    return *kept;
+}
+int main(void)
+{
+    int *p = gc_new(int);
+    return *p + leaks();
+}
+END
+lines_of() { # wanted lines, then make's arguments
+    wanted=$1
+    shift
+    ingot -s escape APP="$tmp/leak" "$@" | tee "$tmp/lines" && [ "$(wc -l <"$tmp/lines")" = "$wanted" ]
+}
+check "only warnings" lines_of 1
+check "V=1: decisions, too" lines_of 2 V=1
+check "V=2: and the steps" lines_of 4 V=2
+check "V=1 names what could be on the stack" says 0 'could live on the stack' ingot -s escape APP="$tmp/leak" V=1
+check "V=2 shows the way" says 0 '^	.*is passed to keep' ingot -s escape APP="$tmp/leak" V=2
+check "WERROR=1 fails" says 2 "address of local 'x' outlives leaks" ingot -s escape APP="$tmp/leak" WERROR=1
+mkdir "$tmp/bin"
+for tool in make gcc cc sh ld as ar awk sed grep cat cmp mkdir uname; do ln -s "$(command -v $tool)" "$tmp/bin/"; done
+check "gcc alone: one line" says 2 'the full report needs clang' env PATH="$tmp/bin" make -s --no-print-directory O="$O" CC=gcc escape
+
 check "barrier lint" barriers
 check "steps" few_steps 1850 2400
 for example in examples/*/main.c; do
