@@ -481,7 +481,8 @@ static void set_barrier_stw(void)
 {
     gc_shade_deleted =
         (mode == GCMODE_DEFAULT || mode == GCMODE_HYBRID) && gc_drill != GC_DRILL_NO_DELETION;
-    gc_shade_stored = mode == GCMODE_INSERTION || mode == GCMODE_HYBRID;
+    gc_shade_stored =
+        (mode == GCMODE_INSERTION || mode == GCMODE_HYBRID) && gc_drill != GC_DRILL_NO_INSERTION;
     unsigned on = gc_barrier_check ? RT_WB_CHECKING : 0;
     if (mode != GCMODE_STW)
         on |= RT_WB_MARKING | (gc_shade_deleted && !gc_shade_stored ? 0 : RT_WB_ODD);

@@ -25,7 +25,8 @@ bool gc_stack_unscanned(void); /* of the running goroutine; preemption off */
  * must notice. */
 enum gc_drill {
     GC_DRILL_NONE,
-    GC_DRILL_NO_DELETION,    /* the barrier greys nothing */
+    GC_DRILL_NO_DELETION,    /* the barrier does not grey what is overwritten */
+    GC_DRILL_NO_INSERTION,   /* nor, in the modes that do, what is stored */
     GC_DRILL_NO_RESUME_SCAN, /* goroutines run on unscanned stacks */
     GC_DRILL_WHITE_BIRTH,    /* objects born while marking get the last epoch */
 };

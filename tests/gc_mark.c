@@ -420,28 +420,36 @@ TEST_OPTS(gc_mark, shell_game_long, .stress = true, .timeout_s = 200)
 
 /* ---- Drills: leave one part of the scheme out, and the verifier must notice ---- */
 
-static void drill(struct test *t, enum gc_drill which)
+static void drill(struct test *t, enum gc_drill which, uint8_t mode)
 {
     gc_verify_cycles = true;
     gc_drill = which;
     for (int i = 0; i < 20; i++)
-        shell_game(t, GCMODE_DEFAULT, 1000000000);
+        shell_game(t, mode, 1000000000);
     test_fail(t, __FILE__, __LINE__, "the verifier noticed nothing in 20 s");
 }
 
 TEST_DIES(gc_mark, verifier_notices_a_missing_deletion_half, 2,
           "a black object points to a white one")
 {
-    drill(t, GC_DRILL_NO_DELETION);
+    drill(t, GC_DRILL_NO_DELETION, GCMODE_DEFAULT);
+}
+
+/* Mode insertion scans stacks last: what moves from one into a black object is greyed by that half
+ * alone. */
+TEST_DIES(gc_mark, verifier_notices_a_missing_insertion_half, 2,
+          "a black object points to a white one")
+{
+    drill(t, GC_DRILL_NO_INSERTION, GCMODE_INSERTION);
 }
 
 TEST_DIES(gc_mark, verifier_notices_a_missing_resume_scan, 2,
           "a black object points to a white one")
 {
-    drill(t, GC_DRILL_NO_RESUME_SCAN);
+    drill(t, GC_DRILL_NO_RESUME_SCAN, GCMODE_DEFAULT);
 }
 
 TEST_DIES(gc_mark, verifier_notices_white_births, 2, "a black object points to a white one")
 {
-    drill(t, GC_DRILL_WHITE_BIRTH);
+    drill(t, GC_DRILL_WHITE_BIRTH, GCMODE_DEFAULT);
 }
