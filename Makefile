@@ -13,6 +13,8 @@ SHELL := /bin/sh
 ARCH  ?= x86_64
 BUILD ?= release
 O     ?= build
+# One name for one folder: by another one, what dependency files say of its objects would be of others.
+override O := $(patsubst $(CURDIR)/%,%,$(O))
 HOSTCC ?= cc
 
 ifeq ($(origin CC),default)
