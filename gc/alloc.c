@@ -269,9 +269,9 @@ static uintptr_t alloc_slot(unsigned shape, const struct gc_header *header, unsi
     for (;;) {
         DEBUG_PREEMPT_OFF(); /* the verifier would take dead bytes in a new object for lost
                                 references */
-        struct gc_taken got = header == NULL ? gc_take(at) : gc_take_header(at, words[0], words[1]);
+        struct gc_taken got = words == NULL ? gc_take(at) : gc_take_header(at, words[0], words[1]);
         if (RT_LIKELY(got.slot != 0)) {
-            uint64_t skip = header == NULL ? 0 : sizeof(*header);
+            uint64_t skip = words == NULL ? 0 : sizeof(*header);
             if (got.zero_bytes != 0)
                 (memset)((void *)(got.slot + skip), 0, got.zero_bytes - skip);
             DEBUG_PREEMPT_ON();

@@ -695,6 +695,11 @@ void *page_alloc(size_t n_pages, size_t align_pages, unsigned flags)
     if (page_request_locked()) {
         do {
             found = page_find_locked(n_pages, align_pages, &at);
+            if (!found && n_pages >= CHUNK_PAGES && pcache_drain_all_locked()) {
+                spin_unlock(&page_lock); /* two searches and a long run: too much for one section */
+                spin_lock(&page_lock);
+                found = page_find_locked(n_pages, align_pages, &at);
+            }
             if (!found && pcache_drain_all_locked())
                 found = page_find_locked(n_pages, align_pages, &at);
         } while (!found && page_wait_zeroing_locked());

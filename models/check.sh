@@ -5,7 +5,8 @@
 #     models/check.sh OUT [MODEL...]
 #
 # A model names its mutants in its head, under MUTANTS, one to a line: "NAME  what it does". Needs spin and a C compiler; without
-# spin it says so and ends with 0. The last line is "N passed, N failed".
+# spin it says so and ends with 0. The last line is "N passed, N failed". Mutants are searched breadth first: what is wrong
+# with them shows after few steps, and a search into the depth may fill the memory before it comes there.
 set -u
 cd "$(dirname "$0")" || exit 2
 out=$1
@@ -21,7 +22,7 @@ failed=0
 check() {
     dir=$out/$1$2
     rm -rf "$dir" && mkdir -p "$dir" || exit 2
-    if ! (here=$PWD && cd "$dir" && spin -a ${2:+-D"$2"} "$here/$1.pml" && ${HOSTCC:-cc} -O2 -DSAFETY -DCOLLAPSE -DMEMLIM=1024 -o pan pan.c &&
+    if ! (here=$PWD && cd "$dir" && spin -a ${2:+-D"$2"} "$here/$1.pml" && ${HOSTCC:-cc} -O2 -DSAFETY -DCOLLAPSE ${2:+-DBFS} -DMEMLIM=1024 -o pan pan.c &&
         timeout 300 ./pan -m2000000 -w22) >"$dir/log" 2>&1; then
         echo "FAIL $1 $2: see $dir/log"
         failed=$((failed + 1))
