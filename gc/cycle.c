@@ -638,7 +638,8 @@ static void run_cycle(bool forced)
     lang_on_gc_cycle();
     gc_mark_trim();
     gc_stats_cycle(&t);
-    if (forced)
+    /* Also for an rt_gc() that came after the wish was taken and before the cycle had its number. */
+    if (forced || load_seq_cst(&wish_forced) != 0)
         gc_sweep_finish();
     else
         wake_markers(); /* to sweep */
