@@ -26,6 +26,7 @@
 #include <gc/barriercheck.h>
 #include <lib/fail.h>
 #include <lib/list.h>
+#include <lib/rand.h>
 #include <lib/string.h>
 #include <mm/page.h>
 #include <mm/vmap.h>
@@ -358,7 +359,9 @@ bool gc_span_free(struct gc_span *span)
 
 /* ---- Shapes ---- */
 
-#define SHAPE_TABLE 512u /* open addressing; at most half full */
+#define SHAPE_BITS 9u
+#define SHAPE_TABLE (1u << SHAPE_BITS) /* open addressing; at most half full */
+_Static_assert(SHAPE_TABLE >= 2 * GC_MASK_SHAPES, "probing is short, and ends");
 
 static uint16_t shape_table[SHAPE_TABLE]; /* [a] */
 static struct spinlock shapes_lock = SPINLOCK_INIT(RANK_SPAN);
@@ -366,7 +369,7 @@ static unsigned shapes_used GUARDED_BY(&shapes_lock);
 
 static unsigned shape_hash(unsigned class, uint64_t mask)
 {
-    return (unsigned)((mask ^ (uint64_t) class << 58 ^ class) * 0x9e3779b97f4a7c15u >> 55);
+    return (unsigned)((mask ^ (uint64_t) class << 58 ^ class) * RNG_GOLDEN >> (64 - SHAPE_BITS));
 }
 
 /* The table's index of this shape, or of the free entry where it belongs. */

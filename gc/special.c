@@ -28,6 +28,7 @@
 #include <gc/cycle.h>
 #include <gc/mark.h>
 #include <gc/up.h>
+#include <lib/rand.h>
 #include <lib/string.h>
 #include <mm/page.h>
 #include <rt/goroutine.h>
@@ -67,7 +68,7 @@ static bool runner_waits;        /* under special_lock */
 
 static size_t bucket_of(uintptr_t object)
 {
-    return (size_t)((object >> 3) * 0x9e3779b97f4a7c15u >> 20) & (n_buckets - 1);
+    return (size_t)((object >> 3) * RNG_GOLDEN >> 20) & (n_buckets - 1);
 }
 
 /* ---- The table ---- */

@@ -86,19 +86,16 @@ static RT_ALWAYS_INLINE void *select_elem(const struct select *s, uint32_t i,
 
 /* ---- Drawing lots ---- */
 
-PERCPU(uint64_t, select_state);
+static PERCPU(uint64_t, select_state); /* [c] of rng_step(); 0: not seeded yet */
 
-/*
- * Uniform in [0, n). Preemption off. A linear congruence, of which only the top bits are used: half
- * the instructions of lib/rand.h, from which it is seeded. SOURCES. Knuth, TAOCP vol. 2 (MMIX).
- */
+/* Uniform in [0, n). Preemption off. */
 static RT_ALWAYS_INLINE uint32_t select_below(uint32_t n)
 {
     uint64_t state = this_cpu(select_state);
 
     if (RT_UNLIKELY(state == 0))
         state = rng_split(sched_seed(), 0x5e1ec7u + arch_cpu_id()).state;
-    state = state * 6364136223846793005u + 1442695040888963407u;
+    state = rng_step(state);
     this_cpu(select_state) = state;
     return (uint32_t)(((state >> 32) * n) >> 32);
 }

@@ -12,6 +12,7 @@
 #include <lib/knobs.h>
 #include <lib/preempt.h>
 #include <lib/print.h>
+#include <lib/rand.h>
 #include <lib/string.h>
 #include "acpi.h"
 #include "pvh.h"
@@ -22,8 +23,8 @@ void boot_main(uint32_t start_info, uint32_t image_at);
 
 struct acpi_info acpi_info;
 uintptr_t __stack_chk_guard = 0x595e9fbd94fda766; /* until boot_main() has something random */
-static struct boot_info boot_info;
-static paddr_t image_at;
+static struct boot_info boot_info;                /* [I] */
+static paddr_t image_at;                          /* [I] */
 static const struct phys_reader reader = {phys_map_any, NULL};
 
 RT_NORETURN void __stack_chk_fail(void);
@@ -48,12 +49,12 @@ uint64_t arch_random_seed(void)
     uint64_t hardware = 0, mix = arch_cycles();
 
     if (cpu_features.icount) /* the whole run is a function of its inputs, so this is, too */
-        return mix * 0x9e3779b97f4a7c15u;
+        return mix * RNG_GOLDEN;
     if (cpu_features.rdrand && rdrand(&hardware))
-        return hardware ^ mix * 0x9e3779b97f4a7c15u;
+        return hardware ^ mix * RNG_GOLDEN;
     for (int i = 0; i < 64; i++) { /* jitter of the cycle counter against a slow port */
         in8(0x80);
-        mix = (mix << 5 | mix >> 59) ^ arch_cycles() * 0x9e3779b97f4a7c15u;
+        mix = (mix << 5 | mix >> 59) ^ arch_cycles() * RNG_GOLDEN;
     }
     return mix;
 }
@@ -76,9 +77,9 @@ __attribute__((no_stack_protector, noreturn)) static void boot_go(uint32_t start
     arch_on_boot(&boot_info);
 }
 
-RT_NORETURN void boot_main(uint32_t start_info, uint32_t image_paddr_)
+RT_NORETURN void boot_main(uint32_t start_info, uint32_t image_begins)
 {
-    image_at = image_paddr_;
+    image_at = image_begins;
     this_cpu(preempt) = PREEMPT_QUIET + 1;
     console_init();
     cpu_features_detect();
@@ -129,7 +130,7 @@ void arch_devices_init(void)
     console_choose();
     power_init();
     ioapic_init(&acpi_info);
-    apic_init(acpi_info.lapic_paddr != 0 ? acpi_info.lapic_paddr : 0xfee00000);
+    apic_init(acpi_info.lapic_paddr != 0 ? acpi_info.lapic_paddr : APIC_PADDR);
     apic_id_of_cpu[0] = apic_id();
     clock_init(&acpi_info);
 }
