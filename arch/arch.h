@@ -44,24 +44,16 @@ static inline bool arch_irq_enabled(void);
  */
 static inline void arch_cpu_relax(void);
 
-/* Halt until an interrupt; called with interrupts off, returns with them off after one was
- * handled. */
+/* Halt until an interrupt; called with interrupts off, returns with them off after one came. */
 static inline void arch_halt_irq_off(void);
 
-/* The cycle counter when the loader entered the image. */
-uint64_t arch_boot_cycles(void);
+/* ---- Tests in the fewest instructions (inline, arch_impl.h) ---- */
 
-/* *at = arch_cycles(), in the fewest instructions. */
-static RT_ALWAYS_INLINE void arch_cycles_store(uint64_t *at);
-
-/* *flag != 0? As a test of two instructions, made here and not earlier. */
+/* *flag != 0? Read here and not earlier. */
 static RT_ALWAYS_INLINE bool arch_is_set(const uint8_t *flag);
 
-/* --*n == 0? As a test that compilers make of two instructions. */
+/* --*n == 0? */
 static RT_ALWAYS_INLINE bool arch_count_down(uint32_t *n);
-
-/* Cycle counter; monotonic per cpu, its rate is the clock's business (arch_nanotime). */
-static inline uint64_t arch_cycles(void);
 
 /* ---- This cpu ---- */
 
@@ -69,10 +61,11 @@ static inline uint64_t arch_cycles(void);
  * PERCPU(type, name) defines a variable of which each cpu has its own, zero at start.
  * DECLARE_PERCPU(type, name) is its extern. this_cpu(name) is this cpu's one, an lvalue: one
  * segment-relative access, atomic against interrupts if the machine does it in one instruction.
- * cpu_ptr(cpu, name) is a plain pointer to another cpu's. All in arch_impl.h. this_cpu_swap(name,
- * v) and this_cpu_store_release(name, v), for 8-byte variables, are atomic against other cpus that
- * use cpu_ptr(): the first orders both ways and returns the old value. A goroutine that can be
- * preempted may find itself on another cpu between two uses.
+ * cpu_ptr(cpu, name) is a plain pointer to any cpu's, this_cpu_ptr(name) to this cpu's; for several
+ * in a row base = this_cpu_base() is found once, and each is cpu_ptr_at(base, name). All in
+ * arch_impl.h. this_cpu_swap(name, v) and this_cpu_store_release(name, v), for 8-byte variables, are
+ * atomic against other cpus that use cpu_ptr(): the first orders both ways and returns the old
+ * value. A goroutine that can be preempted may find itself on another cpu between two uses.
  */
 static inline unsigned arch_cpu_id(void); /* 0 = the boot cpu; dense; index of cpu_ptr() */
 unsigned arch_cpu_count(void);            /* cpus that are up (all that will ever be) */
@@ -80,16 +73,17 @@ unsigned arch_cpu_count(void);            /* cpus that are up (all that will eve
 /* ---- Boot, in this order (lang/start.c) ---- */
 paddr_t arch_image_paddr(void); /* where the image's first byte lies */
 uint64_t arch_phys_limit(void); /* physical addresses end here, for the cpu or for the direct map */
-/* Own page tables; the direct map holds the given RAM from here on. `ram` must stay; page aligned,
- * sorted. */
+/* Own page tables; the direct map holds `ram` from here on: sorted, page-aligned, and it stays. */
 void arch_memory_init(const struct boot_range *ram, size_t n);
 void arch_devices_init(void); /* firmware tables, interrupt controllers, clocks; knobs are known */
-bool arch_irq_line(unsigned irq,
-                   bool on); /* let a line through to arch_on_irq(); false: no such line */
-/* The device of that line has been served: if the line is level-triggered, it has been masked since its interrupt, and is let
- * through again. Any context. */
+
+/* ---- Interrupt lines: numbers below ARCH_IRQ_LINES ---- */
+
+/* Let a line through to arch_on_irq(), or no longer. False: there is no such line. */
+bool arch_irq_line(unsigned irq, bool on);
+/* The device of that line has been served: if the line is level-triggered, it has been masked since
+ * its interrupt, and is let through again. Any context. */
 void arch_irq_done(unsigned irq);
-bool arch_console_irq(unsigned *irq); /* let console input raise a line; false: it can't, poll */
 
 /* ---- Memory ---- */
 
@@ -156,11 +150,16 @@ enum arch_ipi {
 void arch_ipi(unsigned cpu, enum arch_ipi what);
 void arch_ipi_nmi(unsigned cpu); /* for reports only: arch_on_nmi() on the target */
 
+/* Cycle counter; monotonic per cpu, its rate is the clock's business (arch_nanotime). */
+static inline uint64_t arch_cycles(void);
+/* *at = arch_cycles(), in the fewest instructions. */
+static RT_ALWAYS_INLINE void arch_cycles_store(uint64_t *at);
+uint64_t arch_boot_cycles(void); /* what it was when the loader entered the image */
+
 int64_t arch_nanotime(void);             /* ns since boot; monotonic over all cpus; any context */
 int64_t arch_cycles_ns(uint64_t cycles); /* how long so many cycles last, about */
 int64_t arch_walltime_ns(void);          /* ns since 1970 by the machine's calendar clock */
-/* this cpu's one-shot, absolute; in the past: fires at once */
-void arch_timer_arm(int64_t when_ns);
+void arch_timer_arm(int64_t when_ns);    /* this cpu's one-shot; in the past: fires at once */
 void arch_timer_stop(void);
 bool arch_needs_tick(void); /* single-threaded emulation: a halted or spinning cpu starves others */
 uint64_t arch_random_seed(void); /* hardware randomness or the best mix there is */
@@ -184,8 +183,8 @@ uintptr_t arch_sched_stack_top(unsigned cpu); /* wired, guarded, 16 KiB */
 
 /*
  * Save the running context in *from and continue *to. On to's stack, before anything else,
- * then(from, arg) is called, for what must wait until *from is complete; `then` is the name of a function.
- * Returns when somebody switches back.
+ * then(from, arg) is called, for what must wait until *from is complete; `then` is the name of a
+ * function. Returns when somebody switches back.
  */
 static RT_ALWAYS_INLINE void arch_switch(struct arch_context *from, struct arch_context *to,
                                          void (*then)(struct arch_context *from, uintptr_t arg),
@@ -199,50 +198,57 @@ RT_NORETURN static RT_ALWAYS_INLINE void arch_switch_to(struct arch_context *fro
 /* The same with nothing to do for the one that is left. */
 RT_NORETURN static RT_ALWAYS_INLINE void arch_resume(struct arch_context *to);
 
-/* Where a context that was switched away from stands, for reports: as arch_frame_pc() and _fp(). */
+/* Of a context that was switched away from: where its stack begins, and for reports where it stands,
+ * as arch_frame_pc() and _fp(). */
+static inline uintptr_t arch_context_sp(const struct arch_context *ctx);
 static inline uintptr_t arch_context_pc(const struct arch_context *ctx);
 static inline uintptr_t arch_context_fp(const struct arch_context *ctx);
 
-/* Have the next 2 KiB of this stack mapped before `current` says that another one is in use, or a
- * lock is held. */
+/*
+ * Have the next 2 KiB of this stack mapped before `current` says that another one is in use, or a
+ * lock is held.
+ */
 static inline void arch_touch_stack(void);
 
-/* Prepare *ctx to call entry(arg) on a stack that ends (exclusive) at `top`, a multiple of 16; entry
- * must not return. */
+/*
+ * Prepare *ctx to call entry(arg) on a stack that ends (exclusive) at `top`, a multiple of 16; entry
+ * must not return.
+ */
 static inline void arch_context_init(struct arch_context *ctx, void *top, void (*entry)(void *),
                                      void *arg);
 
-/* The same for a new goroutine, whose arguments begin at `args`, a multiple of 16, and fill the rest
- * of the stack: preempt_on(), fn(args), and when that returns, goroutine_exit(). */
+/*
+ * The same for a new goroutine, whose arguments begin at `args`, a multiple of 16, and fill the rest
+ * of the stack: preempt_on(), fn(args), and when that returns, goroutine_exit().
+ */
 static RT_ALWAYS_INLINE void arch_context_init_goroutine(struct arch_context *ctx, void *args,
                                                          void (*fn)(void *args));
 
 /* Continue an interrupted frame (anywhere but on its own stack). Interrupts off; never returns. */
 RT_NORETURN void arch_frame_resume(const struct arch_frame *frame);
 
-/* Leave the handler for good: run fn(arg) on the stack ending at `top`, interrupts off. Never
- * returns. */
+/* Leave the handler for good: run fn(arg) on the stack that ends at `top`, interrupts off. */
 RT_NORETURN void arch_leave_to(void *top, void (*fn)(void *), void *arg);
 
-/* Parts of a frame that portable code needs. */
+/* Parts of a frame that portable code needs: fp, the frame pointer, is where a backtrace starts;
+ * `stepping`: it traps after each instruction. */
 static inline uintptr_t arch_frame_pc(const struct arch_frame *f);
 static inline uintptr_t arch_frame_sp(const struct arch_frame *f);
-static inline uintptr_t
-arch_frame_fp(const struct arch_frame *f); /* frame pointer: where a backtrace starts */
+static inline uintptr_t arch_frame_fp(const struct arch_frame *f);
 static inline void arch_frame_set_pc(struct arch_frame *f, uintptr_t pc);
 static inline void arch_frame_set_sp(struct arch_frame *f, uintptr_t sp);
 static inline bool arch_frame_irqs_on(const struct arch_frame *f);
-static inline bool
-arch_frame_stepping(const struct arch_frame *f); /* does it trap after each instruction? */
+static inline bool arch_frame_stepping(const struct arch_frame *f);
 static inline void arch_frame_set_step(struct arch_frame *f, bool on);
 
-/* Trap after each instruction from here on: arch_on_debug_trap(). Follows the cpu through a switch
- * by a call. */
+/* Trap after each instruction from here on: arch_on_debug_trap(). A switch by a call does not end it. */
 static inline void arch_step_on(void);
 static inline void arch_step_off(void);
 
-/* Make the frame continue as if its code had called fn(a, b) right where it was interrupted. Writes
- * to the ARCH_CALL_ROOM bytes below its stack pointer. */
+/*
+ * Make the frame continue as if its code had called fn(a, b) right where it was interrupted. Writes
+ * to the ARCH_CALL_ROOM bytes below its stack pointer.
+ */
 void arch_frame_push_call(struct arch_frame *f, void (*fn)(uintptr_t, uintptr_t), uintptr_t a,
                           uintptr_t b);
 
@@ -253,14 +259,13 @@ void arch_frame_push_call(struct arch_frame *f, void (*fn)(uintptr_t, uintptr_t)
  */
 int arch_return_slot(uintptr_t function, uintptr_t pc);
 
-/* Walk frame pointers from (pc, fp) and store return addresses; reads only what `readable`
- * allows. */
+/* Walk frame pointers from (pc, fp) and store up to `max` return addresses; how many. Reads only what
+ * is mapped. */
 size_t arch_backtrace(uintptr_t pc, uintptr_t fp, uintptr_t *out, size_t max);
 
 /* ---- Devices, for programs ---- */
 
-/* Registers at a physical address, uncached, mapped for ever; NULL: no memory, or no such
- * address. */
+/* Registers at a physical address, uncached, mapped for ever; NULL: no memory, or no such address. */
 volatile void *arch_device_map(paddr_t pa, size_t bytes);
 
 /* An I/O port of 1, 2 or 4 bytes; a machine without ports reads all ones. */
@@ -269,16 +274,16 @@ void arch_port_write(uint16_t port, unsigned bytes, uint32_t v);
 
 /* ---- The console device and the end ---- */
 
-void arch_console_put(const char *s,
-                      size_t n);        /* raw bytes, polled; any context; caller serialises */
-int arch_console_get(void);             /* next input byte, or -1 */
+void arch_console_put(const char *s, size_t n); /* polled; any context; the caller serialises */
+int arch_console_get(void);                     /* next input byte, or -1 */
+bool arch_console_irq(unsigned *irq);   /* let console input raise a line; false: it can't, poll */
 RT_NORETURN void arch_exit(int status); /* as the knob exit= says; other cpus should be stopped */
 void arch_stop_other_cpus(void);        /* by NMI, for reports; bounded wait */
 void arch_print_frame(const struct arch_frame *frame); /* registers, in a report */
 
 /* ---- Upwards: what a port calls ---- */
 
-/* mm: one zeroed page for a page table; NULL if there is none. Boot, or with the table lock
+/* lang/start.c: one zeroed page for a page table; NULL if there is none. Boot, or with the table lock
  * held. */
 void *arch_up_table_page(void);
 
@@ -288,32 +293,34 @@ RT_NORETURN void arch_on_boot(const struct boot_info *info);
 /* sched: an additional cpu is up, on its own scheduler stack, interrupts off. */
 RT_NORETURN void arch_on_cpu_start(void);
 
-/* sched: a fault on an unmapped page of the stack window. True: mapped, retry. May not return
- * (arch_leave_to). */
+/* Some of the following may not return, but leave the handler by arch_leave_to(): marked (leaves). */
+
+/* sched: a fault on an unmapped page of the stack window. True: mapped, retry. (leaves) */
 bool arch_on_stack_fault(struct arch_frame *frame, uintptr_t va);
 
-/* sched: timer of this cpu, or somebody's ARCH_IPI_RESCHED. May not return (arch_leave_to). */
+/* sched: timer of this cpu, or somebody's ARCH_IPI_RESCHED. (leaves) */
 void arch_on_timer(struct arch_frame *frame);
 void arch_on_resched(struct arch_frame *frame);
 
-/* sched: interrupt line `irq` fired (already acknowledged). */
+/* sched: interrupt line `irq` fired (already acknowledged). (leaves) */
 void arch_on_irq(struct arch_frame *frame, unsigned irq);
 
-/* lang/fault.c: a synchronous fault the machine layer cannot settle. True: frame was changed into a
- * panic of the program, go on with it. False: the machine layer reports and stops. */
 enum arch_fault {
-    ARCH_FAULT_ACCESS,
+    ARCH_FAULT_ACCESS, /* nothing is there */
     ARCH_FAULT_PROTECTION,
     ARCH_FAULT_DIVIDE,
     ARCH_FAULT_ILLEGAL,
     ARCH_FAULT_FLOAT,
     ARCH_FAULT_ALIGN,
-    ARCH_FAULT_OTHER
 };
+
+/*
+ * lang/fault.c: a synchronous fault the machine layer cannot settle. True: frame was changed into a
+ * panic of the program, go on with it. False: the machine layer reports and stops. (leaves)
+ */
 bool arch_on_fault(struct arch_frame *frame, enum arch_fault what, uintptr_t address);
 
-/* sched/debugtrap.c: a single step or breakpoint trap; true if somebody wanted it. May not return
- * (arch_leave_to). */
+/* sched/debugtrap.c: a single step or breakpoint trap; true if somebody wanted it. (leaves) */
 bool arch_on_debug_trap(struct arch_frame *frame);
 
 #include <arch_impl.h> /* the port's: -Iarch/$(ARCH) */

@@ -41,13 +41,11 @@ struct boot_module {
 };
 
 struct boot_info {
-    /* Memory as the firmware described it: raw, in its order. n_ranges 0 means that there was no
-     * map. */
+    /* Memory as the firmware described it: raw, in its order. n_ranges 0: there was no map. */
     size_t n_ranges;
     struct boot_range ranges[BOOT_RANGES_MAX];
 
-    /* The command line; cmdline[cmdline_len] is NUL. Never NULL once filled in: "" if there is
-     * none. */
+    /* The command line; cmdline[cmdline_len] is NUL. Once filled in never NULL, but "". */
     const char *cmdline;
     size_t cmdline_len;
 

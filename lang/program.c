@@ -15,8 +15,6 @@
 #include <rt/sync.h>
 #include <sched/sched.h>
 
-#define LINES 160u
-
 extern const struct boot_info *start_boot_info;
 
 RT_NORETURN void rt_exit(int status)
@@ -76,7 +74,7 @@ int64_t rt_walltime_ns(void)
 uint64_t rt_rand64(void)
 {
     static uint64_t drawn; /* [a] */
-    struct rng r = {sched_seed() + add_relaxed(&drawn, 1) * 0x9e3779b97f4a7c15u};
+    struct rng r = {sched_seed() + add_relaxed(&drawn, 1) * RNG_GOLDEN};
     return rng_next(&r);
 }
 
@@ -119,10 +117,10 @@ void rt_out32(uint16_t port, uint32_t value)
 /* ---- Interrupt lines as channels ---- */
 struct irq_chan {
     struct rt_chan
-        *chan; /* [I] of uint64_t; kept alive by a hold for ever, as the line is never given back */
+        *chan;       /* [I] once attached; a hold keeps it alive for ever, as the line is kept */
     uint64_t unsent; /* [a] counted while the buffer was full */
 };
-static struct irq_chan irq_chans[LINES];
+static struct irq_chan irq_chans[ARCH_IRQ_LINES];
 
 /* Scheduler stack. */
 static bool irq_to_chan(void *arg, uint64_t n)
@@ -137,7 +135,7 @@ static bool irq_to_chan(void *arg, uint64_t n)
 
 rt_chan(uint64_t) rt_irq_chan(unsigned irq, size_t capacity)
 {
-    if (irq >= LINES)
+    if (irq >= ARCH_IRQ_LINES)
         rt_panic("rt_irq_chan: no interrupt line %u", irq);
     rt_chan(uint64_t) c = rt_chan_make(uint64_t, (int64_t)(capacity > 0 ? capacity : 1));
     hold_take(rt_chan_raw(c));

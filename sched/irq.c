@@ -16,8 +16,6 @@
 #include <lib/spinlock.h>
 #include <sched/internal.h>
 
-#define LINES 160u
-
 struct line {
     uint64_t fired;                    /* [a] */
     uint64_t delivered;                /* of whoever has busy */
@@ -26,14 +24,14 @@ struct line {
     void *arg;
 };
 
-static struct line lines[LINES];
+static struct line lines[ARCH_IRQ_LINES];
 static struct spinlock lines_lock = SPINLOCK_INIT(RANK_TIMER);
 static uint32_t undelivered; /* [a] not 0: some line has something */
 static int32_t waiters;      /* [a] */
 
 void arch_on_irq(struct arch_frame *frame, unsigned irq)
 {
-    if (irq < LINES) {
+    if (irq < ARCH_IRQ_LINES) {
         add_relaxed(&lines[irq].fired, 1);
         store_release(&undelivered, 1); /* partner: irq_run() */
     }
@@ -62,7 +60,7 @@ bool irq_run(void)
 {
     if (RT_LIKELY(load_relaxed(&undelivered) == 0) || swap_acq_rel(&undelivered, 0) == 0)
         return false;
-    for (unsigned i = 0; i < LINES; i++)
+    for (unsigned i = 0; i < ARCH_IRQ_LINES; i++)
         line_run(&lines[i]);
     return true;
 }
@@ -71,7 +69,7 @@ bool irq_attach(unsigned irq, bool (*fn)(void *arg, uint64_t n), void *arg)
 {
     bool ok = false;
 
-    if (irq >= LINES)
+    if (irq >= ARCH_IRQ_LINES)
         return false;
     spin_lock(&lines_lock);
     if (lines[irq].fn == NULL) {

@@ -17,8 +17,7 @@
 struct acpi_reg {
     enum { ACPI_MEMORY = 0, ACPI_PORT = 1 } space;
     uint8_t bits;   /* width; 0 if the table does not say */
-    uint8_t access; /* how it is accessed: 1, 2, 3, 4 for 1, 2, 4, 8 bytes; 0 if the table does not
-                       say */
+    uint8_t access; /* 1, 2, 3, 4: by 1, 2, 4, 8 bytes at a time; 0 if the table does not say */
     uint64_t address;
 };
 
@@ -42,8 +41,7 @@ struct acpi_ioapic {
     uint32_t gsi_base; /* the first global interrupt that it serves */
 };
 
-/* Interrupt line `irq` of the ISA bus arrives as global interrupt gsi. Flags as the MPS
- * INTI flags. */
+/* Interrupt line `irq` of the ISA bus arrives as global interrupt gsi. Flags: MPS INTI flags. */
 struct acpi_override {
     uint8_t irq;
     uint32_t gsi;
@@ -88,9 +86,8 @@ struct acpi_info {
     bool pm_timer_32bit;      /* else it counts 24 bits */
     struct acpi_reg pm_timer; /* 3.579545 MHz */
     struct acpi_reg pm1a_cnt, pm1b_cnt;
-    uint16_t smi_port; /* a write of acpi_enable there makes the firmware hand the machine over; 0:
-                          it has */
-    uint8_t acpi_enable;
+    uint16_t smi_port;   /* 0: the machine is ours already; else this hands it over: */
+    uint8_t acpi_enable; /* written there */
     struct acpi_reg sleep_control, sleep_status; /* where hw_reduced */
     struct acpi_reg reset;
     uint8_t reset_value; /* to be written to `reset` */

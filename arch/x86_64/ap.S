@@ -1,10 +1,11 @@
 /*
  * arch/x86_64/ap.S - how an additional cpu gets from its SIPI to ap_main().
  *
- * smp.c copies [ap_trampoline, ap_trampoline_end) to a page below 1 MiB and fills in the words at its end.
- * The cpu arrives in real mode at cs = page >> 4, ip = 0, and goes straight to long mode, on tables that
- * map that page to itself. It then takes a number (lock xadd) and with it a stack, and calls
- * ap_main(number), interrupts off. All cpus may come at once; they share nothing else.
+ * smp.c copies [ap_trampoline, ap_trampoline_end) to a page below 1 MiB and fills in the words at its
+ * end. The cpu arrives in real mode at cs = page >> 4, ip = 0, and goes straight to long mode, on
+ * tables that map that page to itself. It then counts itself (lock xadd), takes the stack of that
+ * number, and calls ap_main(arrival), interrupts off. All cpus may come at once; they share nothing
+ * else.
  */
     .section .text.ap, "ax"
     .globl ap_trampoline, ap_trampoline_end, ap_words
@@ -41,7 +42,7 @@ ap_long:
     movl $1, %eax
     movabsq $ap_arrived, %rcx
     lock xaddl %eax, (%rcx)
-    cmpl $255, %eax /* ARCH_MAX_CPUS - 1: too many, or too late */
+    cmpl $255, %eax /* ARCH_MAX_CPUS - 1 (smp.c asserts it): too many, or too late */
     jae ap_halt
     movabsq $ap_stack_tops, %rcx
     movq (%rcx, %rax, 8), %rsp

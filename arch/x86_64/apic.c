@@ -38,7 +38,7 @@ static volatile uint32_t *xapic; /* [I] NULL: x2APIC */
 static bool x2apic;              /* [I] */
 static uint64_t ticks_per_cycle; /* [I] APIC timer against cycle counter, 32.32 fixed point */
 uint32_t apic_id_of_cpu[ARCH_MAX_CPUS];
-static uint32_t leftovers[8]; /* bit v: the firmware left an interrupt with vector v behind */
+static uint32_t leftovers[8]; /* the boot cpu's; bit v: the firmware left vector v behind */
 
 static uint32_t apic_read(unsigned reg)
 {
@@ -129,8 +129,8 @@ void apic_eoi(void)
 void apic_send(uint32_t to, uint32_t command)
 {
     if (x2apic) {
-        __asm__ volatile("mfence; lfence" ::
-                             : "memory"); /* an x2APIC write is not ordered with stores */
+        /* an x2APIC write is not ordered with stores */
+        __asm__ volatile("mfence; lfence" ::: "memory");
         wrmsr(MSR_X2APIC + APIC_ICR / 16, (uint64_t)to << 32 | command);
         return;
     }
@@ -150,8 +150,7 @@ void arch_ipi(unsigned cpu, enum arch_ipi what)
 
 /* ---- Timer ---- */
 
-/* Counts both for as long as clock_init() spins: it calls this before and after with the cycle
- * counter. */
+/* Counts both counters for as long as clock_init() spins: it calls this before and after. */
 void apic_timer_calibrate(void)
 {
     static uint64_t start_cycles;

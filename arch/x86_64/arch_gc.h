@@ -34,9 +34,3 @@ static inline void arch_prefetch(const void *p)
 {
     __builtin_prefetch(p);
 }
-
-/* Where the stack of a goroutine that gave up its cpu by a call begins. */
-static inline uintptr_t arch_context_sp(const struct arch_context *ctx)
-{
-    return ctx->rsp;
-}

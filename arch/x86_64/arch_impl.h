@@ -8,8 +8,8 @@
  */
 #pragma once
 
-#ifndef ARCH_X86_64_ARCH_IMPL_H
-#define ARCH_X86_64_ARCH_IMPL_H
+#define ARCH_IRQ_LINES 160u      /* x86.h: vectors from VECTOR_IRQ on */
+#define ARCH_VECTOR_RESCHED 0xf1 /* entry.S sends it to itself */
 
 /* Where things are: docs/memory.md has the map. */
 #define ARCH_IMAGE_BASE 0xffffffff80000000u
@@ -163,8 +163,6 @@ zero:
     return true;
 }
 
-#define ARCH_VECTOR_RESCHED 0xf1
-
 /* ---- Memory ---- */
 static inline void *phys_to_virt(paddr_t pa)
 {
@@ -197,8 +195,6 @@ static inline void arch_frame_set_pc(struct arch_frame *f, uintptr_t pc)
     f->rip = pc;
 }
 
-#define ARCH_CALL_ROOM 160u /* arch_frame_push_call(): 128, a word, and alignment */
-
 static inline void arch_frame_set_sp(struct arch_frame *f, uintptr_t sp)
 {
     f->rsp = sp;
@@ -209,6 +205,7 @@ static inline bool arch_frame_irqs_on(const struct arch_frame *f)
     return (f->rflags & ARCH_RFLAGS_IF) != 0;
 }
 
+#define ARCH_CALL_ROOM 160u /* arch_frame_push_call(): 128, a word, and alignment */
 #define ARCH_RFLAGS_TF 0x100u
 
 static inline bool arch_frame_stepping(const struct arch_frame *f)
@@ -232,11 +229,12 @@ static inline void arch_step_off(void)
 }
 
 /*
- * The switch itself: what a call must keep is pushed, the return address last, so that `then` begins
- * as if called by whoever is resumed, and returns there. mxcsr and the x87 control word belong to the
- * goroutine by the ABI; they are switched only by the frame path, as nothing in this ABI changes them
- * (docs/sched.md). The frame's address is an operand so that there is a frame, which compilers leave
- * out where a function seems to call nobody: backtraces need it, and it aligns the stack.
+ * The switch itself: what a call must keep is pushed, the return address last, so that `then`
+ * begins as if called by whoever is resumed, and returns there. mxcsr and the x87 control word
+ * belong to the goroutine by the ABI; they are switched only by the frame path, as nothing in this
+ * ABI changes them (docs/sched.md). The frame's address is an operand so that there is a frame,
+ * which compilers leave out where a function seems to call nobody: backtraces need it, and it aligns
+ * the stack.
  */
 #define ARCH_CONTEXT_FP 6 /* words above rsp: what was pushed first */
 
@@ -313,6 +311,11 @@ static RT_ALWAYS_INLINE void arch_touch_stack(void)
     __asm__ volatile("testb $0, -2048(%%rsp)" ::: "cc");
 }
 
+static inline uintptr_t arch_context_sp(const struct arch_context *ctx)
+{
+    return ctx->rsp;
+}
+
 static inline uintptr_t arch_context_pc(const struct arch_context *ctx)
 {
     return ((const uintptr_t *)ctx->rsp)[0]; /* as arch_switch() pushed them */
@@ -326,5 +329,3 @@ static inline uintptr_t arch_context_fp(const struct arch_context *ctx)
         return 0; /* it has not run yet */
     return ((const uintptr_t *)ctx->rsp)[ARCH_CONTEXT_FP];
 }
-
-#endif

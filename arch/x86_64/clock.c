@@ -37,19 +37,28 @@ struct reference {
     uint64_t mask;        /* it wraps here */
 };
 
+/* The clock: at `cycles` it was `ns`, and goes on at this rate [clock.2]. */
 static struct {
-    uint32_t version; /* [a] odd while the rest changes; partner: arch_nanotime() */
+    uint32_t version; /* [a] odd while the rest changes; partners: rate_set(), arch_nanotime() */
     uint64_t cycles;
     int64_t ns;
     uint64_t ns_per_cycle; /* 32.32 fixed point */
 } now;
 
-static volatile uint64_t *hpet;
-static uint16_t pm_port;
-static struct reference reference;
+static volatile uint64_t *hpet;    /* [I] */
+static uint16_t pm_port;           /* [I] */
+static struct reference reference; /* [I] */
+
+/* The writer's (the boot cpu). */
 static uint64_t reference_last, reference_sum; /* ticks since calibration began, across wraps */
-static uint64_t cycles_first;
-static int64_t refine_at, refine_every;
+static uint64_t cycles_first;                  /* when it began */
+static int64_t refine_at, refine_every;        /* 0: never */
+
+/* n of what lasts so long each, in ns (32.32 fixed point). */
+static inline int64_t ns_of(uint64_t n, uint64_t ns_each)
+{
+    return (int64_t)((unsigned __int128)n * ns_each >> 32);
+}
 
 static uint64_t read_hpet(void)
 {
@@ -69,12 +78,12 @@ static uint64_t read_pit(void)
     return 0xffff - (low | (uint64_t)in8(0x40) << 8);
 }
 
-static uint64_t reference_advance(void)
+/* It stands at t: how long since calibration began. */
+static int64_t reference_advance(uint64_t t)
 {
-    uint64_t t = reference.read();
     reference_sum += (t - reference_last) & reference.mask;
     reference_last = t;
-    return reference_sum;
+    return ns_of(reference_sum, reference.ns_per_tick);
 }
 
 static bool reference_choose(const struct acpi_info *acpi)
@@ -107,21 +116,14 @@ static bool reference_choose(const struct acpi_info *acpi)
     return false;
 }
 
-static int64_t reference_ns(uint64_t ticks)
-{
-    return (int64_t)((unsigned __int128)ticks * reference.ns_per_tick >> 32);
-}
-
 static void rate_set(uint64_t ns_per_cycle)
 {
     irqflags_t flags = arch_irq_save();
 
     store_seq_cst(&now.version, now.version + 1); /* before the counter is read [clock.3] */
     uint64_t cycles = arch_cycles();
-    int64_t ns =
-        now.ns + (int64_t)((unsigned __int128)(cycles - now.cycles) * now.ns_per_cycle >> 32);
+    now.ns += ns_of(cycles - now.cycles, now.ns_per_cycle); /* [clock.1] */
     now.cycles = cycles;
-    now.ns = ns;
     now.ns_per_cycle = ns_per_cycle;
     store_release(&now.version, now.version + 1);
     arch_irq_restore(flags);
@@ -138,8 +140,9 @@ static uint64_t rate_of(uint64_t ns, uint64_t cycles)
 }
 
 /*
- * Read reference and cycle counter at the same moment. What the firmware does unasked between the two
- * (SMI), or a host that runs something else, would tear them apart: of a few tries the closest counts.
+ * Read reference and cycle counter at the same moment. What the firmware does unasked between the
+ * two (SMI), or a host that runs something else, would tear them apart: of a few tries the closest
+ * counts.
  */
 static uint64_t reference_with(uint64_t *cycles)
 {
@@ -164,7 +167,7 @@ static uint64_t told_hz(void)
     return l15.a != 0 && l15.b != 0 && l15.c != 0 ? (uint64_t)l15.c * l15.b / l15.a : 0;
 }
 
-/* The same by sources that are rounded or may be lies: better than nothing, where there is no clock. */
+/* By sources that are rounded or may be lies: better than nothing, where there is no clock. */
 static uint64_t rumoured_hz(void)
 {
     if (cpu_features.hypervisor && cpuid(0x40000000, 0).a >= 0x40000010)
@@ -192,19 +195,15 @@ void clock_init(const struct acpi_info *acpi)
         reference_last = reference_with(&cycles_first);
         do {
             arch_cpu_relax();
-            ns = reference_ns(reference_advance());
+            ns = reference_advance(reference.read());
         } while (ns < CALIBRATE_NS);
     } else {
         while (arch_cycles() - cycles_first < known_hz / (1000000000 / CALIBRATE_NS))
             arch_cpu_relax();
     }
     uint64_t cycles = arch_cycles();
-    if (have) {
-        uint64_t t = reference_with(&cycles);
-        reference_sum += (t - reference_last) & reference.mask;
-        reference_last = t;
-        ns = reference_ns(reference_sum);
-    }
+    if (have)
+        ns = reference_advance(reference_with(&cycles));
     cycles -= cycles_first;
     apic_timer_calibrate();
     now.cycles = cycles_first;
@@ -223,9 +222,8 @@ int64_t arch_nanotime(void)
         uint64_t t = arch_cycles();
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         if (RT_LIKELY(!(version & 1) && load_relaxed(&now.version) == version)) {
-            uint64_t passed =
-                t > cycles ? t - cycles : 0; /* another cpu may have moved the base past us */
-            return ns + (int64_t)((unsigned __int128)passed * rate >> 32);
+            /* another cpu may have moved the base past us [clock.1] */
+            return ns + ns_of(t > cycles ? t - cycles : 0, rate);
         }
         arch_cpu_relax();
     }
@@ -242,20 +240,19 @@ void clock_refine(void)
     int64_t t = arch_nanotime();
     if (t < refine_at)
         return;
-    /* A counter that wraps within a period can't be followed that long. */
-    if ((uint64_t)reference_ns(reference.mask & UINT32_MAX) / 2 < (uint64_t)refine_every) {
+    /* A counter that wraps within a period can't be followed that long, and a wrap may have been missed
+     * while nothing ran. */
+    int64_t half_turn = ns_of(reference.mask & UINT32_MAX, reference.ns_per_tick) / 2;
+    if (half_turn < refine_every || t - refine_at > half_turn) {
         refine_every = 0;
         return;
     }
-    int64_t truth = reference_ns(reference_advance());
+    int64_t truth = reference_advance(reference.read());
     uint64_t cycles = arch_cycles() - cycles_first;
-    if (t - refine_at > reference_ns(reference.mask & UINT32_MAX) / 2) {
-        refine_every = 0; /* a wrap may have been missed while nothing ran */
-        return;
-    }
     refine_every = refine_every * 2 > REFINE_MAX_NS ? REFINE_MAX_NS : refine_every * 2;
     uint64_t rate = rate_of((uint64_t)truth, cycles);
     int64_t behind = truth - t;
+    /* rate * behind / refine_every, in an order in which nothing overflows; at most 0.4 % */
     int64_t correction = (int64_t)(rate >> 10) * (behind >> 4) / (refine_every >> 14);
     int64_t most = (int64_t)(rate >> 8);
     correction = correction > most ? most : correction < -most ? -most : correction;
@@ -265,7 +262,7 @@ void clock_refine(void)
 
 int64_t arch_cycles_ns(uint64_t cycles)
 {
-    return (int64_t)((unsigned __int128)cycles * now.ns_per_cycle >> 32);
+    return ns_of(cycles, now.ns_per_cycle);
 }
 
 uint64_t clock_cycles_of_ns(int64_t ns)
@@ -333,7 +330,7 @@ static int64_t rtc_seconds(void)
 int64_t arch_walltime_ns(void)
 {
     static int64_t at_boot; /* [a] wall time of arch_nanotime() == 0; the first reader settles it */
-    int64_t base = load_acquire(&at_boot);
+    int64_t base = load_acquire(&at_boot); /* partner: the swap below */
 
     if (base == 0) {
         int64_t seconds = rtc_seconds();

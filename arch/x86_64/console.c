@@ -27,14 +27,14 @@
 #define TEXT_PADDR 0xb8000
 #define TEXT_COLUMNS 80
 #define TEXT_LINES 25
+#define TEXT_PROBE 0x0755 /* a grey U: is there anything? */
 
 static struct uart uart = {.port = COM1};   /* [I] from console_choose() on */
 static uint32_t uart_baud = DEFAULT_BAUD;   /* [I] */
 static uint32_t uart_irq = COM1_IRQ;        /* [I] 0: none, poll */
 static struct boot_framebuffer framebuffer; /* [I] height 0: there is none */
 static bool settled, screen_on;             /* [I] */
-static char early[EARLY_BYTES]; /* what was printed before `settled`; what does not fit is only
-                                   where it went */
+static char early[EARLY_BYTES];             /* the first that was printed before `settled` */
 static size_t n_early;
 
 void console_init(void)
@@ -94,7 +94,7 @@ void console_find_screen(struct boot_info *info, const struct phys_reader *reade
     info->n_modules = n;
 }
 
-/* The screen in text mode that a BIOS leaves behind. Its data area tells; other firmware leaves it zero. */
+/* The screen in text mode that a BIOS leaves behind. Its data area tells; of others it is zero. */
 static bool text_screen(void)
 {
     const uint8_t *mode = phys_map_any(NULL, BDA_VIDEO_MODE, 3); /* and the number of columns */
@@ -105,8 +105,8 @@ static bool text_screen(void)
     text = framebuffer_map(TEXT_PADDR, 2 * TEXT_COLUMNS * TEXT_LINES);
     if (text == NULL)
         return false;
-    text[0] = 0x0755; /* is there anything? */
-    if (text[0] != 0x0755)
+    text[0] = TEXT_PROBE;
+    if (text[0] != TEXT_PROBE)
         return false;
     screen_open_text(text, TEXT_COLUMNS, TEXT_LINES);
     return true;
@@ -166,7 +166,7 @@ static bool use_acpi(const struct acpi_uart *a)
             return false;
         u.port = 0;
     }
-    return use(u, a->irq < IRQ_LINES ? a->irq : 0, a->baud);
+    return use(u, a->irq < ARCH_IRQ_LINES ? a->irq : 0, a->baud);
 }
 
 static bool use_port(uint16_t port, uint32_t irq)

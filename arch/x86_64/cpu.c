@@ -29,7 +29,7 @@ struct RT_ALIGNED(16) tss {
     uint64_t reserved2;
     uint16_t reserved3, iomap;
 } __attribute__((packed));
-_Static_assert(sizeof(struct tss) == 112 || sizeof(struct tss) == 104, "the cpu knows its layout");
+_Static_assert(offsetof(struct tss, iomap) == 102, "the cpu knows its layout");
 
 struct idt_gate {
     uint16_t offset_low, selector;
@@ -92,8 +92,7 @@ static unsigned ist_of(unsigned vector)
     }
 }
 
-/* Under icount every instruction takes the same time, so equal loops take equal time, to the
- * cycle. */
+/* Under icount every instruction takes the same time, so equal loops take equal time, to the cycle. */
 static bool looks_like_icount(void)
 {
     uint64_t took[4];
@@ -110,23 +109,18 @@ static bool looks_like_icount(void)
 void cpu_features_detect(void)
 {
     struct cpu_features *f = &cpu_features;
-    struct cpuid l0 = cpuid(0, 0), l1 = cpuid(1, 0), l7 = {0};
+    struct cpuid l1 = cpuid(1, 0), l7 = {0};
     struct cpuid e1 = cpuid(0x80000001, 0);
 
-    if (l0.a >= 7)
+    if (cpuid(0, 0).a >= 7)
         l7 = cpuid(7, 0);
-    __builtin_memcpy(f->vendor, &l0.b, 4);
-    __builtin_memcpy(f->vendor + 4, &l0.d, 4);
-    __builtin_memcpy(f->vendor + 8, &l0.c, 4);
     f->x2apic = l1.c & (1u << 21);
     f->tsc_deadline = l1.c & (1u << 24);
     f->rdrand = l1.c & (1u << 30);
     f->mce = l1.d & (1u << 7);
     f->pge = l1.d & (1u << 13);
-    f->fsgsbase = l7.b & 1;
     f->smep = l7.b & (1u << 7);
     f->erms = l7.b & (1u << 9);
-    f->rdseed = l7.b & (1u << 18);
     f->smap = l7.b & (1u << 20);
     f->umip = l7.c & (1u << 2);
     f->nx = e1.d & (1u << 20);
@@ -136,9 +130,8 @@ void cpu_features_detect(void)
         f->phys_bits = cpuid(0x80000008, 0).a & 0xff;
     f->hypervisor = l1.c & (1u << 31);
     if (f->hypervisor) {
-        struct cpuid hv = cpuid(0x40000000, 0);
-        f->tcg =
-            hv.b == 0x54474354 && hv.c == 0x43544743 && hv.d == 0x47435447; /* "TCGTCGTCGTCG" */
+        struct cpuid hv = cpuid(0x40000000, 0); /* QEMU's: "TCGTCGTCGTCG" */
+        f->tcg = hv.b == 0x54474354 && hv.c == 0x43544743 && hv.d == 0x47435447;
     }
     f->icount = f->tcg && looks_like_icount();
 }
@@ -180,7 +173,7 @@ void control_registers_init(void)
     const struct cpu_features *f = &cpu_features;
     uint64_t cr4 = read_cr4();
 
-    cr4 |= 0x620; /* PAE, OSFXSR, OSXMMEXCPT */
+    cr4 |= CR4_BASE;
     if (f->mce)
         cr4 |= 1u << 6; /* else a machine check turns the machine off without a word */
     if (f->pge)
@@ -192,13 +185,13 @@ void control_registers_init(void)
     if (f->smap)
         cr4 |= 1u << 21;
     write_cr4(cr4);
-    write_cr0((read_cr0() | 0x10022) &
-              ~UINT64_C(0x6000000c));             /* WP, NE, MP; caches on, no EM, no TS */
+    /* WP, NE, MP; caches on (not CD, NW), no EM, no TS */
+    write_cr0((read_cr0() | 0x10022) & ~UINT64_C(0x6000000c));
     wrmsr(MSR_PAT, UINT64_C(0x0007040600070106)); /* as after reset, but entry 1: write combining */
     if (f->nx)
-        wrmsr(MSR_EFER, rdmsr(MSR_EFER) | 0x800);
+        wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
     __asm__ volatile("fninit" ::: "memory");
-    uint32_t mxcsr = 0x1f80;
+    uint32_t mxcsr = 0x1f80; /* as after reset: to nearest, all exceptions masked */
     __asm__ volatile("ldmxcsr %0" ::"m"(mxcsr));
 }
 

@@ -5,11 +5,12 @@
  * polarity, as the MADT's overrides say. Vector = VECTOR_IRQ + the number the program used. All
  * lines are masked until somebody asks; the old PICs are masked for ever.
  *
- * [ioapic.1] A level-triggered line stays raised until its device has been served, and would interrupt again before the
- *            next instruction. So its handler masks it, before the local APIC hears the end of the interrupt, and
- *            arch_irq_done() lets it through again, when it has been served.
- * LOCKING. A register is two accesses: under ioapic_busy, interrupts off, so that a handler may take it, too; no
- * spin lock, whose order handlers could not keep.
+ * [ioapic.1] A level-triggered line stays raised until its device has been served, and would
+ *            interrupt again before the next instruction. So its handler masks it, before the local
+ *            APIC hears the end of the interrupt, and arch_irq_done() lets it through again, when it
+ *            has been served.
+ * LOCKING. A register is two accesses: under ioapic_busy, interrupts off, so that a handler may take
+ * it, too; no spin lock, whose order handlers could not keep.
  * SOURCES. Intel 82093AA data sheet; ACPI 6.5 5.2.12.
  */
 #include <lib/assert.h>
@@ -26,19 +27,20 @@
 #define ENTRY_LOW 0x2000u
 #define IOAPICS_MAX 16
 
+/* [I] */
 static struct {
     volatile uint32_t *regs;
     uint32_t gsi_base, lines;
-} ioapics[IOAPICS_MAX]; /* [I] */
-static size_t n_ioapics;
+} ioapics[IOAPICS_MAX];
+static size_t n_ioapics;               /* [I] */
 static const struct acpi_info *tables; /* [I] */
-static uint32_t ioapic_busy;           /* [a] */
+static uint32_t ioapic_busy;           /* [a] 1: somebody has it; partners: lock and unlock */
 
 /* A line that is let through: where its entry is, and what stands there. */
 static struct {
     uint32_t entry; /* its lower half, unmasked; 0: not let through */
     uint16_t ioapic, n;
-} lines[IRQ_LINES]; /* under ioapic_busy */
+} lines[ARCH_IRQ_LINES]; /* under ioapic_busy */
 
 static irqflags_t ioapic_lock(void)
 {
@@ -67,19 +69,19 @@ static void ioapic_write(size_t i, uint32_t reg, uint32_t v)
     ioapics[i].regs[IOAPIC_WINDOW] = v;
 }
 
+/* Mask the two old PICs; first moved away from the cpu's own vectors: a stray one must be harmless. */
 static void pics_off(void)
 {
-    out8(0x20,
-         0x11); /* moved away from the cpu's own vectors first: a stray one must be harmless */
-    out8(0xa0, 0x11);
-    out8(0x21, VECTOR_PIC);
-    out8(0xa1, VECTOR_PIC + 8);
-    out8(0x21, 4);
-    out8(0xa1, 2);
-    out8(0x21, 1);
-    out8(0xa1, 1);
-    out8(0x21, 0xff);
-    out8(0xa1, 0xff);
+    static const uint8_t words[2][5] = {
+        /* initialise, vectors, how they are cascaded, 8086 mode; then all lines masked */
+        {0x11, VECTOR_PIC, 4, 1, 0xff},
+        {0x11, VECTOR_PIC + 8, 2, 1, 0xff},
+    };
+    static const uint16_t ports[2] = {0x20, 0xa0};
+
+    for (unsigned word = 0; word < 5; word++)
+        for (unsigned pic = 0; pic < 2; pic++)
+            out8((uint16_t)(ports[pic] + (word != 0)), words[pic][word]);
 }
 
 void ioapic_init(const struct acpi_info *acpi)
@@ -106,8 +108,8 @@ static uint32_t wiring(unsigned irq, uint32_t *flags)
     for (size_t i = 0; i < tables->n_overrides; i++) {
         if (tables->overrides[i].irq != irq)
             continue;
-        unsigned polarity = tables->overrides[i].flags & 3,
-                 trigger = tables->overrides[i].flags >> 2 & 3;
+        unsigned flags_mps = tables->overrides[i].flags;
+        unsigned polarity = flags_mps & 3, trigger = flags_mps >> 2 & 3; /* 3: low; 3: level */
         *flags = (polarity == 3 ? ENTRY_LOW : 0) | (trigger == 3 ? ENTRY_LEVEL : 0);
         return tables->overrides[i].gsi;
     }
@@ -155,12 +157,13 @@ void ioapic_irq_begins(unsigned irq)
 
 void arch_irq_done(unsigned irq)
 {
-    if (irq < IRQ_LINES)
+    if (irq < ARCH_IRQ_LINES)
         level_mask(irq, 0);
 }
 
 bool arch_irq_line(unsigned irq, bool on)
 {
     /* Beyond 254 a line would need interrupt remapping to reach the cpu: it is as if not there. */
-    return irq < IRQ_LINES && apic_id_of_cpu[0] <= 254 && irq_write(irq, apic_id_of_cpu[0], on);
+    return irq < ARCH_IRQ_LINES && apic_id_of_cpu[0] <= 254 &&
+           irq_write(irq, apic_id_of_cpu[0], on);
 }

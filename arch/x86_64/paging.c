@@ -2,16 +2,17 @@
  * arch/x86_64/paging.c - the kernel's only address space.
  *
  * WHAT. Builds the final page tables from the boot cpu's early ones, and maps pages afterwards. The
- *     map: ffffffff80000000 the image, wherever it was loaded: text r-x, rodata r--, data rw-
+ * map:
+ *     ffffffff80000000 the image, wherever it was loaded: text r-x, rodata r--, data rw-
  *     ffff800000000000 direct map of RAM (RAM only), rw-; the image's text and rodata r-- there too;
  *                      behind RAM's end large objects that RAM can't hold in one piece (mm/vmap.h)
- *     ffffc00000000000 devices and firmware tables; wired stacks
- *     ffffd00000000000  goroutine stacks, by page
- *     the low half      empty, but for the trampoline while cpus start
+ *     ffffc00000000000 devices and firmware tables; behind them wired stacks
+ *     ffffd00000000000 goroutine stacks, by page
+ *     the low half     empty, but for the trampoline while cpus start
  *
  * INVARIANTS
  * [page_table.1] No page is writable and executable, through any address. Outside the image's text
- *     nothing is executable (where the cpu can forbid it).
+ *                nothing is executable (where the cpu can forbid it).
  * [page_table.2] A table, once linked, is never freed; so a walk needs no lock.
  * [page_table.3] Windows that come and go (stacks, vmap) are not global: a CR3 reload forgets them.
  *
@@ -82,8 +83,15 @@ static pte_t *table_below(pte_t *entry, bool make)
     pte_t *table = arch_up_table_page();
     if (table == NULL)
         return NULL;
-    store_release(entry, virt_to_phys(table) | PTE_P | PTE_W); /* the walker reads a zeroed table */
+    /* partner: the cpu's walker, and ours, which must find a zeroed table */
+    store_release(entry, virt_to_phys(table) | PTE_P | PTE_W);
     return table;
+}
+
+/* Where va's entry is in a table of `level`: 9 bits for each. */
+static size_t index_at(uintptr_t va, unsigned level)
+{
+    return va >> (12 + 9 * (level - 1)) & 511;
 }
 
 /* The entry for va at `level` (1: 4 KiB, 2: 2 MiB, 3: 1 GiB), or NULL. */
@@ -91,11 +99,11 @@ static pte_t *entry_at(uintptr_t va, unsigned level, bool make)
 {
     pte_t *table = root;
     for (unsigned l = 4; l > level; l--) {
-        table = table_below(&table[(va >> (12 + 9 * (l - 1))) & 511], make);
+        table = table_below(&table[index_at(va, l)], make);
         if (table == NULL)
             return NULL;
     }
-    return &table[(va >> (12 + 9 * (level - 1))) & 511];
+    return &table[index_at(va, level)];
 }
 
 /* Map a range with the largest pages that fit. Boot, or table_lock held. False: out of memory. */
@@ -103,8 +111,7 @@ static bool map_range(uintptr_t va, paddr_t pa, uint64_t bytes, enum arch_prot p
                       uint64_t largest, bool global)
 {
     pte_t bits = leaf_bits(prot, global);
-    uint64_t next_size =
-        largest >= PAGE_2M ? PAGE_2M : ~UINT64_C(0); /* where larger pages may begin */
+    uint64_t next_size = largest >= PAGE_2M ? PAGE_2M : ~UINT64_C(0); /* where larger may begin */
 
     while (bytes > 0) {
         uint64_t size = PAGE_4K;
@@ -289,12 +296,12 @@ paddr_t arch_translate(uintptr_t va)
 }
 
 /*
- * QEMU's own TLB starts with 256 entries and grows or shrinks only when it is flushed, by how full it was (accel/tcg
- * cputlb.c, tlb_mmu_resize_locked()). We hardly ever flush, so it would stay small.
+ * QEMU's own TLB starts with 256 entries and grows or shrinks only when it is flushed, by how full it
+ * was (accel/tcg cputlb.c, tlb_mmu_resize_locked()). We hardly ever flush, so it would stay small.
  */
 #define TLB_TUNE_NS INT64_C(50000000)
 
-static PERCPU(int64_t, tlb_tuned_ns);
+static PERCPU(int64_t, tlb_tuned_ns); /* [c] */
 
 void arch_tlb_tune(void)
 {
@@ -339,10 +346,16 @@ volatile void *device_map(paddr_t pa, size_t bytes)
     return device_map_as(pa, bytes, ARCH_WRITE | ARCH_UNCACHED);
 }
 
+/* While the early tables hold: they have the first 4 GiB. */
+static void *early_map(paddr_t pa, uint64_t bytes)
+{
+    return pa + bytes <= UINT64_C(1) << 32 ? phys_to_virt(pa) : NULL;
+}
+
 volatile void *framebuffer_map(paddr_t pa, uint64_t bytes)
 {
     if (ram_ranges == NULL)
-        return pa + bytes <= UINT64_C(1) << 32 ? phys_to_virt(pa) : NULL;
+        return early_map(pa, bytes);
     return device_map_as(pa, bytes, ARCH_WRITE | ARCH_COMBINED);
 }
 
@@ -351,16 +364,17 @@ volatile void *arch_device_map(paddr_t pa, size_t bytes)
     return pa + bytes > pa ? device_map(pa, bytes) : NULL;
 }
 
-/* Firmware tables lie anywhere, and nobody says how long they are: what isn't RAM is mapped as
- * asked. */
+#define FIRMWARE_BYTES_MAX (4u << 20) /* nothing asks for more at a time (acpi.c) */
+
+/* Firmware tables lie anywhere, and nobody says how long they are: what isn't RAM is mapped as asked. */
 const void *phys_map_any(RT_UNUSED void *ctx, uint64_t pa, size_t bytes)
 {
     if (ram_ranges == NULL)
-        return pa + bytes <= UINT64_C(1) << 32 ? phys_to_virt(pa) : NULL;
+        return early_map(pa, bytes);
     for (size_t i = 0; i < n_ram_ranges; i++)
         if (pa >= ram_ranges[i].base && pa + bytes <= ram_ranges[i].base + ram_ranges[i].bytes)
             return phys_to_virt(pa);
-    if (bytes > 4u << 20)
+    if (bytes > FIRMWARE_BYTES_MAX)
         return NULL;
     return device_map_as(pa, bytes, ARCH_READ);
 }

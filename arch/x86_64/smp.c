@@ -2,10 +2,11 @@
  * arch/x86_64/smp.c - starting the other cpus (ap.S is the code they start with).
  *
  * Each cpu that the MADT lists gets INIT, then, 200 us later, a SIPI, and a second one if it hasn't
- * come after a while: all at once, and meanwhile the boot cpu goes on with the page allocator. They number themselves as they arrive (lock xadd), and
- * everything that a number needs, stacks and per-cpu data, was made before; so they share nothing,
- * wait for nobody, and halt until the scheduler starts. A cpu that does not come in time is
- * reported and left out; should it come later, its number is too large and it halts for ever.
+ * come after a while: all at once, and meanwhile the boot cpu goes on with the page allocator. They
+ * number themselves as they arrive (lock xadd), and everything that a number needs, stacks and
+ * per-cpu data, was made before; so they share nothing, wait for nobody, and halt until the
+ * scheduler starts. A cpu that does not come in time is reported and left out; should it come later,
+ * its number is too large and it halts for ever.
  *
  * INVARIANTS
  * [smp.1] A cpu's number is its place in the order of arrival; 0 is the boot cpu. Numbers are
@@ -31,15 +32,21 @@ extern char ap_gdt_ptr[], ap_far[], ap_cr0[], ap_cr3[], ap_cr4[], ap_efer[], ap_
 extern char percpu_start[], percpu_end[];
 void ap_main(uint32_t arrival);
 
-uintptr_t
-    ap_stack_tops[ARCH_MAX_CPUS];    /* [I] by arrival: ap.S starts on it; the scheduler's stack */
-uint32_t ap_arrived;                 /* [a] arrivals so far; ap.S counts it up */
-static bool ap_ready[ARCH_MAX_CPUS]; /* [a] by number */
-static unsigned n_cpus = 1;          /* [I] after arch_await_cpus() */
-/* The cpus to start, in the MADT's order; the boot cpu's own. */
-static uint32_t wanted[ARCH_MAX_CPUS];
-static unsigned n_wanted;
-static uint32_t sipi;
+/* How long a cpu has after the first SIPI, the second, and once no more may come; and how much more for
+ * each cpu, since an emulator runs many of them in turn. */
+#define FIRST_WAIT_NS 20000000
+#define FIRST_WAIT_EACH_NS 1000000
+#define SECOND_WAIT_NS 1000000000
+#define SECOND_WAIT_EACH_NS 20000000
+
+uintptr_t ap_stack_tops[ARCH_MAX_CPUS]; /* [I] by arrival: ap.S starts on it; the scheduler's */
+uint32_t ap_arrived;                    /* [a] arrivals so far; ap.S counts it up */
+static bool ap_ready[ARCH_MAX_CPUS];    /* [a] by number */
+static unsigned n_cpus = 1;             /* [I] after arch_await_cpus() */
+static uint32_t wanted[ARCH_MAX_CPUS];  /* the boot cpu's: APIC ids of the cpus to start */
+static unsigned n_wanted;               /* the boot cpu's */
+static uint32_t sipi;                   /* the boot cpu's: the command */
+_Static_assert(ARCH_MAX_CPUS == 256, "ap.S knows how many may arrive");
 
 unsigned arch_cpu_count(void)
 {
@@ -61,20 +68,20 @@ static void trampoline_make(paddr_t at)
     patch32(page, ap_far, base + (uint32_t)(ap_long - ap_trampoline));
     patch32(page, ap_cr0, (uint32_t)read_cr0());
     patch32(page, ap_cr3, (uint32_t)paging_root());
-    patch32(page, ap_cr4, 0x620);
-    patch32(page, ap_efer, (uint32_t)rdmsr(MSR_EFER) & 0x900);
+    patch32(page, ap_cr4, CR4_BASE);
+    patch32(page, ap_efer, (uint32_t)rdmsr(MSR_EFER) & (EFER_LME | EFER_NXE));
 }
 
 /* On the scheduler's stack of cpu arrival + 1; GS base is whatever the cpu came with. */
 void ap_main(uint32_t arrival)
 {
-    unsigned number = arrival + 1;
+    unsigned number = arrival + 1; /* [smp.1] */
 
     control_registers_init();
     cpu_init(number);
     apic_init_cpu();
     apic_id_of_cpu[number] = apic_id();
-    store_release(&ap_ready[number], true);
+    store_release(&ap_ready[number], true); /* partner: count_ready() */
     trace(TRACE_CPU_UP, number, 0);
     arch_on_cpu_start();
 }
@@ -109,7 +116,7 @@ static unsigned wanted_list(uint32_t *ids)
 static unsigned count_ready(unsigned want)
 {
     unsigned n = 0;
-    while (n < want && load_acquire(&ap_ready[n + 1]))
+    while (n < want && load_acquire(&ap_ready[n + 1])) /* partner: ap_main() */
         n++;
     return n;
 }
@@ -161,7 +168,7 @@ void arch_start_cpus(paddr_t low_page)
     paging_map_low_page(low_page);
     for (unsigned i = 0; i < n_wanted; i++)
         apic_send(wanted[i], APIC_INIT);
-    clock_spin_ns(200000);
+    clock_spin_ns(200000); /* the MP specification's 10 ms were for the buses of its time */
     sipi = APIC_SIPI | (uint32_t)(low_page >> 12);
     for (unsigned i = 0; i < n_wanted; i++)
         apic_send(wanted[i], sipi);
@@ -173,16 +180,15 @@ unsigned arch_await_cpus(void)
 
     if (n == 0)
         return 1;
-    if (!wait_ready(n, 20000000 +
-                           (int64_t)n * 1000000)) { /* cpus that run already ignore a second one */
+    if (!wait_ready(n, FIRST_WAIT_NS + (int64_t)n * FIRST_WAIT_EACH_NS)) {
         for (unsigned i = 0; i < n; i++)
-            if (!came(wanted[i], n))
+            if (!came(wanted[i], n)) /* a cpu that runs already would ignore it */
                 apic_send(wanted[i], sipi);
-        wait_ready(n, 1000000000 + (int64_t)n * 20000000);
+        wait_ready(n, SECOND_WAIT_NS + (int64_t)n * SECOND_WAIT_EACH_NS);
         first = swap_acq_rel(&ap_arrived, ARCH_MAX_CPUS); /* the door is closed */
         if (first > n)
             first = n;
-        wait_ready(first, 1000000000);
+        wait_ready(first, SECOND_WAIT_NS);
     }
     n_cpus = 1 + count_ready(first);
     for (unsigned i = 0; i < n; i++)

@@ -26,12 +26,13 @@ _Static_assert(ARCH_RFLAGS_IF == 0x200, "entry.S: RFLAGS_IF");
 _Static_assert(PREEMPT_QUIET == 0x80000000, "entry.S: PREEMPT_QUIET");
 _Static_assert(ARCH_VECTOR_RESCHED == 0xf1, "entry.S: VECTOR_RESCHED");
 
-#define PF_PRESENT 1u /* error code: the page was there, the access was not allowed */
+/* A page fault's error code. */
+#define PF_PRESENT 1u /* the page was there, the access was not allowed */
+#define PF_WRITE 2u
+#define PF_FETCH 16u
 
-static PERCPU(bool, in_page_fault);
 static PERCPU(uint8_t, stop_request); /* [a] set before an NMI that means "stop for ever" */
-PERCPU(const struct arch_frame *,
-       arch_stopped_frame); /* [a] where the cpu stood; pairs in arch_stop_other_cpus */
+PERCPU(const struct arch_frame *, arch_stopped_frame); /* [a] where the cpu stood; NULL: it runs */
 
 static bool in_stack_window(uintptr_t va)
 {
@@ -40,22 +41,18 @@ static bool in_stack_window(uintptr_t va)
 
 static void page_fault(struct arch_frame *f)
 {
+    bool present = f->error & PF_PRESENT;
+
     f->cr2 = read_cr2();
-    if (this_cpu(in_page_fault))
-        fatal_frame(f, "page fault at %#lx inside the page fault handler", (unsigned long)f->cr2);
-    this_cpu(in_page_fault) = true;
-    bool maybe_stack = !(f->error & PF_PRESENT) && in_stack_window(f->cr2);
-    this_cpu(in_page_fault) = false; /* what follows may not return */
-    if (maybe_stack && arch_on_stack_fault(f, f->cr2))
+    if (!present && in_stack_window(f->cr2) && arch_on_stack_fault(f, f->cr2))
         return;
-    if (arch_on_fault(f, (f->error & PF_PRESENT) ? ARCH_FAULT_PROTECTION : ARCH_FAULT_ACCESS,
-                      f->cr2))
+    if (arch_on_fault(f, present ? ARCH_FAULT_PROTECTION : ARCH_FAULT_ACCESS, f->cr2))
         return;
     fatal_frame(f, "unexpected page fault: %s of %#lx (%s)",
-                (f->error & 16)  ? "execution"
-                : (f->error & 2) ? "write"
-                                 : "read",
-                (unsigned long)f->cr2, (f->error & PF_PRESENT) ? "not allowed" : "not mapped");
+                (f->error & PF_FETCH)   ? "execution"
+                : (f->error & PF_WRITE) ? "write"
+                                        : "read",
+                (unsigned long)f->cr2, present ? "not allowed" : "not mapped");
 }
 
 static void exception(struct arch_frame *f)
@@ -77,11 +74,11 @@ static void exception(struct arch_frame *f)
 static void nmi(struct arch_frame *f)
 {
     store_release(this_cpu_ptr(arch_stopped_frame), f); /* partner: arch_stop_other_cpus() */
-    if (load_acquire(this_cpu_ptr(stop_request)))
+    if (load_acquire(this_cpu_ptr(stop_request)))       /* partner: the same */
         for (;;)
             __asm__ volatile("cli; hlt");
-    fatal_frame(
-        f, "NMI"); /* all cpus may have got it: one reports, and no second NMI reaches the others */
+    /* all cpus may have got it: one reports, and no second NMI reaches the others */
+    fatal_frame(f, "NMI");
 }
 
 /* The hardware's own fault: which of its parts says so, in the words of the manual (SDM 3B, 15.3.2). */
@@ -140,7 +137,7 @@ void trap_dispatch(struct arch_frame *f)
     }
     if (f->vector < VECTOR_PIC + 16)
         return; /* the masked old controllers' spurious lines */
-    if (f->vector - VECTOR_IRQ < IRQ_LINES) {
+    if (f->vector - VECTOR_IRQ < ARCH_IRQ_LINES) {
         ioapic_irq_begins((unsigned)f->vector - VECTOR_IRQ);
         apic_eoi();
         arch_on_irq(f, (unsigned)f->vector - VECTOR_IRQ);
@@ -157,8 +154,8 @@ void trap_dispatch(struct arch_frame *f)
 void arch_frame_push_call(struct arch_frame *f, void (*fn)(uintptr_t, uintptr_t), uintptr_t a,
                           uintptr_t b)
 {
-    uintptr_t *sp =
-        (uintptr_t *)((f->rsp - 128) & ~UINT64_C(15)); /* past whatever was being built there */
+    /* past whatever was being built there: ARCH_CALL_ROOM */
+    uintptr_t *sp = (uintptr_t *)((f->rsp - 128) & ~UINT64_C(15));
 
     *--sp = f->rip; /* fn's return address, so that a backtrace shows where it happened */
     f->rsp = (uintptr_t)sp;
@@ -179,6 +176,7 @@ int arch_return_slot(uintptr_t function, uintptr_t pc)
     return n > 0 && (code[0] == 0x55 || code[n - 1] == 0x55); /* push %rbp */
 }
 
+/* Two words at va. */
 static bool readable(uintptr_t va)
 {
     return (va & 7) == 0 && (intptr_t)va < 0 && arch_translate(va) != ~UINT64_C(0) &&
@@ -214,6 +212,8 @@ void arch_print_frame(const struct arch_frame *f)
 }
 
 /* ---- Stopping everybody, for a report ---- */
+#define STOP_CYCLES UINT64_C(200000000) /* some 0.1 s: who has not answered by then does not */
+
 void arch_ipi_nmi(unsigned cpu)
 {
     apic_send(apic_id_of_cpu[cpu], APIC_NMI);
@@ -231,7 +231,7 @@ void arch_stop_other_cpus(void)
     }
     uint64_t start = arch_cycles();
     for (unsigned i = 0; i < n; i++)
-        while (i != self && load_acquire(cpu_ptr(i, arch_stopped_frame)) == NULL &&
-               arch_cycles() - start < UINT64_C(200000000))
+        while (i != self && load_acquire(cpu_ptr(i, arch_stopped_frame)) == NULL && /* nmi() */
+               arch_cycles() - start < STOP_CYCLES)
             arch_cpu_relax();
 }

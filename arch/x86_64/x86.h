@@ -88,6 +88,8 @@ static inline uint64_t read_cr2(void)
     return v;
 }
 
+#define CR4_BASE 0x620u /* PAE, OSFXSR, OSXMMEXCPT: without them nothing of ours runs */
+
 /* ---- Model-specific registers ---- */
 #define MSR_APIC_BASE 0x1b
 #define MSR_MCG_CAP 0x179
@@ -97,6 +99,8 @@ static inline uint64_t read_cr2(void)
 #define MSR_TSC_DEADLINE 0x6e0
 #define MSR_X2APIC 0x800
 #define MSR_EFER 0xc0000080
+#define EFER_LME 0x100u
+#define EFER_NXE 0x800u
 #define MSR_GS_BASE 0xc0000101
 
 /* ---- Vectors: below 32 the cpu's own; then interrupt lines; then ours ---- */
@@ -108,19 +112,18 @@ static inline uint64_t read_cr2(void)
 #define VECTOR_PF 14
 #define VECTOR_MC 18
 #define VECTOR_PIC 0x20 /* 16 vectors: the old controllers, masked; a stray one is ignored */
-#define VECTOR_IRQ 0x30 /* + line, up to IRQ_LINES */
-#define IRQ_LINES 160u
+#define VECTOR_IRQ 0x30 /* + line, below ARCH_IRQ_LINES */
 #define VECTOR_TIMER 0xf0
-/* ARCH_VECTOR_RESCHED 0xf1 */
+_Static_assert(VECTOR_IRQ + ARCH_IRQ_LINES <= VECTOR_TIMER && ARCH_VECTOR_RESCHED == 0xf1,
+               "a vector for each");
 #define VECTOR_WAKE 0xf2
 #define VECTOR_SPURIOUS 0xff
 
 /* ---- What the boot cpu found out; cpu.c ---- */
 struct cpu_features {
-    bool nx, smep, smap, umip, mce, pge, gib_pages, x2apic, tsc_deadline, rdrand, rdseed, erms, tcg,
-        icount;
-    bool fsgsbase, hypervisor;
-    unsigned phys_bits;
+    bool nx, smep, smap, umip, mce, pge, gib_pages, x2apic, tsc_deadline, rdrand, erms;
+    bool hypervisor, tcg, icount; /* an emulator's; QEMU's; it counts instructions */
+    unsigned phys_bits;           /* of a physical address */
     char vendor[13];
 };
 extern struct cpu_features cpu_features; /* [I] */
@@ -134,20 +137,16 @@ uintptr_t cpu_sched_stack_top(unsigned id);
 extern const char *const cpu_fault_names[32];
 
 /* ---- paging.c ---- */
-struct boot_image_range {
-    paddr_t lo, hi;
-};
 void paging_init(const struct boot_range *ram, size_t n, paddr_t image_paddr);
 paddr_t paging_root(void);
 paddr_t image_paddr(const void *image_address); /* where a symbol of the image lies in memory */
 void paging_map_low_page(paddr_t page);         /* identity, executable: the trampoline */
 void paging_unmap_low(void);                    /* empties the low half again */
 volatile void *device_map(paddr_t pa, size_t bytes); /* uncached, for ever; NULL: no memory */
-/* A framebuffer, stores combined where the cpu can; also before paging_init(), if it lies low
- * enough. */
+/* A framebuffer, stores combined where the cpu can; also before paging_init(), if it lies low. */
 volatile void *framebuffer_map(paddr_t pa, uint64_t bytes);
-const void *phys_map_any(void *ctx, uint64_t pa,
-                         size_t bytes); /* a phys_reader over RAM and tables */
+/* A phys_reader's map over RAM and firmware tables, also before paging_init(). */
+const void *phys_map_any(void *ctx, uint64_t pa, size_t bytes);
 /* One wired stack of `pages` pages with an unmapped page below; returns its top. */
 uintptr_t wired_stack_make(size_t pages);
 
@@ -159,9 +158,9 @@ void apic_eoi(void);
 void apic_note_leftovers(void); /* end what is being served, remember what waits: boot cpu, early */
 bool apic_is_leftover(unsigned vector); /* of an unexpected one: did it wait then? True once */
 void apic_send(uint32_t apic_id, uint32_t command); /* low word of the ICR */
-void apic_timer_start(uint32_t ticks);
 void apic_timer_calibrate(void);
 extern uint32_t apic_id_of_cpu[ARCH_MAX_CPUS]; /* [I] */
+#define APIC_PADDR 0xfee00000u                 /* where it is if no table says so */
 #define APIC_INIT 0x4500u
 #define APIC_SIPI 0x4600u
 #define APIC_NMI 0x4400u
@@ -204,8 +203,8 @@ void console_finish(void); /* the end: all text is out */
 /* ---- power.c ---- */
 void power_init(void); /* firmware tables are known */
 
-/* ---- smp.c ---- */
-extern struct acpi_info acpi_info; /* [I] */
+/* ---- boot.c ---- */
+extern struct acpi_info acpi_info; /* [I] after arch_devices_init() */
 
 /* ---- trap.c ---- */
 void trap_dispatch(struct arch_frame *frame);
