@@ -41,12 +41,12 @@ struct gc_special {
     uintptr_t object;
     void (*fn)(void *);
     void *arg;   /* CLEANUP: the argument; WEAK: the struct rt_weak */
-    uint64_t id; /* CLEANUP */
+    uint64_t id; /* CLEANUP: its number; WEAK: how far into the object it points */
     enum kind kind;
 };
 
 struct rt_weak {
-    uintptr_t hidden; /* [a] ~address of the object; 0: cleared */
+    uintptr_t hidden; /* [a] ~what it was made for, in the object; 0: cleared */
 };
 
 #define BUCKETS_AT_FIRST 512u
@@ -113,7 +113,7 @@ static struct gc_special **find_locked(uintptr_t object, enum kind kind, uint64_
         return NULL;
     for (struct gc_special **at = &buckets[bucket_of(object)]; *at != NULL; at = &(*at)->next) {
         struct gc_special *s = *at;
-        if (s->object == object && s->kind == kind && (kind != CLEANUP || s->id == id))
+        if (s->object == object && s->kind == kind && s->id == id)
             return at;
     }
     return NULL;
@@ -163,25 +163,19 @@ static struct gc_special *special_make(uintptr_t object, enum kind kind)
     return s;
 }
 
-/* The object that a call was given must be one, and its start. */
-static uintptr_t object_for(void *obj, const char *not_heap, const char *not_start)
-{
-    size_t bytes;
-    void *start = obj == NULL ? NULL : gc_object_of(obj, &bytes);
-    if (start == NULL)
-        sched_fatal(not_heap);
-    if (start != obj)
-        sched_fatal(not_start);
-    return (uintptr_t)obj;
-}
-
 /* ---- Finalizers and cleanups ---- */
 
 void rt_set_finalizer(void *obj, void (*fn)(void *obj))
 {
-    uintptr_t object =
-        object_for(obj, "runtime.SetFinalizer: pointer not in heap",
-                   "runtime.SetFinalizer: pointer not at beginning of allocated block");
+    size_t bytes;
+    if (obj == NULL)
+        sched_fatal("runtime.SetFinalizer: first argument is nil");
+    void *start = gc_object_of(obj, &bytes);
+    if (start == NULL)
+        sched_fatal("runtime.SetFinalizer: pointer not in heap");
+    if (start != obj)
+        sched_fatal("runtime.SetFinalizer: pointer not at beginning of allocated block");
+    uintptr_t object = (uintptr_t)start;
     struct gc_special *s = fn != NULL ? special_make(object, FINALIZER) : NULL;
 
     spin_lock(&special_lock);
@@ -201,7 +195,9 @@ void rt_set_finalizer(void *obj, void (*fn)(void *obj))
 struct rt_cleanup rt_add_cleanup(void *obj, void (*fn)(void *arg), void *arg)
 {
     size_t bytes;
-    void *start = obj == NULL ? NULL : gc_object_of(obj, &bytes);
+    if (obj == NULL)
+        sched_fatal("runtime.AddCleanup: ptr is nil");
+    void *start = gc_object_of(obj, &bytes);
     if (start == NULL)
         sched_fatal("runtime.AddCleanup: ptr not in allocated block");
     if (obj == arg)
@@ -237,14 +233,14 @@ void rt_cleanup_stop(struct rt_cleanup *c)
 
 /* ---- Weak references ---- */
 
-static struct rt_weak *weak_find(uintptr_t object)
+static struct rt_weak *weak_find(uintptr_t object, uint64_t offset)
 {
     struct rt_weak *weak = NULL;
 
     arch_touch_stack();
     preempt_off(); /* out of the table to our stack in one step, as the marker sees it */
     spin_lock(&special_lock);
-    struct gc_special **at = find_locked(object, WEAK, 0);
+    struct gc_special **at = find_locked(object, WEAK, offset);
     if (at != NULL)
         weak = (*at)->arg;
     spin_unlock(&special_lock);
@@ -256,19 +252,22 @@ static struct rt_weak *weak_find(uintptr_t object)
 struct rt_weak *rt_weak_make(void *obj)
 {
     size_t bytes;
-    void *start = obj == NULL ? NULL : gc_object_of(obj, &bytes);
+    if (obj == NULL)
+        return NULL;
+    void *start = gc_object_of(obj, &bytes);
     if (start == NULL)
         sched_fatal("weak.Make: pointer not in heap");
-    uintptr_t object = (uintptr_t)start;
-    struct rt_weak *weak = weak_find(object);
+    uintptr_t object = (uintptr_t)start, offset = (uintptr_t)obj - object;
+    struct rt_weak *weak = weak_find(object, offset);
     if (weak != NULL)
         return weak;
     weak = rt_gc_alloc_noscan(sizeof(*weak));
-    weak->hidden = ~object;
+    weak->hidden = ~(uintptr_t)obj;
     struct gc_special *s = special_make(object, WEAK);
     s->arg = weak;
+    s->id = offset;
     spin_lock(&special_lock);
-    struct gc_special **at = find_locked(object, WEAK, 0);
+    struct gc_special **at = find_locked(object, WEAK, offset);
     if (at == NULL)
         insert_locked(s);
     spin_unlock(&special_lock);
@@ -276,7 +275,7 @@ struct rt_weak *rt_weak_make(void *obj)
     if (at == NULL)
         return weak;
     rt_free(s); /* somebody else made one meanwhile; it lives as long as the object that we hold */
-    return weak_find(object);
+    return weak_find(object, offset);
 }
 
 static bool marked_now(uintptr_t object)

@@ -187,6 +187,32 @@ TEST(gc_special, weak_references_are_cleared)
     gc_keep(held);
 }
 
+static RT_NOINLINE struct rt_weak *weak_to_inside_of_dropped(void)
+{
+    char *p = gc_bytes(3000);
+    return rt_weak_make(p + 2999);
+}
+
+/* As in Go: it gives the very pointer that it was made for, and that decides which one it is. */
+TEST(gc_special, weak_references_may_point_inside)
+{
+    struct thing *held = thing_make(4);
+    struct rt_weak *start = rt_weak_make(held), *inside = rt_weak_make(&held->id);
+    struct rt_weak *gone = weak_to_inside_of_dropped();
+    EXPECT(t, start != inside);
+    EXPECT(t, rt_weak_make(&held->id) == inside);
+    EXPECT(t, rt_weak_make(NULL) == NULL);
+    drop_many(8, false);
+    for (int i = 0; i < 4; i++) {
+        scrub();
+        collect();
+    }
+    EXPECT(t, rt_weak_get(start) == held);
+    EXPECT(t, rt_weak_get(inside) == &held->id);
+    EXPECT(t, rt_weak_get(gone) == NULL);
+    gc_keep(held);
+}
+
 static struct rt_weak *weak_seen_by_finalizer;
 static void *weak_value;
 

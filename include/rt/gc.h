@@ -313,9 +313,10 @@ struct rt_cleanup rt_add_cleanup(void *obj, void (*fn)(void *arg), void *arg);
 void rt_cleanup_stop(struct rt_cleanup *c);
 
 struct rt_weak; /* a collected object itself: hold it in a gc(struct rt_weak *) */
-struct rt_weak *rt_weak_make(void *obj); /* the same one for the same object, while it lives */
-void *
-rt_weak_get(struct rt_weak *weak); /* NULL once the finalizer is queued, or the object is gone */
+/* The same one for the same pointer, which may point into the object, while that lives; NULL for NULL. */
+struct rt_weak *rt_weak_make(void *obj);
+/* That pointer; NULL once the finalizer is queued, or the object is gone. */
+void *rt_weak_get(struct rt_weak *weak);
 
 /* ---- memcpy and its kin refuse what holds references ---- */
 
