@@ -230,6 +230,8 @@ static RT_NOINLINE void go_slow(const struct rt_go_opts *opts, rt_thunk thunk, c
 void rt_go_spawn(const struct rt_go_opts *opts, rt_thunk thunk, const void *args, size_t bytes,
                  uintptr_t entry_pc)
 {
+    if (RT_UNLIKELY(entry_pc == 0))
+        sched_fatal("go of nil func value");
     sched_up_spawn_args(args, bytes, (uintptr_t)__builtin_return_address(0));
     arch_touch_stack();
     preempt_off();

@@ -552,3 +552,11 @@ TEST(sched, doubles_survive_preemption)
     EXPECT_EQ(t, load_relaxed(&fp.wrong), 0);
     EXPECT_GE(t, load_relaxed(&fp.steps), 100000);
 }
+
+TEST_DIES(sched, go_of_a_null_function, 2,
+          "^fatal error: go of nil func value\n\ngoroutine [0-9]+ \"test\" "
+          "\\[running\\]:\n^main.test_sched_go_of")
+{
+    void (*volatile fn)(int) = NULL;
+    go(fn, 1);
+}

@@ -22,7 +22,8 @@ struct rt_go_opts {
  * go_with(opts, fn, args...);      the same with struct rt_go_opts
  * fn and up to 6 arguments are evaluated now, from left to right, and converted as in a call. The
  * wrong number or type of arguments does not compile; together they take up to 512 bytes. Out of
- * memory is a panic here. What the caller wrote before is visible to the new goroutine.
+ * memory is a panic here, a NULL function "fatal error: go of nil func value". What the caller
+ * wrote before is visible to the new goroutine.
  */
 #define rt_go(...) RT_CALL(rt_go_checked_, (const struct rt_go_opts *)0, __VA_ARGS__)
 #define rt_go_with(opts, ...) RT_GO_WITH_(RT_UNIQUE(rt_go_), opts, __VA_ARGS__)
