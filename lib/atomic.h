@@ -12,13 +12,11 @@
 #define load_seq_cst(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
 #define store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-#define store_seq_cst(p, v)                                                                        \
-    __atomic_store_n((p), (v), __ATOMIC_SEQ_CST) /* drains the store buffer */
+#define store_seq_cst(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST) /* drains the buffer */
+
+/* These return the old value; all but the relaxed one are full barriers on x86. */
 #define swap_acq_rel(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
-#define add_relaxed(p, v)                                                                          \
-    __atomic_fetch_add((p), (v),                                                                   \
-                       __ATOMIC_RELAXED) /* returns the old value                        \
-                                                    */
+#define add_relaxed(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
 #define add_acq_rel(p, v) __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
 #define sub_acq_rel(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_ACQ_REL)
 #define or_acq_rel(p, v) __atomic_fetch_or((p), (v), __ATOMIC_ACQ_REL)

@@ -12,6 +12,7 @@
  */
 #include <lib/cmdline.h>
 
+#include <lib/char.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -40,11 +41,6 @@ static void split_push(struct splitter *s, char *word)
     *--s->low = word;
 }
 
-static bool split_is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 /* Copy what stands between quotes, s->at being behind the opening one. False if it never closes. */
 static bool split_quoted(struct splitter *s, char quote)
 {
@@ -64,7 +60,7 @@ static bool split_quoted(struct splitter *s, char quote)
 static bool split_word(struct splitter *s, bool *bare)
 {
     *bare = true;
-    while (s->at < s->end && !split_is_space(*s->at)) {
+    while (s->at < s->end && !char_is_space(*s->at)) {
         char c = *s->at++;
 
         if (c == '"' || c == '\'') {
@@ -87,7 +83,7 @@ static const char *split_all(struct splitter *s, struct cmdline *cl)
         char *word = s->to;
         bool bare;
 
-        while (s->at < s->end && split_is_space(*s->at))
+        while (s->at < s->end && char_is_space(*s->at))
             s->at++;
         if (s->at == s->end)
             return NULL;

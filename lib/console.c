@@ -13,9 +13,9 @@
 #include <lib/lastwords.h>
 #include <lib/preempt.h>
 
-#define BARGE_SPINS 200000u
+#define BARGE_SPINS 200000u /* some milliseconds [console.1] */
 
-static uint32_t owned; /* [a] 1 while somebody writes */
+static uint32_t owned; /* [a] 1 while somebody writes; partners: console_begin(), console_end() */
 static bool report;    /* [a] set once by fatal() */
 
 void console_begin(void)
@@ -26,7 +26,7 @@ void console_begin(void)
         if (console_up_wait())
             continue;
         arch_cpu_relax();
-        if (spins >= BARGE_SPINS)
+        if (spins >= BARGE_SPINS) /* [console.1] */
             return;
     }
 }

@@ -9,31 +9,17 @@
  * [convert.1] As in lib/string.c, everything is in USER_FAULT_TEXT: the text is the program's. Only
  *             convert_decimal() is not, which reads no text.
  */
+#include <lib/char.h>
 #include <lib/decimal.h>
+#include <lib/double.h>
 #include <lib/string.h>
 #include <limits.h>
 
-#define FRACTION_BITS 52
-#define EXPONENT_MAX 0x7ff
 #define LOWEST_EXPONENT (-1074) /* of the last bit of the smallest double */
-
-static RT_ALWAYS_INLINE bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-/* The value of a digit in any base up to 36; 99 for anything else. */
-static RT_ALWAYS_INLINE unsigned digit_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return (unsigned)(c - '0');
-    c |= 0x20;
-    return c >= 'a' && c <= 'z' ? (unsigned)(c - 'a') + 10 : 99;
-}
 
 static RT_ALWAYS_INLINE const char *skip_sign(const char *s, bool *negative)
 {
-    while (is_space(*s))
+    while (char_is_space(*s))
         s++;
     *negative = *s == '-';
     return s + (*s == '-' || *s == '+');
@@ -42,7 +28,7 @@ static RT_ALWAYS_INLINE const char *skip_sign(const char *s, bool *negative)
 /* 0x before a digit of base 16. */
 static RT_ALWAYS_INLINE bool is_hex_prefix(const char *s)
 {
-    return s[0] == '0' && (s[1] | 0x20) == 'x' && digit_value(s[2]) < 16;
+    return s[0] == '0' && (s[1] | 0x20) == 'x' && char_digit(s[2]) < 16;
 }
 
 static RT_ALWAYS_INLINE void set_end(char **end, const char *s)
@@ -67,11 +53,11 @@ static USER_FAULT_TEXT uint64_t read_integer(const char *s, char **end, int base
     } else if (base == 0) {
         base = *s == '0' ? 8 : 10;
     }
-    if (base < 2 || base > 36 || digit_value(*s) >= (unsigned)base) {
+    if (base < 2 || base > 36 || char_digit(*s) >= (unsigned)base) {
         set_end(end, start);
         return 0;
     }
-    for (; (digit = digit_value(*s)) < (unsigned)base; s++) {
+    for (; (digit = char_digit(*s)) < (unsigned)base; s++) {
         uint64_t next;
         *overflow |= __builtin_mul_overflow(value, (uint64_t)base, &next) ||
                      __builtin_add_overflow(next, digit, &value);
@@ -123,24 +109,13 @@ USER_FAULT_TEXT long long atoll(const char *s)
     return strtol(s, NULL, 10);
 }
 
-/* The double with these bits before its sign. */
-static RT_ALWAYS_INLINE double double_of(uint64_t bits, bool negative)
-{
-    union {
-        uint64_t bits;
-        double value;
-    } u = {bits | (uint64_t)negative << 63};
-
-    return u.value;
-}
-
-#define INFINITY_BITS ((uint64_t)EXPONENT_MAX << FRACTION_BITS)
+#define INFINITY_BITS ((uint64_t)DOUBLE_EXPONENT_MAX << DOUBLE_FRACTION_BITS)
 
 /* mantissa * 2^exponent, where mantissa <= 2^53, and >= 2^52 unless exponent is the lowest. */
-static RT_ALWAYS_INLINE uint64_t double_bits(uint64_t mantissa, long exponent)
+static RT_ALWAYS_INLINE uint64_t bits_of(uint64_t mantissa, long exponent)
 {
     /* the mantissa's leading bit, if there, adds one to the exponent; so does a carry to 2^53 */
-    uint64_t bits = ((uint64_t)(exponent - LOWEST_EXPONENT) << FRACTION_BITS) + mantissa;
+    uint64_t bits = ((uint64_t)(exponent - LOWEST_EXPONENT) << DOUBLE_FRACTION_BITS) + mantissa;
 
     return exponent > 971 || bits > INFINITY_BITS ? INFINITY_BITS : bits;
 }
@@ -160,15 +135,15 @@ static uint64_t convert_decimal(struct decimal *d)
         decimal_scale(d, -27);
     for (; d->point < 2; exponent -= 27)
         decimal_scale(d, 27);
-    shift = FRACTION_BITS - (63 - __builtin_clzll(decimal_integer(d)));
+    shift = DOUBLE_FRACTION_BITS - (63 - __builtin_clzll(decimal_integer(d)));
     if (exponent - shift < LOWEST_EXPONENT)
         shift = (int)(exponent - LOWEST_EXPONENT);
     decimal_scale(d, shift);
     decimal_round(d, 0);
-    return double_bits(decimal_integer(d), exponent - shift);
+    return bits_of(decimal_integer(d), exponent - shift);
 }
 
-/* An exponent after its letter: the value, at most a million, and *s past it; unmoved if there is
+/* An exponent after its letter: the value, as far as it matters, and *s past it; unmoved if there is
  * none. */
 static USER_FAULT_TEXT long read_exponent(const char **s, char letter)
 {
@@ -180,11 +155,11 @@ static USER_FAULT_TEXT long read_exponent(const char **s, char letter)
     p++;
     bool negative = *p == '-';
     p += *p == '-' || *p == '+';
-    if (digit_value(*p) > 9)
+    if (char_digit(*p) > 9)
         return 0;
-    for (; digit_value(*p) <= 9; p++)
+    for (; char_digit(*p) <= 9; p++)
         if (value < 100000000)
-            value = value * 10 + digit_value(*p);
+            value = value * 10 + char_digit(*p);
     *s = p;
     return negative ? -value : value;
 }
@@ -194,7 +169,7 @@ static USER_FAULT_TEXT long read_exponent(const char **s, char letter)
 static USER_FAULT_TEXT const char *skip_digits(const char *s, unsigned base, const char **point)
 {
     *point = NULL;
-    for (; digit_value(*s) < base || (*s == '.' && *point == NULL); s++)
+    for (; char_digit(*s) < base || (*s == '.' && *point == NULL); s++)
         if (*s == '.')
             *point = s;
     if (*point == NULL)
@@ -217,7 +192,7 @@ static USER_FAULT_TEXT uint64_t read_decimal(const char *s, const char **end)
             continue;
         /* far outside the range nothing depends on the exact exponent; `point` of *d is an int */
         long place = exponent > 100000 ? 100000 : exponent < -100000 ? -100000 : exponent;
-        decimal_add_digit(&d, place, digit_value(*s));
+        decimal_add_digit(&d, place, char_digit(*s));
         exponent--;
     }
     return convert_decimal(&d);
@@ -234,9 +209,9 @@ static USER_FAULT_TEXT uint64_t read_hex(const char *s, const char **end)
         if (s == point)
             continue;
         if (mantissa >> 60 == 0)
-            mantissa = mantissa << 4 | digit_value(*s);
+            mantissa = mantissa << 4 | char_digit(*s);
         else {
-            mantissa |= digit_value(*s) != 0; /* below every bit that counts */
+            mantissa |= char_digit(*s) != 0; /* below every bit that counts */
             exponent += 4;
         }
         if (s > point)
@@ -257,9 +232,9 @@ static USER_FAULT_TEXT uint64_t read_hex(const char *s, const char **end)
         return 0;
     uint64_t kept = drop == 64 ? 0 : mantissa >> drop;
     uint64_t below = mantissa << (64 - drop); /* against a half, which is the top bit */
-    if (below > 1ull << 63 || (below == 1ull << 63 && kept & 1))
+    if (below > UINT64_C(1) << 63 || (below == UINT64_C(1) << 63 && kept & 1))
         kept++;
-    return double_bits(kept, exponent + drop);
+    return bits_of(kept, exponent + drop);
 }
 
 /* How much of the lower-case word stands at s, in either case. */
@@ -279,7 +254,7 @@ static USER_FAULT_TEXT const char *skip_nan(const char *s)
 
     if (*p++ != '(')
         return s + 3;
-    while (digit_value(*p) < 36 || *p == '_')
+    while (char_digit(*p) < 36 || *p == '_')
         p++;
     return *p == ')' ? p + 1 : s + 3;
 }
@@ -295,18 +270,18 @@ USER_FAULT_TEXT double strtod(const char *restrict text, char **restrict end)
         bits = INFINITY_BITS;
     } else if (matches(s, "nan") == 3) {
         s = skip_nan(s);
-        bits = INFINITY_BITS | 1ull << (FRACTION_BITS - 1);
+        bits = INFINITY_BITS | UINT64_C(1) << (DOUBLE_FRACTION_BITS - 1);
     } else if (is_hex_prefix(s) ||
-               (s[0] == '0' && (s[1] | 0x20) == 'x' && s[2] == '.' && digit_value(s[3]) < 16)) {
+               (s[0] == '0' && (s[1] | 0x20) == 'x' && s[2] == '.' && char_digit(s[3]) < 16)) {
         bits = read_hex(s + 2, &s);
-    } else if (digit_value(s[*s == '.']) <= 9) {
+    } else if (char_digit(s[*s == '.']) <= 9) {
         bits = read_decimal(s, &s);
     } else {
         set_end(end, text);
         return 0;
     }
     set_end(end, s);
-    return double_of(bits, negative);
+    return double_from(bits | (negative ? DOUBLE_SIGN : 0));
 }
 
 USER_FAULT_TEXT double atof(const char *s)

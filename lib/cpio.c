@@ -7,6 +7,7 @@
  * TRAILER!!!.
  */
 #include <lib/cpio.h>
+#include <lib/char.h>
 #include <lib/string.h>
 
 #define HEADER_BYTES 110u
@@ -22,8 +23,7 @@ static bool field_read(const char *header, enum field which, size_t *value)
 
     *value = 0;
     for (int i = 0; i < 8; i++) {
-        unsigned char c = (unsigned char)digit[i];
-        unsigned n = c >= '0' && c <= '9' ? (unsigned)c - '0' : (c | 0x20u) - 'a' + 10u;
+        unsigned n = char_digit(digit[i]);
         if (n > 15)
             return false;
         *value = *value << 4 | n;

@@ -172,8 +172,7 @@ void decimal_round(struct decimal *d, long lowest)
         after++;
     }
     bool odd = d->group[cut] / unit % 2 != 0;
-    bool more =
-        after < d->n || d->lost; /* [decimal.1]: a group that is there is followed by digits */
+    bool more = after < d->n || d->lost; /* [decimal.1]: behind a group there are more digits */
     bool up = below > half || (below == half && (more || odd));
 
     d->n = (int)cut + 1;

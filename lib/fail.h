@@ -1,8 +1,8 @@
 /*
  * lib/fail.h - requests for memory that fail on purpose, for tests of running out of it.
  *
- * fail_at(FAIL_SPAN, k): the k-th request for a span from now on fails, and only that one. The page allocator has its own
- * (page_fail_at()), below all of these.
+ * fail_at(FAIL_SPAN, k): the k-th request for a span from now on fails, and only that one. The page
+ * allocator has its own (page_fail_at()), below all of these.
  */
 #pragma once
 

@@ -12,6 +12,7 @@
  */
 #include <lib/knobs.h>
 
+#include <lib/char.h>
 #include <string.h>
 
 enum knob_kind { KNOB_NUM, KNOB_NUM_OFF, KNOB_BYTES_OFF, KNOB_BOOL, KNOB_WORD };
@@ -160,31 +161,20 @@ static bool text_is(const char *s, size_t n, const char *word)
     return strlen(word) == n && memcmp(s, word, n) == 0;
 }
 
-static unsigned digit_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return (unsigned)(c - '0');
-    if (c >= 'a' && c <= 'f')
-        return (unsigned)(c - 'a') + 10;
-    if (c >= 'A' && c <= 'F')
-        return (unsigned)(c - 'A') + 10;
-    return 16;
-}
-
 /*
  * The number that begins s: returns how many characters it takes, 0 if there is none. *too_big
  * is set when it needs more than 64 bits.
  */
 static size_t parse_number(const char *s, size_t n, uint64_t *v, bool *too_big)
 {
-    bool hex = n > 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X') && digit_value(s[2]) < 16;
+    bool hex = n > 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X') && char_digit(s[2]) < 16;
     unsigned base = hex ? 16 : 10;
     size_t i = hex ? 2 : 0;
 
     *v = 0;
-    for (; i < n && digit_value(s[i]) < base; i++) {
+    for (; i < n && char_digit(s[i]) < base; i++) {
         if (__builtin_mul_overflow(*v, (uint64_t)base, v) ||
-            __builtin_add_overflow(*v, (uint64_t)digit_value(s[i]), v))
+            __builtin_add_overflow(*v, (uint64_t)char_digit(s[i]), v))
             *too_big = true;
     }
     return i;

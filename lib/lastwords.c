@@ -1,18 +1,18 @@
 /*
  * lib/lastwords.c - the last report, kept in memory over a warm restart.
  *
- * WHAT. A machine without somebody who watches its console restarts after a fatal error (on_panic=reboot,
- * or a watchdog), and its report would be gone. So it is also written to a fixed place in memory. A
- * restart without a loss of power leaves memory as it is, more often than not; the next run finds the
- * report, and prints it.
+ * WHAT. A machine without somebody who watches its console restarts after a fatal error
+ * (on_panic=reboot, or a watchdog), and its report would be gone. So it is also written to a fixed
+ * place in memory. A restart without a loss of power leaves memory as it is, more often than not;
+ * the next run finds the report, and prints it.
  *
  * INVARIANTS
  * [lastwords.1] What is printed was written by us, whole: the magic number is followed by one word of
  *               length and checksum, stored after the text, so a reset at any moment leaves what was
  *               there up to then.
  *
- * REJECTED. The firmware's variables (ACPI ERST, UEFI): not in every machine, and no place to go from a
- * machine that has just failed.
+ * REJECTED. The firmware's variables (ACPI ERST, UEFI): not in every machine, and no place to go from
+ * a machine that has just failed.
  */
 #include <lib/lastwords.h>
 
@@ -50,7 +50,7 @@ void lastwords_open(void *room, size_t bytes)
     room_bytes = bytes - sizeof *words;
     size_t n = (uint32_t)words->sum_and_bytes;
     if (words->magic == MAGIC && n != 0 && n <= room_bytes &&
-        checksum(~0u, words->text, n) == words->sum_and_bytes >> 32)
+        checksum(~0u, words->text, n) == words->sum_and_bytes >> 32) /* [lastwords.1] */
         rt_printf("boot: the run before this one ended so:\n%.*s\nboot: that was the run before\n",
                   (int)n, words->text);
     words->magic = 0;
@@ -66,6 +66,6 @@ void lastwords_add(const char *s, size_t n)
         n = room_bytes - used;
     memcpy(words->text + used, s, n);
     head = (uint64_t)checksum((uint32_t)(head >> 32), s, n) << 32 | (used + n);
-    store_release(&words->sum_and_bytes, head);
+    store_release(&words->sum_and_bytes, head); /* [lastwords.1]; partner: the next run */
     store_release(&words->magic, MAGIC);
 }

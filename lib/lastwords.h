@@ -7,8 +7,9 @@
 #include <stdint.h>
 
 /*
- * `room` is memory at the same physical place in each run, that nobody else is given; NULL if there is
- * none. Prints the report of the run before, if one is whole, and forgets it. Console; boot cpu, once.
+ * `room` is memory at the same physical place in each run, that nobody else is given; NULL if there
+ * is none. Prints the report of the run before, if one is whole, and forgets it. Console; boot cpu,
+ * once.
  */
 void lastwords_open(void *room, size_t bytes);
 

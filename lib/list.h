@@ -14,19 +14,11 @@ struct list {
     struct list *next, *prev;
 };
 
-#define LIST_INIT(name)                                                                            \
-    {                                                                                              \
-        &(name), &(name)                                                                           \
-    }
-
 /* The struct that holds `node` as its member `field`. */
 #define container_of(node, type, field) ((type *)((char *)(node)-offsetof(type, field)))
 
-/* Walk; the current member may be removed by the body only with the _safe form. */
+/* Walk; the body may not remove the current member. */
 #define list_for_each(it, head) for (struct list *it = (head)->next; it != (head); it = it->next)
-#define list_for_each_safe(it, head)                                                               \
-    for (struct list *it = (head)->next, *it##_next = it->next; it != (head);                      \
-         it = it##_next, it##_next = it->next)
 
 static inline void list_init(struct list *l)
 {
@@ -61,14 +53,4 @@ static inline void list_remove(struct list *node)
     node->prev->next = node->next;
     node->next->prev = node->prev;
     list_init(node);
-}
-
-/* The first member, taken off; NULL if there is none. */
-static inline struct list *list_pop_front(struct list *head)
-{
-    struct list *node = head->next;
-    if (node == head)
-        return NULL;
-    list_remove(node);
-    return node;
 }

@@ -19,39 +19,15 @@
  */
 #include <rt/cstring.h>
 #include <arch/bulk.h>
-#include <stdbool.h>
+#include <lib/double.h>
 
-#define FRACTION_BITS 52
-#define BIAS 1023
-#define EXPONENT_MAX 0x7ff
-#define SIGN_BIT (1ull << 63)
 #define INF __builtin_inf()
 #define NOT_A_NUMBER __builtin_nan("")
 #define TWO_52 0x1p52 /* from here on a double is an integer */
 
-static inline uint64_t bits_of(double x)
-{
-    union {
-        double x;
-        uint64_t bits;
-    } u = {x};
-
-    return u.bits;
-}
-
-static inline double from_bits(uint64_t bits)
-{
-    union {
-        uint64_t bits;
-        double x;
-    } u = {bits};
-
-    return u.x;
-}
-
 static inline int biased_exponent(double x)
 {
-    return (int)(bits_of(x) >> FRACTION_BITS) & EXPONENT_MAX;
+    return double_exponent(double_bits(x));
 }
 
 static inline bool is_nan(double x)
@@ -62,19 +38,19 @@ static inline bool is_nan(double x)
 /* 2^n for a normal result. */
 static inline double power_of_two(int n)
 {
-    return from_bits((uint64_t)(n + BIAS) << FRACTION_BITS);
+    return double_from((uint64_t)(n + DOUBLE_BIAS) << DOUBLE_FRACTION_BITS);
 }
 
 /* ---- Signs, rounding, scaling ---- */
 
 double fabs(double x)
 {
-    return from_bits(bits_of(x) & ~SIGN_BIT);
+    return double_from(double_bits(x) & ~DOUBLE_SIGN);
 }
 
 double copysign(double x, double sign)
 {
-    return from_bits((bits_of(x) & ~SIGN_BIT) | (bits_of(sign) & SIGN_BIT));
+    return double_from((double_bits(x) & ~DOUBLE_SIGN) | (double_bits(sign) & DOUBLE_SIGN));
 }
 
 double sqrt(double x)
@@ -139,15 +115,15 @@ double frexp(double x, int *exponent)
     int scaled = 0;
 
     *exponent = 0;
-    if (x == 0 || biased_exponent(x) == EXPONENT_MAX)
+    if (x == 0 || biased_exponent(x) == DOUBLE_EXPONENT_MAX)
         return x;
     if (biased_exponent(x) == 0) {
         x *= 0x1p64;
         scaled = 64;
     }
-    *exponent = biased_exponent(x) - (BIAS - 1) - scaled;
-    return from_bits((bits_of(x) & ~((uint64_t)EXPONENT_MAX << FRACTION_BITS)) |
-                     (uint64_t)(BIAS - 1) << FRACTION_BITS);
+    *exponent = biased_exponent(x) - (DOUBLE_BIAS - 1) - scaled;
+    return double_from((double_bits(x) & ~((uint64_t)DOUBLE_EXPONENT_MAX << DOUBLE_FRACTION_BITS)) |
+                       (uint64_t)(DOUBLE_BIAS - 1) << DOUBLE_FRACTION_BITS);
 }
 
 double scalbn(double x, int n)
@@ -176,40 +152,40 @@ double fmod(double x, double y)
     uint64_t mx, my;
     int ex = biased_exponent(x), ey = biased_exponent(y);
 
-    if (is_nan(x) || is_nan(y) || ex == EXPONENT_MAX || y == 0)
+    if (is_nan(x) || is_nan(y) || ex == DOUBLE_EXPONENT_MAX || y == 0)
         return NOT_A_NUMBER;
     if (fabs(x) < fabs(y))
         return x;
-    mx = bits_of(x) & ((1ull << FRACTION_BITS) - 1);
-    my = bits_of(y) & ((1ull << FRACTION_BITS) - 1);
+    mx = double_bits(x) & DOUBLE_FRACTION_MASK;
+    my = double_bits(y) & DOUBLE_FRACTION_MASK;
     if (ex == 0)
         ex = 1;
     else
-        mx |= 1ull << FRACTION_BITS;
+        mx |= DOUBLE_LEADING_ONE;
     if (ey == 0)
         ey = 1;
     else
-        my |= 1ull << FRACTION_BITS;
+        my |= DOUBLE_LEADING_ONE;
 
     int steps = ex - ey;
     for (mx %= my; steps > 11 && mx != 0; steps -= 11)
         mx = (mx << 11) % my;
     mx = (mx << (steps > 11 ? 11 : steps)) % my;
-    return copysign(scalbn((double)mx, ey - BIAS - FRACTION_BITS), x);
+    return copysign(scalbn((double)mx, ey - DOUBLE_BIAS - DOUBLE_FRACTION_BITS), x);
 }
 
 double fmin(double x, double y)
 {
     if (is_nan(x) || is_nan(y))
         return is_nan(x) ? y : x;
-    return x < y || (x == y && bits_of(x) & SIGN_BIT) ? x : y;
+    return x < y || (x == y && double_bits(x) & DOUBLE_SIGN) ? x : y;
 }
 
 double fmax(double x, double y)
 {
     if (is_nan(x) || is_nan(y))
         return is_nan(x) ? y : x;
-    return x > y || (x == y && !(bits_of(x) & SIGN_BIT)) ? x : y;
+    return x > y || (x == y && !(double_bits(x) & DOUBLE_SIGN)) ? x : y;
 }
 
 /* ---- Sums of two doubles ---- */
@@ -392,7 +368,7 @@ static bool is_odd_integer(double y)
 
 double pow(double x, double y)
 {
-    bool negate = (bits_of(x) & SIGN_BIT) && is_odd_integer(y);
+    bool negate = (double_bits(x) & DOUBLE_SIGN) && is_odd_integer(y);
     double size = fabs(x), result;
 
     if (y == 0 || x == 1)
@@ -436,8 +412,8 @@ static struct pair reduce(double x, unsigned *quadrant)
         0x1ff897ffde05980f, 0xef2f118b5a0a6d1f, 0x6d367ecf27cb09b7, 0x4f463f669e5fea2d,
         0x7527bac7ebe5f17b, 0x3d0739f78a5292ea, 0x6bfb5fb11f8d5d08, 0x56033046fc7b6bab};
     typedef unsigned __int128 uint128;
-    uint64_t m = (bits_of(x) & ((1ull << FRACTION_BITS) - 1)) | 1ull << FRACTION_BITS;
-    int e = biased_exponent(x) - BIAS - FRACTION_BITS;
+    uint64_t m = (double_bits(x) & DOUBLE_FRACTION_MASK) | DOUBLE_LEADING_ONE;
+    int e = biased_exponent(x) - DOUBLE_BIAS - DOUBLE_FRACTION_BITS;
 
     /* the window starts at the bit that counts 2^(1 - e) */
     unsigned first = (unsigned)(62 + e), word = first / 64, shift = first % 64;
@@ -525,7 +501,7 @@ double sin(double x)
 {
     double value = sin_shifted(x, 0);
 
-    return bits_of(x) & SIGN_BIT ? -value : value;
+    return double_bits(x) & DOUBLE_SIGN ? -value : value;
 }
 
 double cos(double x)
@@ -544,7 +520,7 @@ double tan(double x)
         r = reduce(x, &quadrant);
     double s = sin_series(r), c = cos_series(r);
     double value = quadrant & 1 ? -c / s : s / c;
-    return bits_of(x) & SIGN_BIT ? -value : value;
+    return double_bits(x) & DOUBLE_SIGN ? -value : value;
 }
 
 /* ---- Their inverses ---- */
@@ -579,7 +555,7 @@ static struct pair atan_ratio(double y, double x)
 double atan2(double y, double x)
 {
     double ay = fabs(y), ax = fabs(x), value;
-    bool back = bits_of(x) & SIGN_BIT, steep = ay > ax;
+    bool back = double_bits(x) & DOUBLE_SIGN, steep = ay > ax;
     struct pair angle;
 
     if (is_nan(x) || is_nan(y))
@@ -595,8 +571,8 @@ double atan2(double y, double x)
             return copysign(small / big, y); /* may be subnormal */
         angle = (struct pair){small / big, 0};
     } else {
-        int shift =
-            -biased_exponent(big) + BIAS; /* big to about 1; 2^-70 of that is far from the edge */
+        /* big to about 1; 2^-70 of that is far from the edge */
+        int shift = DOUBLE_BIAS - biased_exponent(big);
 
         angle = atan_ratio(scalbn(small, shift), scalbn(big, shift));
     }

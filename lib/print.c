@@ -18,6 +18,7 @@
 #include <lib/print.h>
 #include <lib/console.h>
 #include <lib/decimal.h>
+#include <lib/double.h>
 #include <lib/string.h>
 #include <limits.h>
 #include <stddef.h>
@@ -219,18 +220,14 @@ static char *exponent_before(char *end, long exponent, int least, char letter)
     return first;
 }
 
-#define FRACTION_BITS 52
-#define FRACTION_MASK ((1ull << FRACTION_BITS) - 1)
-#define EXPONENT_MAX 0x7ff
-
 /* Mantissa and exponent of |value|, finite: mantissa * 2^exponent. */
 static uint64_t double_parts(uint64_t bits, int *exponent)
 {
-    int biased = (int)(bits >> FRACTION_BITS) & EXPONENT_MAX;
-    uint64_t fraction = bits & FRACTION_MASK;
+    int stored = double_exponent(bits);
+    uint64_t fraction = bits & DOUBLE_FRACTION_MASK;
 
-    *exponent = (biased == 0 ? 1 : biased) - 1075;
-    return biased == 0 ? fraction : fraction | (1ull << FRACTION_BITS);
+    *exponent = (stored == 0 ? 1 : stored) - DOUBLE_BIAS - DOUBLE_FRACTION_BITS;
+    return stored == 0 ? fraction : fraction | DOUBLE_LEADING_ONE;
 }
 
 /* %a: one hexadecimal digit, the point, up to 13 digits or as many as wanted, the power of two. */
@@ -243,7 +240,7 @@ static void format_hex_double(struct out *out, const struct spec *spec, uint64_t
     char buf[32], *end = buf + sizeof(buf), digits[16], prefix[4], *p = prefix;
     size_t n_digits = 13, n_zeros = 0;
 
-    exponent = mantissa == 0 ? 0 : exponent + FRACTION_BITS;
+    exponent = mantissa == 0 ? 0 : exponent + DOUBLE_FRACTION_BITS;
     if (spec->precision < 0) {
         for (; n_digits > 0 && (mantissa >> (4 * (13 - n_digits)) & 0xf) == 0; n_digits--)
             ;
@@ -265,10 +262,9 @@ static void format_hex_double(struct out *out, const struct spec *spec, uint64_t
     *p++ = upper ? 'X' : 'x';
     *p = 0;
 
-    /* the leading digit always counts 2^52; 13 digits follow it, of which the first n_digits are
-     * shown */
-    digits[0] = (char)('0' + (mantissa >> FRACTION_BITS));
-    char *first = digits_before(digits + 15, mantissa & FRACTION_MASK, 16, upper);
+    /* the leading digit always counts 2^52; 13 digits follow it, the first n_digits are shown */
+    digits[0] = (char)('0' + (mantissa >> DOUBLE_FRACTION_BITS));
+    char *first = digits_before(digits + 15, mantissa & DOUBLE_FRACTION_MASK, 16, upper);
     while (first > digits + 2)
         *--first = '0';
     digits[1] = '.';
@@ -331,21 +327,18 @@ static RT_NOINLINE void format_decimal_double(struct out *out, const struct spec
 
 static void format_double(struct out *out, struct spec *spec, double value)
 {
-    union {
-        double value;
-        uint64_t bits;
-    } u = {value};
+    uint64_t bits = double_bits(value);
 
-    if ((u.bits >> FRACTION_BITS & EXPONENT_MAX) == EXPONENT_MAX) {
+    if (double_exponent(bits) == DOUBLE_EXPONENT_MAX) {
         static const char names[4][4] = {"inf", "nan", "INF", "NAN"};
-        unsigned which = ((u.bits & FRACTION_MASK) != 0) + 2u * (spec->conversion < 'a');
+        unsigned which = ((bits & DOUBLE_FRACTION_MASK) != 0) + 2u * (spec->conversion < 'a');
 
         spec->flags &= ~ZERO;
-        put_field(out, spec, sign_text(spec, u.bits >> 63), names[which], 3);
+        put_field(out, spec, sign_text(spec, bits >> 63), names[which], 3);
     } else if ((spec->conversion | 0x20) == 'a') {
-        format_hex_double(out, spec, u.bits);
+        format_hex_double(out, spec, bits);
     } else {
-        format_decimal_double(out, spec, u.bits);
+        format_decimal_double(out, spec, bits);
     }
 }
 
@@ -609,8 +602,8 @@ static void console_sink_put(struct print_sink *sink, const char *s, size_t n)
 int rt_vprintf(const char *fmt, va_list ap)
 {
     char chunk[CONSOLE_CHUNK];
-    int n =
-        rt_vsnprintf(chunk, sizeof(chunk), fmt, ap); /* reads all that there is to read [print.2] */
+    /* reads all that there is to read [print.2] */
+    int n = rt_vsnprintf(chunk, sizeof(chunk), fmt, ap);
 
     if (n >= 0 && (size_t)n < sizeof(chunk)) {
         console_write(chunk, (size_t)n);
@@ -634,8 +627,7 @@ int rt_printf(const char *fmt, ...)
     return n;
 }
 
-/* Read a byte of every page, so that a wild pointer faults here, with the console free
- * [print.2]. */
+/* Read a byte of every page: a wild pointer faults here, with the console free [print.2]. */
 static void touch(const char *bytes, size_t n)
 {
     char c;

@@ -25,8 +25,8 @@ bool screen_usable(const struct boot_framebuffer *fb);
 void screen_open(const struct boot_framebuffer *fb, volatile void *pixels);
 
 /*
- * The same for a screen in text mode, as VGA cards have it: a letter and its colours in two bytes each, no
- * gap between lines. At most SCREEN_COLUMNS_MAX by SCREEN_LINES_MAX.
+ * The same for a screen in text mode, as VGA cards have it: a letter and its colours in two bytes
+ * each, no gap between lines. At most SCREEN_COLUMNS_MAX by SCREEN_LINES_MAX.
  */
 void screen_open_text(volatile uint16_t *text, unsigned columns, unsigned lines);
 

@@ -8,7 +8,7 @@
 #include <lib/assert.h>
 #include <lib/spinlock.h>
 
-#define GIVE_UP_NS INT64_C(60000000000)
+#define GIVE_UP_NS INT64_C(60000000000) /* sections are microseconds, but a host may be busy */
 
 static const char *const rank_names[] = {
 #define LOCK_RANK_NAME(name) [RANK_##name] = #name,
@@ -43,8 +43,7 @@ RT_COLD void spin_lock_slow(struct spinlock *l)
 }
 
 #ifdef RT_DEBUG
-#define HELD_MAX                                                                                   \
-    40 /* a select of 16 cases, and what is taken below it; more are counted, not checked */
+#define HELD_MAX 40 /* a select of 16, and what is taken below it; more are counted, not checked */
 
 struct held {
     unsigned n, more;

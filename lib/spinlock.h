@@ -3,11 +3,11 @@
  *
  * Test and test-and-set, with preemption off while held: nobody who holds one is ever descheduled
  * or stopped [spin.1]. Not for interrupt handlers: a handler that needed one could meet its own cpu
- * inside it
- * [arch.2]. Debug builds check rank order (lib/lockrank.h), the owner, and a bounded wait.
+ * inside it [arch.2]. A wait is bounded; debug builds check the order of ranks (lib/lockrank.h) and
+ * the owner, too.
+ * ORDERING. spin_lock() acquires, spin_unlock() releases; they are each other's partners.
  * REJECTED. Ticket and queue locks: with more vcpus than host cores a preempted next-in-line stalls
  * all.
- * ORDERING. spin_lock() acquires, spin_unlock() releases; they are each other's partners.
  */
 #pragma once
 

@@ -180,8 +180,7 @@ __attribute__((no_sanitize("address"))) USER_FAULT_TEXT size_t strlen(const char
     for (;; p += 8) {
         KEEP_LOOP(p);
         uint64_t word = *(const any64 *)p;
-        uint64_t zeros =
-            (word - ones) & ~word & highs; /* its lowest bit marks the first zero byte */
+        uint64_t zeros = (word - ones) & ~word & highs; /* the lowest bit: the first zero byte */
         if (zeros != 0)
             return (size_t)(p - s) + (size_t)__builtin_ctzll(zeros) / 8;
     }

@@ -105,8 +105,8 @@ static uint32_t cursor_sleb(struct cursor *c) /* zigzag: the sign is the lowest 
 
 static const char *view_text(const struct symtab_view *t, uint32_t at)
 {
-    return at < t->size - t->text_at ? (const char *)t->bytes + t->text_at + at
-                                     : "?"; /* [symbol.1] */
+    /* [symbol.1] */
+    return at < t->size - t->text_at ? (const char *)t->bytes + t->text_at + at : "?";
 }
 
 static SMALL const char *view_file(const struct symtab_view *t, uint32_t file)

@@ -11,23 +11,18 @@
 
 #define TRACE_EVENTS(X)                                                                            \
     X(NONE, "")                                                                                    \
-    X(BOOT, "boot")                                                                                \
     X(CPU_UP, "cpu up")                                                                            \
     X(SWITCH, "switch to goroutine %lu, state %lu")                                                \
     X(PREEMPT, "preempt goroutine %lu at pc %#lx")                                                 \
-    X(PARK, "park goroutine %lu, reason %lu")                                                      \
     X(READY, "ready goroutine %lu")                                                                \
-    X(SPAWN, "spawn goroutine %lu for %lu")                                                        \
-    X(EXIT, "exit of goroutine %lu")                                                               \
     X(IDLE, "idle")                                                                                \
     X(WAKE, "wake cpu %lu")                                                                        \
     X(STOP, "stop the world, reason %lu")                                                          \
     X(START, "start the world after %lu ns")                                                       \
     X(STOPPED, "stopped at pc %#lx in goroutine %lu")                                              \
-    X(FAULT, "fault at pc %#lx, address %#lx")                                                     \
     X(STACK_GROW, "stack of goroutine %lu grows to %#lx")                                          \
     X(GC_PHASE, "collector: cycle %lu, phase %lu")                                                 \
-    X(USER, "user %#lx %#lx")
+    X(USER, "user %#lx %#lx") /* a test's */
 
 enum trace_event {
 #define TRACE_ENUM(name, text) TRACE_##name,
@@ -39,11 +34,11 @@ enum trace_event {
 
 struct trace_record {
     uint64_t cycles, a, b;
-    uint64_t event;
+    uint64_t event; /* enum trace_event */
 };
 
 DECLARE_PERCPU(struct trace_record, trace_ring)[TRACE_RING];
-DECLARE_PERCPU(uint32_t, trace_next);
+DECLARE_PERCPU(uint32_t, trace_next); /* [c] events so far */
 
 static inline void trace(enum trace_event event, uint64_t a, uint64_t b)
 {

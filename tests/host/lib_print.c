@@ -4,23 +4,7 @@
  * A million and more random conversions must agree byte for byte, and every number read must be the
  * same double. The host (glibc) is exact, so an agreement is a proof for that value.
  */
-#include <ctype.h>
-#include <limits.h>
-#include <math.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <wchar.h>
-
-static double (*const host_strtod)(const char *, char **) = strtod;
-static int (*const host_compare)(const void *, const void *, size_t) = memcmp;
-static char *(*const host_getenv)(const char *) = getenv;
-
-static double (*const host_pow)(double, double) = pow;
-static double (*const host_ldexp)(double, int) = ldexp;
 
 #include "check.h"
 #include "rename_libc.h"
@@ -69,7 +53,7 @@ static char ours[BUFFER], theirs[BUFFER];
         int n_ours = rt_snprintf(ours, BUFFER, fmt, __VA_ARGS__);                                  \
         int n_theirs = snprintf(theirs, BUFFER, fmt, __VA_ARGS__);                                 \
         checkf(n_ours == n_theirs && n_ours < BUFFER &&                                            \
-                   host_compare(ours, theirs, (size_t)n_ours + 1) == 0,                            \
+                   host_memcmp(ours, theirs, (size_t)n_ours + 1) == 0,                             \
                "\"%s\": \"%s\" (%d), host \"%s\" (%d)", fmt, ours, n_ours, theirs, n_theirs);      \
     } while (0)
 
@@ -320,7 +304,7 @@ static void test_truncation(void)
         int n_ours = rt_snprintf(ours, size, "ab%.*e%5d", (int)below(20), v, (int)below(100000));
         check_rng.state -= 2 * 0x9e3779b97f4a7c15u; /* the same two numbers again */
         int n_theirs = snprintf(theirs, size, "ab%.*e%5d", (int)below(20), v, (int)below(100000));
-        checkf(n_ours == n_theirs && host_compare(ours, theirs, 64) == 0,
+        checkf(n_ours == n_theirs && host_memcmp(ours, theirs, 64) == 0,
                "size %zu: \"%.60s\" (%d), host \"%.60s\" (%d)", size, ours, n_ours, theirs,
                n_theirs);
     }
@@ -335,23 +319,22 @@ static void test_console(void)
         int n = rt_printf("<%*d %s>", width, 5, "end");
         int want = snprintf(theirs, BUFFER, "<%*d %s>", width, 5, "end");
         checkf(n == want && console_used == (size_t)n && console_pieces == 1 && console_held == 0 &&
-                   host_compare(console_text, theirs, (size_t)n) == 0,
+                   host_memcmp(console_text, theirs, (size_t)n) == 0,
                "console, width %d: %d, %zu, %d pieces", width, n, console_used, console_pieces);
     }
     console_used = 0;
-    checkf(rt_puts("line") == 5 && console_used == 5 &&
-               host_compare(console_text, "line\n", 5) == 0,
+    checkf(rt_puts("line") == 5 && console_used == 5 && host_memcmp(console_text, "line\n", 5) == 0,
            "rt_puts");
     memset(theirs, 7, BUFFER);
     console_used = 0;
     rt_write(theirs, 5000);
     rt_write(theirs, 0);
-    checkf(console_used == 5000 && host_compare(console_text, theirs, 5000) == 0, "rt_write");
+    checkf(console_used == 5000 && host_memcmp(console_text, theirs, 5000) == 0, "rt_write");
 }
 
 static bool same_double(double a, double b)
 {
-    return host_compare(&a, &b, sizeof(a)) == 0 || (a != a && b != b);
+    return host_memcmp(&a, &b, sizeof(a)) == 0 || (a != a && b != b);
 }
 
 static void check_strtod(const char *text)

@@ -1,10 +1,33 @@
 /*
  * tests/host/rename_libc.h - lets our C library stand beside the host's in one program.
  *
- * Include the host's headers, keep what you compare with under another name, then include this:
- * from here on the plain names mean ours, and the linker knows them as ingot_*.
+ * Include it before any file of ours: it has the host's headers, keeps each of the host's functions
+ * as host_NAME, and makes the plain names mean ours, which the linker knows as ingot_NAME.
  */
 #pragma once
+
+#include <ctype.h>
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* clang-format off */
+#define HOST_FUNCTIONS(X) \
+    X(memcpy) X(memmove) X(memset) X(memcmp) X(memchr) X(strlen) X(strnlen) X(strcmp) X(strncmp) \
+    X(strchr) X(strrchr) X(strstr) X(strspn) X(strcspn) X(strpbrk) X(strtok_r) X(strcpy) \
+    X(strncpy) X(strcat) X(strncat) X(strtol) X(strtoul) X(strtoll) X(strtoull) X(strtod) \
+    X(atoi) X(atol) X(atoll) X(atof) X(abs) X(labs) X(llabs) X(qsort) X(bsearch) X(rand) \
+    X(srand) X(fabs) X(copysign) X(sqrt) X(floor) X(ceil) X(trunc) X(round) X(rint) X(lround) \
+    X(llround) X(fmod) X(fmin) X(fmax) X(ldexp) X(scalbn) X(frexp) X(modf) X(hypot) X(exp) \
+    X(log) X(log2) X(log10) X(pow) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(atan2)
+/* clang-format on */
+#define HOST_KEEP(f) static __typeof__(f) *const host_##f __attribute__((unused)) = f;
+HOST_FUNCTIONS(HOST_KEEP)
 
 #undef memcpy
 #define memcpy ingot_memcpy
