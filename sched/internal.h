@@ -34,9 +34,13 @@ struct sched_cpu {
     bool in_service;      /* [c] it runs goroutines: below GOMAXPROCS, not dedicated; others: [S] */
     uint32_t slice_head;  /* [c] head of the ring when the slice began */
     int64_t slice_end_ns; /* [c] */
-    uint32_t idle;        /* [a] enum idle_state; claims and wakes by CAS */
-    struct rng rng;       /* [c] steal order */
-    struct rng late;      /* [c] stress variant: how long IPIs are held back */
+    int64_t timers_ns;    /* [c] when it was last looked whether timers are due */
+    int64_t timers_ran_ns; /* [c] when some were, and ran */
+    int64_t armed_ns; /* [c] for when the hardware's timer is set; 0: it is not, or has fired */
+    int64_t wake_ns;  /* [c] how long a halt takes to end, as seen lately */
+    uint32_t idle;    /* [a] enum idle_state; claims and wakes by CAS */
+    struct rng rng;   /* [c] steal order */
+    struct rng late;  /* [c] stress variant: how long IPIs are held back */
     int64_t late_until_ns; /* [c] stress variant: one is; 0: none */
 };
 

@@ -54,7 +54,10 @@
 #include <sched/timer.h>
 
 #define SLICE_NS INT64_C(10000000)
-#define TICK_LEAST_NS 10000 /* [turn.1] */
+#define TIMERS_APART_NS INT64_C(100000) /* so late may a busy cpu look for timers */
+#define TIMERS_WAIT_NS INT64_C(1000000) /* so long may goroutines in the ring keep timers waiting */
+#define WAKE_MOST_NS INT64_C(200000)    /* at most so long before a timer is due no cpu halts */
+#define TICK_LEAST_NS 10000             /* [turn.1] */
 #define TICK_SPREAD_NS 80000u
 #define IPI_LATE_NS 20000u /* at most; stress variant */
 #define GLOBAL_EVERY 61u
@@ -145,23 +148,38 @@ RT_COLD static void turn_keep_or_pass(struct sched_cpu *c)
         arch_cpu_relax();
 }
 
+/*
+ * Set the hardware's timer. Each write of it is slow, on a virtual machine very: so it may fire up to
+ * TIMERS_APART_NS late while the cpu is busy, and if it is set for earlier than is needed now it stays so.
+ */
 static void timer_program(void)
 {
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
     int64_t when = timer_next();
+    bool busy = load_relaxed(&c->idle) == CPU_BUSY;
 
+    if (!busy && when != INT64_MAX)
+        when -= c->wake_ns;
+    else if (busy && when < c->timers_ns + TIMERS_APART_NS)
+        when = c->timers_ns + TIMERS_APART_NS;
     if (this_cpu(sched_slice_armed) && c->slice_end_ns < when)
         when = c->slice_end_ns;
-    if (RT_UNLIKELY(tick) && load_relaxed(&c->idle) == CPU_BUSY) {
+    if (RT_UNLIKELY(tick) && busy) {
         int64_t at = tick_next();
         when = at < when ? at : when;
     }
     if (c->late_until_ns != 0 && c->late_until_ns < when)
         when = c->late_until_ns;
-    if (when == INT64_MAX)
-        arch_timer_stop();
-    else
+    bool fits = busy ? c->armed_ns - TIMERS_APART_NS <= when : c->armed_ns == when;
+    if (fits && c->armed_ns != 0)
+        return;
+    if (when != INT64_MAX) {
+        c->armed_ns = when;
         arch_timer_arm(when);
+    } else if (c->armed_ns != 0) {
+        c->armed_ns = 0;
+        arch_timer_stop();
+    }
 }
 
 void sched_timer_changed(void)
@@ -197,6 +215,23 @@ static bool slice_is_over(void)
     bool hog = this_cpu(runq).head == c->slice_head;
     sched_slice_begin();
     return hog && !knobs.asyncpreemptoff;
+}
+
+/*
+ * A cpu with too much to do would fire timers all the time, each for one more goroutine that waits, on
+ * a stack that nobody has used yet. So while many wait they go first, for a while.
+ */
+static void run_timers(struct sched_cpu *c)
+{
+    int64_t now = arch_nanotime();
+
+    if (timer_next() > now)
+        return;
+    c->timers_ns = now;
+    if (runq_length(this_cpu_ptr(runq)) > TIMERS_AT_ONCE && now - c->timers_ran_ns < TIMERS_WAIT_NS)
+        return;
+    timer_run_due();
+    c->timers_ran_ns = now;
 }
 
 /* ---- Enqueueing ---- */
@@ -621,6 +656,7 @@ static void take_requests(struct arch_frame *frame)
 void arch_on_timer(struct arch_frame *frame)
 {
     this_cpu(sched_cpu).timer_fired = true;
+    this_cpu(sched_cpu).armed_ns = 0;
     this_cpu(sched_cpu).ticked = tick;
     this_cpu(sched_cpu).late_until_ns = 0;
     if (RT_UNLIKELY(knobs.watchdog != 0) && preempt_depth() != 0)
@@ -715,7 +751,7 @@ static void housekeeping(void)
     if (c->timer_fired) {
         c->timer_fired = false;
         arch_tlb_tune();
-        timer_run_due();
+        run_timers(c);
         if (slice_is_over()) { /* while we were here; else it would be due again at once, for ever */
             c->skip_next = true;
             look_closer(arch_cpu_id());
@@ -805,6 +841,45 @@ static bool nothing_can_ever_run(void)
            load_seq_cst(&idle_exits) == exits;
 }
 
+static bool idle_goes_on(struct sched_cpu *c)
+{
+    return load_acquire(&c->idle) == CPU_IDLE && !c->timer_fired && !irq_run_needed() &&
+           (this_cpu(preempt) & PREEMPT_QUIET);
+}
+
+/* Wait a little, and for a timer that is due before a halt would end. Returns whether to halt. */
+static bool idle_poll(struct sched_cpu *c)
+{
+    for (unsigned i = 0; idle_goes_on(c); i++) {
+        int64_t first = timer_next(), now = first != INT64_MAX ? arch_nanotime() : 0;
+        if (now >= first)
+            c->timer_fired = true;
+        else if (i >= IDLE_POLLS && first - now > c->wake_ns)
+            return true;
+        else
+            arch_cpu_relax();
+    }
+    return false;
+}
+
+/* Until somebody wants this cpu, or its first timer is nearly due: a halt takes time to end, so it ends
+ * earlier, and idle_poll() waits for the rest. */
+static void idle_halt(struct sched_cpu *c)
+{
+    arch_irq_off();
+    timer_program();
+    int64_t armed = c->armed_ns, first = timer_next();
+    bool early = armed == first - c->wake_ns; /* and not the end of a slice, or a tick */
+    while (idle_goes_on(c))
+        arch_halt_irq_off();
+    arch_irq_on();
+    int64_t late = arch_nanotime() - armed;
+    if (!c->timer_fired || !early || late < 0)
+        return;
+    c->wake_ns += ((late < WAKE_MOST_NS ? late : WAKE_MOST_NS) - c->wake_ns) / 8;
+    c->timer_fired = false;
+}
+
 static void idle(void)
 {
     struct sched_cpu *c = this_cpu_ptr(sched_cpu);
@@ -823,14 +898,8 @@ static void idle(void)
     }
     if (nothing_can_ever_run())
         report_deadlock();
-    for (unsigned i = 0; i < IDLE_POLLS && load_relaxed(&c->idle) == CPU_IDLE; i++)
-        arch_cpu_relax();
-    arch_irq_off();
-    timer_program();
-    while (load_acquire(&c->idle) == CPU_IDLE && !c->timer_fired && !irq_run_needed() &&
-           (this_cpu(preempt) & PREEMPT_QUIET))
-        arch_halt_irq_off();
-    arch_irq_on();
+    while (idle_poll(c))
+        idle_halt(c);
     wake_late(c);
     idle_end();
     if (RT_UNLIKELY(tick))

@@ -11,7 +11,7 @@
  * LOCKING. One lock a heap, rank TIMER. Handlers never touch a heap: the timer interrupt only asks
  * for the scheduler.
  * REJECTED. A wheel: its tick would bound the precision, or its size the range; 4-ary heaps of Go's
- * size sift through few cache lines.
+ * size sift through few cache lines. That also is why a place in the heap holds its timer's time.
  */
 #include <lib/fail.h>
 #include <lib/assert.h>
@@ -20,9 +20,14 @@
 #include <mm/page.h>
 #include <sched/timer.h>
 
+struct place {
+    int64_t when_ns; /* t->when_ns */
+    struct timer *t;
+};
+
 struct timer_heap {
     struct spinlock lock;
-    struct timer **heap; /* [lock] pages */
+    struct place *heap;  /* [lock] pages */
     uint32_t n, room;    /* [lock] */
     uint64_t next_order; /* [lock] */
     uint32_t n_waited;   /* [a] those not in the background */
@@ -31,30 +36,30 @@ struct timer_heap {
 
 static PERCPU(struct timer_heap, timer_heap);
 
-static bool before(const struct timer *a, const struct timer *b)
+static bool before(struct place a, struct place b)
 {
-    return a->when_ns < b->when_ns || (a->when_ns == b->when_ns && a->order < b->order);
+    return a.when_ns < b.when_ns || (a.when_ns == b.when_ns && a.t->order < b.t->order);
 }
 
-static void place(struct timer_heap *h, uint32_t i, struct timer *t)
+static void put(struct timer_heap *h, uint32_t i, struct place p)
 {
-    h->heap[i] = t;
-    t->heap_index = i + 1;
+    h->heap[i] = p;
+    p.t->heap_index = i + 1;
 }
 
-static void sift_up(struct timer_heap *h, uint32_t i, struct timer *t)
+static void sift_up(struct timer_heap *h, uint32_t i, struct place p)
 {
     while (i > 0) {
         uint32_t parent = (i - 1) / 4;
-        if (!before(t, h->heap[parent]))
+        if (!before(p, h->heap[parent]))
             break;
-        place(h, i, h->heap[parent]);
+        put(h, i, h->heap[parent]);
         i = parent;
     }
-    place(h, i, t);
+    put(h, i, p);
 }
 
-static void sift_down(struct timer_heap *h, uint32_t i, struct timer *t)
+static void sift_down(struct timer_heap *h, uint32_t i, struct place p)
 {
     for (;;) {
         uint32_t first = 4 * i + 1, best = first;
@@ -63,27 +68,29 @@ static void sift_down(struct timer_heap *h, uint32_t i, struct timer *t)
         for (uint32_t c = first + 1; c < first + 4 && c < h->n; c++)
             if (before(h->heap[c], h->heap[best]))
                 best = c;
-        if (!before(h->heap[best], t))
+        if (!before(h->heap[best], p))
             break;
-        place(h, i, h->heap[best]);
+        put(h, i, h->heap[best]);
         i = best;
     }
-    place(h, i, t);
+    put(h, i, p);
 }
 
 static void publish_first_locked(struct timer_heap *h)
 {
-    store_relaxed(&h->first_ns, h->n > 0 ? (h->heap[0]->when_ns > 0 ? h->heap[0]->when_ns : 1) : 0);
+    int64_t first = h->n > 0 ? h->heap[0].when_ns : 0;
+
+    store_relaxed(&h->first_ns, h->n > 0 && first < 1 ? 1 : first);
 }
 
 static void remove_locked(struct timer_heap *h, struct timer *t)
 {
     uint32_t i = t->heap_index - 1;
-    struct timer *last = h->heap[--h->n];
+    struct place last = h->heap[--h->n];
 
     store_relaxed(&h->n_waited, h->n_waited - !t->background);
     t->heap_index = 0;
-    if (last != t) {
+    if (last.t != t) {
         if (i > 0 && before(last, h->heap[(i - 1) / 4]))
             sift_up(h, i, last);
         else
@@ -99,7 +106,7 @@ static bool heap_grow(struct timer_heap *h)
     uint32_t room = load_relaxed(&h->room);
     uint32_t want = room == 0 ? PAGE_BYTES / sizeof *h->heap : room * 2;
     size_t pages = (size_t)want * sizeof *h->heap / PAGE_BYTES;
-    struct timer **bigger = fail_now(FAIL_TIMER) ? NULL : page_alloc(pages, 1, 0), **old = NULL;
+    struct place *bigger = fail_now(FAIL_TIMER) ? NULL : page_alloc(pages, 1, 0), *old = NULL;
 
     if (bigger == NULL)
         return false;
@@ -134,8 +141,8 @@ bool timer_start(struct timer *t, int64_t when_ns, void (*fn)(struct timer *))
             t->fn = fn;
             store_relaxed(&t->cpu, arch_cpu_id());
             store_relaxed(&h->n_waited, h->n_waited + !t->background);
-            sift_up(h, h->n++, t);
-            bool first = h->heap[0] == t;
+            sift_up(h, h->n++, (struct place){when_ns, t});
+            bool first = h->heap[0].t == t;
             publish_first_locked(h);
             spin_unlock(&h->lock);
             if (first)
@@ -184,21 +191,19 @@ bool timer_any(void)
     return false;
 }
 
-/* When many are due, a stop must not wait for all: the rest is still due when the hardware timer is
- * set again. */
 void timer_run_due(void)
 {
     struct timer_heap *h = this_cpu_ptr(timer_heap);
     int64_t now = arch_nanotime();
 
-    for (;;) {
+    for (unsigned n = 0; n < TIMERS_AT_ONCE; n++) {
         int64_t first = load_relaxed(&h->first_ns);
         struct timer *t = NULL;
         if (first == 0 || first > now)
             return;
         spin_lock(&h->lock);
-        if (h->n > 0 && h->heap[0]->when_ns <= now) {
-            t = h->heap[0];
+        if (h->n > 0 && h->heap[0].when_ns <= now) {
+            t = h->heap[0].t;
             remove_locked(h, t);
         }
         void (*fn)(struct timer *) = t != NULL ? t->fn : NULL;
@@ -207,6 +212,6 @@ void timer_run_due(void)
             return;
         fn(t); /* [timer.3] */
         if (!(this_cpu(preempt) & PREEMPT_QUIET))
-            return;
+            return; /* a stop must not wait for all; the hardware timer finds the rest due */
     }
 }

@@ -29,9 +29,11 @@ RT_MUST_USE bool timer_start(struct timer *t, int64_t when_ns, void (*fn)(struct
 bool timer_stop(struct timer *t);
 
 /* ---- For the scheduler ---- */
+#define TIMERS_AT_ONCE 32
 int64_t timer_next(void); /* when this cpu's first is due; INT64_MAX if none */
-void timer_run_due(void); /* run what is due, or what fits in before somebody asks for this cpu */
-bool timer_any(void);     /* any cpu has one that is not in the background */
+/* Run what is due, but at most TIMERS_AT_ONCE, and only till somebody asks for this cpu. */
+void timer_run_due(void);
+bool timer_any(void); /* any cpu has one that is not in the background */
 
 /* The scheduler's, called when this cpu's earliest time changes: it owns the hardware timer. */
 void sched_timer_changed(void);

@@ -48,7 +48,8 @@ static uint64_t limiter_last_cycle(void)
     return s.limiter_last_cycle;
 }
 
-static void hold(unsigned n)
+/* Not inlined: its registers are roots as long as its frame is there. */
+static RT_NOINLINE void hold(unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         struct node *node = gc_new(struct node);
