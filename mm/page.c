@@ -61,12 +61,10 @@
 #define POISON 0xdfdfdfdfdfdfdfdfu
 
 struct chunk {
-    uint64_t free[CHUNK_WORDS]; /* [p] [page.1] */
-    uint64_t
-        zero[CHUNK_WORDS];     /* [p] to write; owners of pages read their bits: relaxed [page.4] */
-    uint64_t ram[CHUNK_WORDS]; /* [p] */
-    uint16_t
-        claim[CHUNK_WORDS]; /* [p] cpu + 1 whose cache has the block's free pages, or 0 [page.2] */
+    uint64_t free[CHUNK_WORDS];  /* [p] [page.1] */
+    uint64_t zero[CHUNK_WORDS];  /* [p] to write; owners of pages read their bits [page.4] */
+    uint64_t ram[CHUNK_WORDS];   /* [p] */
+    uint16_t claim[CHUNK_WORDS]; /* [p] cpu + 1 whose cache has the block, or 0 [page.2] */
 };
 
 /* Of a stretch of pages: free ones at its start, longest free run, free ones at its end. */
@@ -74,11 +72,11 @@ struct summary {
     uint32_t start, max, end;
 };
 
+/* Both numbers of its first page, and its length, are multiples of CHUNK_PAGES. */
 struct segment {
-    uint64_t
-        first_frame;     /* [I] physical page number of its first page, a multiple of CHUNK_PAGES */
-    uint64_t first_page; /* [I] dense number of the same */
-    uint64_t n_pages;    /* [I] a multiple of CHUNK_PAGES */
+    uint64_t first_frame; /* [I] physical page number */
+    uint64_t first_page;  /* [I] dense number of the same */
+    uint64_t n_pages;     /* [I] */
 };
 
 static struct {
@@ -241,9 +239,14 @@ static struct summary summary_of(unsigned level, uint64_t i)
     return level == 0 ? summary_of_chunk(&heap.chunks[i]) : summary_of_node(level, i);
 }
 
+static bool summary_equal(struct summary a, struct summary b)
+{
+    return a.start == b.start && a.max == b.max && a.end == b.end;
+}
+
 static bool summary_store(struct summary *at, struct summary s)
 {
-    bool changed = at->start != s.start || at->max != s.max || at->end != s.end;
+    bool changed = !summary_equal(*at, s);
 
     at->start = s.start;
     store_relaxed(&at->max, s.max); /* the root's is read without the lock */
@@ -502,9 +505,9 @@ static bool chunk_free_locked(struct chunk *c) REQUIRES(&page_lock)
     return true;
 }
 
-/* Free a part of a run, at most FREE_STEP pages. */
-#define FREE_STEP (16u * CHUNK_PAGES)
+#define FREE_STEP (16u * CHUNK_PAGES) /* for which one section is short enough */
 
+/* Free a part of a run, at most FREE_STEP pages. */
 static void part_free_locked(uint64_t page, uint64_t n) REQUIRES(&page_lock)
 {
     enum whole whole = WHOLE_FREE;
@@ -968,21 +971,28 @@ void page_init_boot(struct bootmem *b)
     page_init(map->ranges, map->n, phys_to_virt(meta), bytes);
 }
 
+/* All of a chunk, unless some of it has been given already. */
+static bool chunk_give(struct chunk *c)
+{
+    uint64_t any = 0;
+
+    for (unsigned w = 0; w < CHUNK_WORDS; w++)
+        any |= c->ram[w];
+    if (any != 0)
+        return false;
+    for (unsigned w = 0; w < CHUNK_WORDS; w++)
+        c->ram[w] = c->free[w] = UINT64_MAX;
+    return true;
+}
+
 static void pages_give_locked(uint64_t page, uint64_t n) REQUIRES(&page_lock)
 {
     for (uint64_t p = page, end = page + n; p < end;) {
         struct chunk *c = chunk_of(p);
-        if (p % CHUNK_PAGES == 0 &&
-            end - p >= CHUNK_PAGES) { /* all of it, as nearly always at the start */
-            uint64_t any = 0;
-            for (unsigned w = 0; w < CHUNK_WORDS; w++)
-                any |= c->ram[w];
-            if (any == 0) {
-                for (unsigned w = 0; w < CHUNK_WORDS; w++)
-                    c->ram[w] = c->free[w] = ~UINT64_C(0);
-                p += CHUNK_PAGES;
-                continue;
-            }
+
+        if (begins_whole_chunk(p, end) && chunk_give(c)) { /* as nearly always at the start */
+            p += CHUNK_PAGES;
+            continue;
         }
         unsigned len = piece_pages(p, end), w = word_of(p);
         uint64_t mask = word_mask(p % 64, len), twice = c->ram[w] & mask;
@@ -1006,9 +1016,9 @@ size_t page_give(paddr_t base, uint64_t bytes)
     spin_lock(&page_lock);
     for (size_t i = 0; i < heap.n_segments; i++) {
         const struct segment *s = &heap.segments[i];
-        uint64_t lo = base / PAGE_BYTES,
-                 hi = lo + bytes / PAGE_BYTES; /* the part in this segment */
+        uint64_t lo = base / PAGE_BYTES, hi = lo + bytes / PAGE_BYTES;
 
+        /* the part in this segment */
         lo = lo > s->first_frame ? lo : s->first_frame;
         hi = hi < s->first_frame + s->n_pages ? hi : s->first_frame + s->n_pages;
         if (lo < hi) {
@@ -1062,9 +1072,8 @@ static bool all_zero(const uint64_t *page)
 static void verify_chunk_locked(uint64_t i, uint64_t *n_free, uint64_t *n_ram) REQUIRES(&page_lock)
 {
     const struct chunk *c = &heap.chunks[i];
-    struct summary s = summary_of_chunk(c), kept = heap.levels[0][i];
 
-    verify_that(s.start == kept.start && s.max == kept.max && s.end == kept.end,
+    verify_that(summary_equal(summary_of_chunk(c), heap.levels[0][i]),
                 "summary of a chunk differs from its bits [page.3]", i * CHUNK_PAGES);
     for (unsigned w = 0; w < CHUNK_WORDS; w++) {
         uint64_t block = i * CHUNK_PAGES + w * 64;
@@ -1094,12 +1103,9 @@ void page_verify(void)
     for (unsigned level = 1; level < heap.n_levels; level++) {
         uint64_t size = (uint64_t)CHUNK_PAGES << (FANOUT_LOG2 * level);
 
-        for (uint64_t i = 0; i * size < heap.n_chunks * CHUNK_PAGES; i++) {
-            struct summary s = summary_of_node(level, i), kept = heap.levels[level][i];
-
-            verify_that(s.start == kept.start && s.max == kept.max && s.end == kept.end,
+        for (uint64_t i = 0; i * size < heap.n_chunks * CHUNK_PAGES; i++)
+            verify_that(summary_equal(summary_of_node(level, i), heap.levels[level][i]),
                         "summary of a node differs from its children [page.3]", i * size);
-        }
     }
     for (unsigned cpu = 0; cpu < pcache_count_locked(); cpu++) {
         struct pcache_view view = pcache_view_locked(cpu);

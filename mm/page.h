@@ -40,9 +40,11 @@ void page_init_boot(struct bootmem *b);
 
 /*
  * The same, step by step: how many bytes the books for these ranges need (or for any subset that
- * has at most one range more), and the start itself. ranges  sorted, page-aligned, apart (struct
- * memmap); copied meta    page_meta_bytes(ranges, n) or more, all zero, aligned to 64, outside the
- * ranges; kept for ever More than 16 TiB of RAM are not used: the highest are left out.
+ * has at most one range more), and the start itself.
+ * ranges  sorted, page-aligned, apart (struct memmap); copied
+ * meta    page_meta_bytes(ranges, n) or more, all zero, aligned to 64, outside the ranges; kept for
+ *         ever
+ * More than 16 TiB of RAM are not used: the highest are left out.
  */
 size_t page_meta_bytes(const struct mem_range *ranges, size_t n);
 void page_init(const struct mem_range *ranges, size_t n, void *meta, size_t meta_bytes);
@@ -55,8 +57,7 @@ void page_init(const struct mem_range *ranges, size_t n, void *meta, size_t meta
  */
 size_t page_give(paddr_t base, uint64_t bytes);
 
-/* No page that was or will be allocated lies at or above this physical address. After
- * page_init(). */
+/* No page that was or will be allocated lies at or above this physical address. After page_init(). */
 paddr_t page_ram_top(void);
 
 /*
@@ -77,10 +78,10 @@ static inline void page_free_one(void *page);
 
 /*
  * For an idle cpu: zero some free pages ahead, at most PAGE_ZERO_STEP a call (some 4,096 stores,
- * preemption off; but whoever asks for the cpu waits for one page, not for all). Returns whether it is worth calling again; if not (the PAGE_ZERO_AHEAD lowest
- * free pages are zero, or another cpu is at it) the cpu may halt. Costs two loads when there is
- * nothing to do. A page that is being zeroed is as allocatable as any: whoever finds nothing else
- * waits for it.
+ * preemption off; but whoever asks for the cpu waits for one page, not for all). Returns whether it
+ * is worth calling again; if not (the PAGE_ZERO_AHEAD lowest free pages are zero, or another cpu is
+ * at it) the cpu may halt. Costs two loads when there is nothing to do. A page that is being zeroed
+ * is as allocatable as any: whoever finds nothing else waits for it.
  */
 #define PAGE_ZERO_STEP 8u
 #define PAGE_ZERO_AHEAD 4096u

@@ -112,7 +112,6 @@ void pcache_prefer_locked(uintptr_t page, size_t n_pages)
 {
     unsigned cpu = arch_cpu_id();
     uint64_t mine = cpu_ptr(cpu, pcache)->free, there = page_block_free_locked(page);
-
     uintptr_t block = block_of(page);
 
     if (page_fail_armed_locked())
@@ -195,17 +194,16 @@ void *page_alloc_one_slow(uintptr_t token, unsigned flags)
     uintptr_t page = 0;
     bool zero = false;
 
-    if (token != 0)
-        this_cpu_store_release(pcache.token,
-                               token); /* before the lock, as others wait for it there */
+    if (token != 0) /* before the lock, as others wait for it there */
+        this_cpu_store_release(pcache.token, token);
     spin_lock(&page_lock);
     preempt_on(); /* the fast path's; the lock's holds on */
 
     unsigned cpu = arch_cpu_id();
     if (page_request_locked()) {
         do {
-            page = pcache_pop_locked(cpu,
-                                     &zero); /* pages freed by others meanwhile, or a busy token */
+            /* pages freed by others meanwhile, or the token was busy */
+            page = pcache_pop_locked(cpu, &zero);
             if (page == 0)
                 page = pcache_refill_locked(cpu, &zero);
             if (page == 0 && pcache_drain_all_locked())

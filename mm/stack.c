@@ -7,9 +7,10 @@
  *           gigabytes costs no more than a small one.
  * [stack.2] The reserve belongs to its cpu: the handler takes from it with interrupts off, others
  *           fill it with preemption off, and each step is one that the handler may interrupt.
- * [stack.3] A mapped stack page is unmapped only by stack_trim(), whose addresses may be used again
- *           only after every cpu has flushed (sched/stackfault.c); slots are never given back, only
- *           reused.
+ * [stack.3] A mapped stack page is unmapped only when its goroutine has ended, and its address is used
+ *           again only after every cpu has flushed (trim_all() in sched/goroutine.c); but for the
+ *           reserve page (stack_close_reserve() in sched/stackfault.c). Slots are never given back,
+ *           only reused.
  *
  * LOCKING. stack_lock (rank STACK) guards the bump pointer of the window.
  */
@@ -20,56 +21,41 @@
 #include <mm/page.h>
 #include <mm/stack.h>
 
+_Static_assert(STACK_TABLES_AHEAD <= STACK_SLOT_MIN, "the tables made first lie in the slot");
+
 static struct spinlock stack_lock = SPINLOCK_INIT(RANK_STACK);
 static uintptr_t window_next = ARCH_STACK_BASE; /* guarded by stack_lock */
 static uint64_t committed_pages;                /* [a] */
 
+/* [c], interrupts off [stack.2] */
 struct reserve {
-    uint32_t n; /* [c] */
+    uint32_t n;
     void *pages[STACK_RESERVE_PAGES];
 };
 static PERCPU(struct reserve, stack_reserve);
 
 uintptr_t stack_slot_alloc(size_t bytes, size_t *slot_bytes)
 {
-    uint64_t want = bytes + STACK_GUARD_BYTES + STACK_RESERVE_BYTES;
+    uint64_t size = align_up(bytes + STACK_GUARD_BYTES + STACK_RESERVE_BYTES, STACK_SLOT_MIN);
 
     if (bytes > STACK_SLOT_MAX)
         return 0;
-    uint64_t size = STACK_SLOT_MIN;
-    while (size < want)
-        size <<= 1;
-    /* A size that is not the default is rounded only to slots, so that "64 MiB" is not 128. */
-    if (size > STACK_SLOT_MIN)
-        size = align_up(want, STACK_SLOT_MIN);
-
     spin_lock(&stack_lock);
     uintptr_t lo = window_next;
     bool fits = lo + size <= ARCH_STACK_BASE + ARCH_STACK_BYTES;
     if (fits)
         window_next = lo + size + STACK_COLOUR_BYTES;
     spin_unlock(&stack_lock);
-    if (!fits || !arch_map_prepare(size > STACK_TABLES_AHEAD ? lo + size - STACK_TABLES_AHEAD : lo,
-                                   size > STACK_TABLES_AHEAD ? STACK_TABLES_AHEAD : size))
-        return 0;
     uintptr_t top = lo + size;
-    if (stack_commit(top - PAGE_BYTES, top) != top - PAGE_BYTES)
+    if (!fits || !arch_map_prepare(top - STACK_TABLES_AHEAD, STACK_TABLES_AHEAD)) /* [stack.1] */
         return 0;
+    void *page = page_alloc_one(PAGE_ZERO);
+    if (page == NULL)
+        return 0;
+    arch_map_page(top - PAGE_BYTES, virt_to_phys(page), ARCH_WRITE);
+    add_relaxed(&committed_pages, 1);
     *slot_bytes = size;
     return top;
-}
-
-uintptr_t stack_commit(uintptr_t lo, uintptr_t hi)
-{
-    while (hi > lo) {
-        void *page = page_alloc_one(PAGE_ZERO);
-        if (page == NULL)
-            break;
-        hi -= PAGE_BYTES;
-        arch_map_page(hi, virt_to_phys(page), ARCH_WRITE);
-        add_relaxed(&committed_pages, 1);
-    }
-    return hi;
 }
 
 void *stack_reserve_take(void)

@@ -1,10 +1,9 @@
 /*
  * mm/stack.h - slots of address space for goroutine stacks.
  *
- * A slot is a power of two of address space, at least STACK_SLOT_MIN, of which the lowest page is
- * never mapped (the guard) and the next one only for the handler of an overflow (the reserve). The
- * top page is mapped for as long as the slot exists; the rest comes by page faults
- * (sched/stackfault.c).
+ * A slot is address space, a multiple of STACK_SLOT_MIN, of which the lowest page is never mapped (the
+ * guard) and the next one only for the handler of an overflow (the reserve). The top page is mapped
+ * for as long as the slot exists; the rest comes by page faults (sched/stackfault.c).
  */
 #pragma once
 
@@ -12,12 +11,11 @@
 
 #define STACK_SLOT_MIN (UINT64_C(256) << 10)
 #define STACK_SLOT_MAX (UINT64_C(64) << 30)
-#define STACK_TABLES_AHEAD                                                                         \
-    (UINT64_C(64) << 10) /* page tables are made this far below the mapped part */
+#define STACK_TABLES_AHEAD (UINT64_C(64) << 10) /* below the mapped part there are page tables */
 #define STACK_GUARD_BYTES ARCH_PAGE_BYTES
 #define STACK_RESERVE_BYTES ARCH_PAGE_BYTES
-/* Between slots, or the page that each goroutine uses most would fall on one of few sets of the TLB,
- * a cpu's or an emulator's: a switch among 1000 took five times as long. */
+/* Between slots, or the page that each goroutine uses most would fall on one of few sets of the
+ * TLB, a cpu's or an emulator's: a switch among 1000 took five times as long. */
 #define STACK_COLOUR_BYTES ARCH_PAGE_BYTES
 
 /*
@@ -28,13 +26,6 @@
  */
 RT_MUST_USE uintptr_t stack_slot_alloc(size_t bytes, size_t *slot_bytes);
 
-/*
- * Map pages so that [lo, hi) is backed, hi being mapped already and lo page-aligned. Takes pages by
- * page_alloc. Returns the lowest address that is mapped now: above lo if memory ran out. Preemption
- * off or not.
- */
-uintptr_t stack_commit(uintptr_t lo, uintptr_t hi);
-
 /* ---- For the page fault handler: pages that need no lock. ---- */
 #define STACK_RESERVE_PAGES 16u
 
@@ -43,11 +34,10 @@ void *stack_reserve_take(void);
 unsigned stack_reserve_left(void);
 /* Fill the reserve up. Preemption off, no lock held, not in a handler. False: memory is short. */
 bool stack_reserve_fill(void);
-/* The first filling, of a cpu that runs no goroutine yet: before any goroutine can take
- * the memory. */
+/* The first filling, of a cpu that runs no goroutine yet: before any goroutine can take the memory. */
 bool stack_reserve_make(unsigned cpu);
 
 void stack_bytes_gone(size_t bytes); /* pages of stacks were given back */
 
-/* Bytes of RAM behind all goroutine stacks, and of slots in use. Any context. */
+/* Bytes of RAM behind all goroutine stacks. Any context. */
 uint64_t stack_bytes_in_use(void);

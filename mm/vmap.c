@@ -1,18 +1,20 @@
 /*
  * mm/vmap.c - frames of 2 MiB, mapped one behind the other.
  *
- * WHAT. A byte for each frame of the window says what it is: free, used, or stale: not mapped any more, but perhaps still in
- * some cpu's TLB. Runs are found first fit.
+ * WHAT. A byte for each frame of the window says what it is: free, used, or stale: not mapped any
+ * more, but perhaps still in some cpu's TLB. Runs are found first fit.
  *
  * INVARIANTS
- * [vmap.1] Only who took a frame from FREE to USED maps it, and only who has it USED unmaps it: so page table entries
- *          are written without a lock.
- * [vmap.2] A stale frame becomes free in a stop in which every cpu reloads CR3. So no TLB has an old translation of a frame
- *          that is mapped anew. (None is made meanwhile: nobody has the address.)
+ * [vmap.1] Only who took a frame from FREE to USED maps it, and only who has it USED unmaps it: so
+ *          page table entries are written without a lock.
+ * [vmap.2] A stale frame becomes free in a stop in which every cpu reloads CR3. So no TLB has an old
+ *          translation of a frame that is mapped anew. (None is made meanwhile: nobody has the
+ *          address.)
  *
- * LOCKING. vmap_lock (rank STACK): the states. REJECTED. A shootdown at each free: an IPI to all, for addresses that
- * are seldom scarce. A tree of free runs: a window of 1 TiB has half a million bytes, and it is looked at when a
- * request of megabytes fails otherwise.
+ * LOCKING. vmap_lock (rank STACK): the states.
+ * REJECTED. A shootdown at each free: an IPI to all, for addresses that are seldom scarce. A tree of
+ * free runs: a window of 1 TiB has half a million bytes, and it is looked at when a request of
+ * megabytes fails otherwise.
  */
 #include <mm/vmap.h>
 #include <lib/assert.h>
@@ -39,7 +41,7 @@ void vmap_init(uintptr_t base, size_t n_frames)
 /* Most programs never get here: the states are made when they are needed. */
 static bool states_there(void)
 {
-    if (load_acquire(&states) != NULL)
+    if (load_acquire(&states) != NULL) /* partner: the store below */
         return true;
     size_t pages = (n_window + PAGE_BYTES - 1) / PAGE_BYTES;
     uint8_t *fresh = pages != 0 ? page_alloc(pages, 1, PAGE_ZERO) : NULL;
