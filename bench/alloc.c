@@ -428,6 +428,46 @@ static int64_t collection_ns(unsigned cores)
     return best;
 }
 
+/* Follow a chain of places through 1 MiB. */
+static void chase(const uint32_t *next)
+{
+    uint32_t at = 0;
+
+    for (unsigned i = 0; i < 3000000; i++)
+        at = next[at];
+    bench_keep(at);
+}
+
+static int64_t chases_ns(const uint32_t *next, unsigned goroutines)
+{
+    struct rt_waitgroup wg = {0};
+    int64_t best = INT64_MAX;
+
+    for (unsigned i = 0; i < 6; i++) {
+        int64_t begin = rt_nanotime();
+        for (unsigned k = 0; k < goroutines; k++)
+            wg_go(&wg, chase, next);
+        rt_wg_wait(&wg);
+        int64_t took = rt_nanotime() - begin;
+        if (took < best)
+            best = took;
+    }
+    return best;
+}
+
+/* How much more two cores of this machine do than one, if they have nothing to do with each other. */
+static double machine_scaling(void)
+{
+    enum { PLACES = 1u << 18 };
+    uint32_t *next = rt_alloc(PLACES * sizeof *next);
+
+    for (uint32_t i = 0; i < PLACES; i++)
+        next[i] = (i * 1664525 + 1013904223) % PLACES; /* one round through all */
+    double scaling = 2.0 * (double)chases_ns(next, 1) / (double)chases_ns(next, 2);
+    rt_free(next);
+    return scaling;
+}
+
 /* The same tree marked by one core and by two: how much quicker is the whole collection? */
 BENCH_OPTS(MarkScaling, .once = true, .need_cpus = 2, .need_mib = 256, .wall_only = true)
 {
@@ -442,6 +482,7 @@ BENCH_OPTS(MarkScaling, .once = true, .need_cpus = 2, .need_mib = 256, .wall_onl
     bench_metric(b, bytes * 1e3 / (double)by_one, "MB/s-1-core");
     bench_metric(b, bytes * 1e3 / (double)by_two, "MB/s-2-cores");
     bench_metric(b, (double)by_one / (double)by_two, "x");
+    bench_metric(b, machine_scaling(), "x-of-machine");
 }
 
 /* A list of ten million nodes: nothing to share and nothing to prefetch, and no recursion either. */

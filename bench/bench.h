@@ -57,6 +57,7 @@ struct bench {
     const int64_t *series;
     size_t n_series;
     bool no_time; /* only the metrics are of interest */
+    void (*notes)(void);
 };
 
 #define BENCH_OPTS(name_, ...)                                                                     \
@@ -93,6 +94,9 @@ void bench_percentiles(struct bench *b, int64_t *samples, size_t n);
  * and the length of the gap that began then.
  */
 void bench_series(struct bench *b, const char *unit, const int64_t *values, size_t n);
+
+/* Called once the result's line is out, to print lines for people, which begin with #. */
+void bench_notes(struct bench *b, void (*print)(void));
 
 /* For qsort() of int64_t. */
 int bench_by_value(const void *a, const void *b);

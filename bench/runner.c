@@ -117,6 +117,11 @@ void bench_series(struct bench *b, const char *unit, const int64_t *values, size
     b->n_series = n;
 }
 
+void bench_notes(struct bench *b, void (*print)(void))
+{
+    b->notes = print;
+}
+
 void bench_percentiles(struct bench *b, int64_t *samples, size_t n)
 {
     if (n == 0)
@@ -165,6 +170,8 @@ static void print_result(const struct bench *b)
         rt_printf(" %6llu B/op %4llu allocs/op", (unsigned long long)(b->bytes / b->n),
                   (unsigned long long)(b->mallocs / b->n));
     rt_printf("\n");
+    if (b->notes != NULL)
+        b->notes();
     if (!options.series || b->n_series == 0)
         return;
     rt_printf("# series %s %s", b->bc->name, b->series_unit);

@@ -81,7 +81,7 @@ static void places_print(void)
 {
     qsort(places, n_places, sizeof places[0], by_n);
     for (unsigned i = 0; i < n_places && i < 12; i++)
-        rt_printf("#   %4u stops waited for %s (%s): mean %ld ns, worst %ld ns\n", places[i].n,
+        rt_printf("# %4u stops waited for %s (%s): mean %ld ns, worst %ld ns\n", places[i].n,
                   places[i].function, places[i].outer, (long)(places[i].sum_ns / places[i].n),
                   (long)places[i].worst_ns);
     n_places = 0;
@@ -116,7 +116,9 @@ static void stops_of_collections(struct bench *b, unsigned cycles)
     bench_metric(b, (double)to_stop[n_records / 2], "p50-to-stop-ns");
     bench_metric(b, (double)to_stop[n_records - 1 - n_records / 100], "p99-to-stop-ns");
     if (!b->is_short)
-        places_print();
+        bench_notes(b, places_print);
+    else
+        n_places = 0;
 }
 
 #define CYCLES(b) ((b)->icount ? 5 : (b)->is_short ? 20 : 100)
@@ -254,14 +256,16 @@ BENCH_OPTS(StopWorldBusy, .once = true, .need_cpus = 2)
 
 /* ---- What a goroutine sees ---- */
 
-static void churn(struct rt_waitgroup *wg)
+/* Stores references to new objects, or to ever the same one. */
+static void churn(struct rt_waitgroup *wg, bool allocates)
 {
     enum { SLOTS = 100000 };
     gc(void *) *all = gc_make_refs(void *, SLOTS);
+    struct obj16 *same = gc_new(struct obj16);
     uint64_t seed = 88172645463325252u;
 
     while (!enough)
-        gc_set(all[bench_random(&seed) % SLOTS], gc_new(struct obj16));
+        gc_set(all[bench_random(&seed) % SLOTS], allocates ? gc_new(struct obj16) : same);
     gc_keep(all);
     rt_wg_done(wg);
 }
@@ -271,10 +275,10 @@ static void churn(struct rt_waitgroup *wg)
  * what was taken from it: the largest, their sum as a share, and the worst share in any window of
  * 10 ms (mutator utilisation: 100 % is nothing taken).
  */
-BENCH_OPTS(Gap, .once = true, .need_cpus = 2, .wall_only = true)
+static void gaps(struct bench *b, bool others_allocate)
 {
     enum { GAPS_MAX = 4096 };
-    static int64_t gaps[2 * GAPS_MAX]; /* when, how long */
+    static int64_t list[2 * GAPS_MAX]; /* when, how long */
     static struct rt_waitgroup wg;
     size_t n_gaps = 0;
     unsigned n = rt_gomaxprocs(0) - 1;
@@ -285,7 +289,7 @@ BENCH_OPTS(Gap, .once = true, .need_cpus = 2, .wall_only = true)
     rt_read_mem_stats(&before);
     rt_wg_add(&wg, (int)n);
     for (unsigned i = 0; i < n; i++)
-        go(churn, &wg);
+        go(churn, &wg, others_allocate);
     int64_t start = rt_nanotime(), last = start, window_end = start + window_ns;
     int64_t end = start + (b->is_short ? 500000000 : 3000000000);
     while (last < end) {
@@ -296,8 +300,8 @@ BENCH_OPTS(Gap, .once = true, .need_cpus = 2, .wall_only = true)
             if (gap > longest)
                 longest = gap;
             if (n_gaps < GAPS_MAX) {
-                gaps[2 * n_gaps] = last - start;
-                gaps[2 * n_gaps++ + 1] = gap;
+                list[2 * n_gaps] = last - start;
+                list[2 * n_gaps++ + 1] = gap;
             }
         }
         if (now >= window_end) {
@@ -312,7 +316,7 @@ BENCH_OPTS(Gap, .once = true, .need_cpus = 2, .wall_only = true)
     rt_wg_wait(&wg);
     rt_read_mem_stats(&after);
     bench_no_time(b);
-    bench_series(b, "gap-ns", gaps, 2 * n_gaps);
+    bench_series(b, "gap-ns", list, 2 * n_gaps);
     bench_metric(b, (double)longest, "longest-ns");
     bench_metric(b, 100.0 * (double)(end - start - lost) / (double)(end - start), "utilisation-%");
     bench_metric(
@@ -320,4 +324,15 @@ BENCH_OPTS(Gap, .once = true, .need_cpus = 2, .wall_only = true)
         worst_lost >= window_ns ? 0 : 100.0 * (double)(window_ns - worst_lost) / (double)window_ns,
         "worst-10ms-%");
     bench_metric(b, (double)(after.num_gc - before.num_gc), "cycles");
+}
+
+BENCH_OPTS(Gap, .once = true, .need_cpus = 2, .wall_only = true)
+{
+    gaps(b, true);
+}
+
+/* What the machine takes by itself. */
+BENCH_OPTS(GapNoGC, .once = true, .need_cpus = 2, .wall_only = true)
+{
+    gaps(b, false);
 }
