@@ -261,7 +261,7 @@ struct rt_weak *rt_weak_make(void *obj)
     struct rt_weak *weak = weak_find(object, offset);
     if (weak != NULL)
         return weak;
-    weak = rt_gc_alloc_noscan(sizeof(*weak));
+    weak = gc_new(struct rt_weak); /* so that a global that holds one must be a gc_root */
     weak->hidden = ~(uintptr_t)obj;
     struct gc_special *s = special_make(object, WEAK);
     s->arg = weak;

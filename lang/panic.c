@@ -56,28 +56,16 @@ RT_TYPE_DEFINE(struct rt_panic, panic_type);
 RT_TYPE_DEFINE(struct panic_short, panic_short_type);
 RT_TYPE_DEFINE(struct panic_long, panic_long_type);
 
-/*
- * For panics when there is no memory: used in turn, so the eight newest are right. Not collected;
- * what they carry is.
- */
+/* For panics when there is no memory: used in turn, so the eight newest are right. */
 #define RESERVES 8
-static struct panic_short reserve[RESERVES];
+static rt_gc_root_array(struct panic_short, reserve, RESERVES);
 static uint32_t reserve_next;
-static rt_gc_root_array(void *, reserve_values, RESERVES);
 
 extern const char rodata_start[], rodata_end[];
 
 static bool is_literal(const char *text)
 {
     return text >= rodata_start && text < rodata_end;
-}
-
-static struct rt_panic *reserve_take(void *value)
-{
-    uint32_t i = add_relaxed(&reserve_next, 1) % RESERVES;
-
-    rt_gc_set(reserve_values.p[i], value);
-    return &reserve[i].panic;
 }
 
 _Static_assert(sizeof(struct panic_short) <= RT_GC_INLINE_ZERO_MAX, "rt_gc_alloc() may be asked");
@@ -87,7 +75,7 @@ _Static_assert(sizeof(struct panic_short) <= RT_GC_INLINE_ZERO_MAX, "rt_gc_alloc
  * memory the allocation panics in its turn, with RT_PANIC_OUT_OF_MEMORY; that one, and large texts,
  * may come from the reserve.
  */
-static struct rt_panic *panic_alloc(enum rt_panic_kind kind, size_t bytes, void *value, char **room,
+static struct rt_panic *panic_alloc(enum rt_panic_kind kind, size_t bytes, char **room,
                                     size_t *room_bytes)
 {
     struct rt_panic *e;
@@ -101,7 +89,7 @@ static struct rt_panic *panic_alloc(enum rt_panic_kind kind, size_t bytes, void 
     e = rt_gc_try_alloc(bytes <= TEXT_SHORT ? &panic_short_type.type : &panic_long_type.type);
     *room_bytes = bytes <= TEXT_SHORT ? TEXT_SHORT : TEXT_LONG;
     if (RT_UNLIKELY(e == NULL)) {
-        e = reserve_take(value);
+        e = (struct rt_panic *)&reserve.p[add_relaxed(&reserve_next, 1) % RESERVES].panic;
         *room_bytes = TEXT_SHORT;
     }
     *room = (char *)(e + 1);
@@ -118,7 +106,7 @@ static struct rt_panic *panic_make(enum rt_panic_kind kind, const char *text, si
     bool own = !is_literal(text);
     char *room;
     size_t room_bytes;
-    struct rt_panic *e = panic_alloc(kind, own ? bytes : 0, value, &room, &room_bytes);
+    struct rt_panic *e = panic_alloc(kind, own ? bytes : 0, &room, &room_bytes);
 
     if (own) {
         size_t n = bytes < room_bytes ? bytes : room_bytes;
@@ -221,7 +209,7 @@ RT_NORETURN static void panic_formatted(enum rt_panic_kind kind, const char *pre
         panic_start(panic_make(kind, text, bytes, NULL, 0, at.pc), at);
     char *room;
     size_t room_bytes;
-    struct rt_panic *e = panic_alloc(kind, bytes, NULL, &room, &room_bytes);
+    struct rt_panic *e = panic_alloc(kind, bytes, &room, &room_bytes);
     rt_snprintf(room, room_bytes, "%s", prefix);
     if (room_bytes > head)
         rt_vsnprintf(room + head, room_bytes - head, fmt, again);

@@ -213,12 +213,12 @@ TEST(gc_special, weak_references_may_point_inside)
     gc_keep(held);
 }
 
-static struct rt_weak *weak_seen_by_finalizer;
+static gc_root(struct rt_weak *, weak_seen_by_finalizer);
 static void *weak_value;
 
 static void look_at_weak(RT_UNUSED void *p)
 {
-    weak_value = rt_weak_get(weak_seen_by_finalizer);
+    weak_value = rt_weak_get(weak_seen_by_finalizer.p);
     note(1);
 }
 
@@ -236,7 +236,7 @@ TEST(gc_special, weak_is_cleared_before_the_finalizer)
     n_order = 0;
     weak_value = &weak_value;
     struct rt_weak *w = drop_weak_and_finalizer();
-    weak_seen_by_finalizer = w;
+    gc_set(weak_seen_by_finalizer.p, w);
     drop_many(8, false);
     for (int i = 0; i < 4 && n_order == 0; i++) {
         scrub();

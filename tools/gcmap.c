@@ -606,49 +606,54 @@ static void roots_check(struct gcmap *g)
 
 /* Globals. */
 
-/* Is the type volatile on its outside, under typedefs? That is gc_foreign(). */
-static bool is_volatile(const struct gcmap *g, uint32_t type)
+/* Has the type that qualifier on its outside, under typedefs? Volatile is gc_foreign(). */
+static bool is_qualified(const struct gcmap *g, uint32_t type, unsigned qualifier)
 {
     for (unsigned i = 0; type != DIE_NONE && i < DEPTH_LIMIT; i++, type = g->dw.dies[type].type) {
         unsigned tag = g->dw.dies[type].tag;
 
-        if (tag == DW_TAG_volatile_type)
+        if (tag == qualifier)
             return true;
-        if (tag != DW_TAG_typedef && tag != DW_TAG_const_type && tag != DW_TAG_restrict_type)
+        if (tag != DW_TAG_typedef && tag != DW_TAG_const_type && tag != DW_TAG_volatile_type &&
+            tag != DW_TAG_restrict_type)
             return false;
     }
     return false;
 }
 
-/* Name of the collected type that a variable of this type can point to; NULL if there is none. */
-static const char *can_hold(const struct gcmap *g, uint32_t type, unsigned depth)
+/*
+ * Name of the collected type that a variable of this type can point to; NULL if there is none.
+ * `unset`: the variable starts as zeros, so what is const in it is gc(T): nothing but gc_set() and
+ * gc_copy() could make it useful.
+ */
+static const char *can_hold(const struct gcmap *g, uint32_t type, bool unset, bool is_const,
+                            unsigned depth)
 {
     uint32_t bare = dwarf_strip(&g->dw, type, true);
     const char *held = NULL;
 
-    if (bare == DIE_NONE || depth > DEPTH_LIMIT || is_volatile(g, type))
+    if (bare == DIE_NONE || depth > DEPTH_LIMIT || is_qualified(g, type, DW_TAG_volatile_type))
         return NULL;
     bare = definition_of(g, bare);
+    is_const = is_const || is_qualified(g, type, DW_TAG_const_type);
 
     const struct dwarf_die *die = &g->dw.dies[bare];
     if (die->tag == DW_TAG_pointer_type) {
         uint32_t target = dwarf_strip(&g->dw, die->type, true);
 
-        if (target == DIE_NONE)
-            return NULL;
-        if (function_of(g, target) != DIE_NONE)
+        if (target != DIE_NONE && function_of(g, target) != DIE_NONE)
             return is_channel(g, target) ? pointer_name(g, bare) : NULL;
-        return is_aggregate(g->dw.dies[target].tag) && is_collected(g, target)
-                   ? dwarf_type_name(&g->dw, target)
-                   : NULL;
+        if (target != DIE_NONE && is_aggregate(g->dw.dies[target].tag) && is_collected(g, target))
+            return dwarf_type_name(&g->dw, target);
+        return unset && is_const ? pointer_name(g, bare) : NULL;
     }
     if (die->tag == DW_TAG_array_type)
-        return can_hold(g, die->type, depth + 1);
+        return can_hold(g, die->type, unset, is_const, depth + 1);
     if (!is_aggregate(die->tag))
         return NULL;
     for (uint32_t i = bare + 1; i < die->end && !held; i = g->dw.dies[i].end)
         if (g->dw.dies[i].tag == DW_TAG_member)
-            held = can_hold(g, g->dw.dies[i].type, depth + 1);
+            held = can_hold(g, g->dw.dies[i].type, unset, is_const, depth + 1);
     return held;
 }
 
@@ -665,7 +670,7 @@ static void check_globals(struct gcmap *g)
         const struct elf_section *s = elf_section_at(&g->elf, die->addr);
         if (!s || !(s->flags & ELF_SHF_WRITE))
             continue; /* what is read-only was filled by the linker */
-        const char *held = can_hold(g, dwarf_type(&g->dw, i), 0);
+        const char *held = can_hold(g, dwarf_type(&g->dw, i), s->type == ELF_SHT_NOBITS, false, 0);
         const char *name = dwarf_name(&g->dw, i);
         if (held)
             error_add(g, util_printf("%s: global '%s' can hold collected '%s': declare it gc_root",

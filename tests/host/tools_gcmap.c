@@ -254,6 +254,15 @@ static const struct mistake mistakes[] = {
     {HEAD "struct other { int x; };\nstruct holder { gc(struct other *) o; };\nstruct other "
           "*global;\n" MAIN("struct holder"),
      "program.c:26: global 'global' can hold collected 'struct other': declare it gc_root"},
+    {HEAD "static struct { int n; gc(char *) text[2]; } texts;\nint main(void) { use(&texts); "
+          "use(gc_new(struct node)); return 0; }\n",
+     "program.c:24: global 'texts' can hold collected 'char *': declare it gc_root"},
+    {HEAD "struct ints { int *p; long len, cap; };\nstatic struct { gc(struct ints) s; } slice;\n"
+          "int main(void) { use(&slice); use(gc_new(struct node)); return 0; }\n",
+     "program.c:25: global 'slice' can hold collected 'int *': declare it gc_root"},
+    {HEAD "static struct { gc(void *) any; } any;\nint main(void) { use(&any); "
+          "use(gc_new(struct node)); return 0; }\n",
+     "program.c:24: global 'any' can hold collected 'void *': declare it gc_root"},
     {HEAD "struct { gc(struct node *) p; } lonely SECTION(\"rt_roots\");\n" MAIN("int"),
      "program.c:24: global 'lonely' is in rt_roots, but no entry in rt_rootdesc names it: declare "
      "it "
