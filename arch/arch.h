@@ -63,8 +63,8 @@ static RT_ALWAYS_INLINE bool arch_count_down(uint32_t *n);
  * segment-relative access, atomic against interrupts if the machine does it in one instruction.
  * cpu_ptr(cpu, name) is a plain pointer to any cpu's, this_cpu_ptr(name) to this cpu's; for several
  * in a row base = this_cpu_base() is found once, and each is cpu_ptr_at(base, name). All in
- * arch_impl.h. this_cpu_swap(name, v) and this_cpu_store_release(name, v), for 8-byte variables, are
- * atomic against other cpus that use cpu_ptr(): the first orders both ways and returns the old
+ * arch_impl.h. this_cpu_swap(name, v) and this_cpu_store_release(name, v), for 8-byte variables,
+ * are atomic against other cpus that use cpu_ptr(): the first orders both ways and returns the old
  * value. A goroutine that can be preempted may find itself on another cpu between two uses.
  */
 static inline unsigned arch_cpu_id(void); /* 0 = the boot cpu; dense; index of cpu_ptr() */
@@ -198,8 +198,8 @@ RT_NORETURN static RT_ALWAYS_INLINE void arch_switch_to(struct arch_context *fro
 /* The same with nothing to do for the one that is left. */
 RT_NORETURN static RT_ALWAYS_INLINE void arch_resume(struct arch_context *to);
 
-/* Of a context that was switched away from: where its stack begins, and for reports where it stands,
- * as arch_frame_pc() and _fp(). */
+/* Of a context that was switched away from: where its stack begins, and for reports where it
+ * stands, as arch_frame_pc() and _fp(). */
 static inline uintptr_t arch_context_sp(const struct arch_context *ctx);
 static inline uintptr_t arch_context_pc(const struct arch_context *ctx);
 static inline uintptr_t arch_context_fp(const struct arch_context *ctx);
@@ -211,15 +211,15 @@ static inline uintptr_t arch_context_fp(const struct arch_context *ctx);
 static inline void arch_touch_stack(void);
 
 /*
- * Prepare *ctx to call entry(arg) on a stack that ends (exclusive) at `top`, a multiple of 16; entry
- * must not return.
+ * Prepare *ctx to call entry(arg) on a stack that ends (exclusive) at `top`, a multiple of 16;
+ * entry must not return.
  */
 static inline void arch_context_init(struct arch_context *ctx, void *top, void (*entry)(void *),
                                      void *arg);
 
 /*
- * The same for a new goroutine, whose arguments begin at `args`, a multiple of 16, and fill the rest
- * of the stack: preempt_on(), fn(args), and when that returns, goroutine_exit().
+ * The same for a new goroutine, whose arguments begin at `args`, a multiple of 16, and fill the
+ * rest of the stack: preempt_on(), fn(args), and when that returns, goroutine_exit().
  */
 static RT_ALWAYS_INLINE void arch_context_init_goroutine(struct arch_context *ctx, void *args,
                                                          void (*fn)(void *args));
@@ -241,7 +241,8 @@ static inline bool arch_frame_irqs_on(const struct arch_frame *f);
 static inline bool arch_frame_stepping(const struct arch_frame *f);
 static inline void arch_frame_set_step(struct arch_frame *f, bool on);
 
-/* Trap after each instruction from here on: arch_on_debug_trap(). A switch by a call does not end it. */
+/* Trap after each instruction from here on: arch_on_debug_trap(). Survives a switch
+ * by a call. */
 static inline void arch_step_on(void);
 static inline void arch_step_off(void);
 
@@ -259,13 +260,13 @@ void arch_frame_push_call(struct arch_frame *f, void (*fn)(uintptr_t, uintptr_t)
  */
 int arch_return_slot(uintptr_t function, uintptr_t pc);
 
-/* Walk frame pointers from (pc, fp) and store up to `max` return addresses; how many. Reads only what
- * is mapped. */
+/* Walk frame pointers from (pc, fp) and store up to `max` return addresses; how many. Reads only
+ * what is mapped. */
 size_t arch_backtrace(uintptr_t pc, uintptr_t fp, uintptr_t *out, size_t max);
 
 /* ---- Devices, for programs ---- */
 
-/* Registers at a physical address, uncached, mapped for ever; NULL: no memory, or no such address. */
+/* Registers at a physical address, uncached, mapped for ever; NULL: no memory, no such address. */
 volatile void *arch_device_map(paddr_t pa, size_t bytes);
 
 /* An I/O port of 1, 2 or 4 bytes; a machine without ports reads all ones. */
@@ -283,8 +284,8 @@ void arch_print_frame(const struct arch_frame *frame); /* registers, in a report
 
 /* ---- Upwards: what a port calls ---- */
 
-/* lang/start.c: one zeroed page for a page table; NULL if there is none. Boot, or with the table lock
- * held. */
+/* lang/start.c: one zeroed page for a page table; NULL if there is none. Boot, or with the table
+ * lock held. */
 void *arch_up_table_page(void);
 
 /* lang/start.c: the machine is up on the boot cpu; boot stack, interrupts off. */
@@ -293,7 +294,7 @@ RT_NORETURN void arch_on_boot(const struct boot_info *info);
 /* sched: an additional cpu is up, on its own scheduler stack, interrupts off. */
 RT_NORETURN void arch_on_cpu_start(void);
 
-/* Some of the following may not return, but leave the handler by arch_leave_to(): marked (leaves). */
+/* (leaves): it may not return, but leave the handler by arch_leave_to(). */
 
 /* sched: a fault on an unmapped page of the stack window. True: mapped, retry. (leaves) */
 bool arch_on_stack_fault(struct arch_frame *frame, uintptr_t va);

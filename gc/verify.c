@@ -372,7 +372,7 @@ static void print_root(const struct node *n)
         return;
     case ROOT_STACK:
         for (const struct goroutine *g = goroutine_all(); g != NULL; g = g->all_next)
-            if (detail - g->stack_lo < g->stack_hi - g->stack_lo)
+            if (goroutine_owns(g, detail))
                 rt_printf(
                     "the stack of goroutine %lu, the word at %#lx (%lu bytes below its base)\n",
                     (unsigned long)g->id, detail, (unsigned long)g->stack_hi - detail);

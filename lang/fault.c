@@ -96,22 +96,17 @@ static enum rt_panic_kind kind_of(enum arch_fault what)
 
 #define PANIC_ROOM 2048u /* what a panic takes, up to its first deferred call */
 
-static uintptr_t stack_lowest(const struct goroutine *g)
-{
-    return g->stack_lo + STACK_GUARD_BYTES + STACK_RESERVE_BYTES;
-}
-
 /* Is this access a step off the stack's end? */
 static bool is_overflow(const struct goroutine *g, uintptr_t address, uintptr_t sp)
 {
-    return address >= g->stack_lo && address < stack_lowest(g) && address < g->stack_committed &&
-           address + 2 * ARCH_PAGE_BYTES >= sp;
+    return address >= g->stack_lo && address < goroutine_stack_lowest(g) &&
+           address < g->stack_committed && address + 2 * ARCH_PAGE_BYTES >= sp;
 }
 
 /* Map what a panic needs. May not return: then the fault comes again. */
 static void make_room(struct goroutine *g, struct arch_frame *frame, bool overflow)
 {
-    uintptr_t sp = arch_frame_sp(frame), lowest = stack_lowest(g), need = sp - PANIC_ROOM;
+    uintptr_t sp = arch_frame_sp(frame), lowest = goroutine_stack_lowest(g), need = sp - PANIC_ROOM;
 
     if (need < g->stack_committed && g->stack_committed > lowest)
         arch_on_stack_fault(frame, need > lowest ? need : lowest);

@@ -10,6 +10,7 @@
 #include <gc/alloc.h>
 #include <gc/up.h>
 #include <lib/assert.h>
+#include <lib/atomic.h>
 #include <rt/goroutine.h>
 #include <rt/panic.h>
 #include <rt/sync.h>
@@ -18,10 +19,10 @@
 
 #define GO_ARGS_MAX 512
 
-void sched_up_no_memory(unsigned step, size_t stack_bytes)
+void sched_up_no_memory(unsigned step, size_t bytes)
 {
     if (!gc_find_memory(step))
-        lang_panic_out_of_memory(stack_bytes);
+        lang_panic_out_of_memory(bytes);
 }
 
 struct sleeper {
@@ -31,8 +32,8 @@ struct sleeper {
 
 static void sleep_over(struct timer *t)
 {
-    ready_last(
-        container_of(t, struct sleeper, timer)->g); /* equal times: in the order of the timers */
+    /* the last, so that of equal times the goroutines run in the order of the timers */
+    ready_last(container_of(t, struct sleeper, timer)->g);
 }
 
 void rt_sleep(int64_t ns)
@@ -46,9 +47,8 @@ void rt_sleep(int64_t ns)
     }
     if (__builtin_add_overflow(arch_nanotime(), ns, &when))
         when = INT64_MAX;
-    for (unsigned step = 0; RT_UNLIKELY(!timer_start(&s.timer, when, sleep_over));)
-        if (!gc_find_memory(step++))
-            lang_panic_out_of_memory(sizeof(s.timer));
+    for (unsigned step = 0; RT_UNLIKELY(!timer_start(&s.timer, when, sleep_over)); step++)
+        sched_up_no_memory(step, sizeof(s.timer));
     park(WAIT_SLEEP);
 }
 
@@ -123,7 +123,7 @@ void rt_wg_go_spawn(struct rt_waitgroup *wg, rt_thunk thunk, const void *args, s
 
 static void once_done(struct rt_once *once)
 {
-    __atomic_store_n(&once->done, 1, __ATOMIC_RELEASE); /* pairs with rt_once_call_() */
+    store_release(&once->done, 1); /* partner: rt_once_call_() */
     rt_mutex_unlock(&once->running);
 }
 

@@ -44,11 +44,6 @@ static bool place_is_new(uintptr_t pc)
     return false;
 }
 
-static bool on_stack_of(const struct goroutine *g, uintptr_t at)
-{
-    return at - g->stack_lo < g->stack_hi - g->stack_lo;
-}
-
 /* The function that `pc` is in and that has a frame; file and line where it stands. */
 static struct symbol frame_symbol(uintptr_t pc)
 {
@@ -76,7 +71,7 @@ static uintptr_t find_owner(const struct goroutine *g, uintptr_t address, uintpt
 {
     uintptr_t fp = (uintptr_t)__builtin_frame_address(0), pc = 0;
 
-    while (on_stack_of(g, fp) && fp + 16 <= address) {
+    while (goroutine_owns(g, fp) && fp + 16 <= address) {
         pc = ((const uintptr_t *)fp)[1];
         fp = ((const uintptr_t *)fp)[0];
     }
@@ -106,7 +101,7 @@ void stackcheck_word(uintptr_t address, const char *done, uintptr_t pc)
 {
     struct goroutine *g = goroutine_current();
 
-    if (g != NULL && on_stack_of(g, address) && knobs.stackcheck != 0 && preempt_depth() == 0 &&
+    if (g != NULL && goroutine_owns(g, address) && knobs.stackcheck != 0 && preempt_depth() == 0 &&
         traceback_is_program(pc))
         report(g, (struct stackcheck_report){.done = done, .pc = pc, .address = address});
 }
@@ -115,7 +110,7 @@ void rt_stackcheck_store(const void *slot, const void *value)
 {
     struct goroutine *g = goroutine_current();
 
-    if (g == NULL || !on_stack_of(g, (uintptr_t)value) || on_stack_of(g, (uintptr_t)slot))
+    if (g == NULL || !goroutine_owns(g, (uintptr_t)value) || goroutine_owns(g, (uintptr_t)slot))
         return;
     stackcheck_word((uintptr_t)value,
                     gc_span_of((uintptr_t)slot) != NULL ? "stored in collected memory"

@@ -100,9 +100,8 @@ static bool clock_start(struct clock *k, int64_t when)
 {
     bool was = false;
 
-    for (unsigned step = 0; RT_UNLIKELY(!clock_try_start(k, when, &was));)
-        if (!gc_find_memory(step++))
-            lang_panic_out_of_memory(sizeof(struct timer));
+    for (unsigned step = 0; RT_UNLIKELY(!clock_try_start(k, when, &was)); step++)
+        sched_up_no_memory(step, sizeof(struct timer));
     return was;
 }
 

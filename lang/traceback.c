@@ -296,16 +296,6 @@ void traceback_report(struct trace_start at, bool all)
     walk_of((g), (struct trace_start){(uintptr_t)__builtin_return_address(0),                      \
                                       *(uintptr_t *)__builtin_frame_address(0), 0, false})
 
-void sched_up_print_goroutines(bool all)
-{
-    const struct goroutine *g = goroutine_current();
-
-    if (g != NULL)
-        print_goroutine(g, CALLER_WALK(g), "running", false);
-    if (all)
-        print_others(g, sched_running_on, stopped_frame);
-}
-
 void rt_print_stack(void)
 {
     const struct goroutine *g = goroutine_current();

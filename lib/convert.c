@@ -143,8 +143,8 @@ static uint64_t convert_decimal(struct decimal *d)
     return bits_of(decimal_integer(d), exponent - shift);
 }
 
-/* An exponent after its letter: the value, as far as it matters, and *s past it; unmoved if there is
- * none. */
+/* An exponent after its letter: the value, as far as it matters, and *s past it; unmoved if there
+ * is none. */
 static USER_FAULT_TEXT long read_exponent(const char **s, char letter)
 {
     const char *p = *s;

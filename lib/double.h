@@ -1,5 +1,6 @@
 /*
- * lib/double.h - the bits of a double (IEEE 754 binary64): for whoever prints, reads or computes them.
+ * lib/double.h - the bits of a double (IEEE 754 binary64): for whoever prints, reads or computes
+ * them.
  */
 #pragma once
 

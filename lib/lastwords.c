@@ -7,12 +7,12 @@
  * the next run finds the report, and prints it.
  *
  * INVARIANTS
- * [lastwords.1] What is printed was written by us, whole: the magic number is followed by one word of
- *               length and checksum, stored after the text, so a reset at any moment leaves what was
- *               there up to then.
+ * [lastwords.1] What is printed was written by us, whole: the magic number is followed by one word
+ *               of length and checksum, stored after the text, so a reset at any moment leaves what
+ *               was there up to then.
  *
- * REJECTED. The firmware's variables (ACPI ERST, UEFI): not in every machine, and no place to go from
- * a machine that has just failed.
+ * REJECTED. The firmware's variables (ACPI ERST, UEFI): not in every machine, and no place to go
+ * from a machine that has just failed.
  */
 #include <lib/lastwords.h>
 

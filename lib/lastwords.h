@@ -13,5 +13,5 @@
  */
 void lastwords_open(void *room, size_t bytes);
 
-/* The report that is being written (lib/console.c): keep this piece, too, as far as there is room. */
+/* The report that is being written (lib/console.c): keep this piece, too, as far as it fits. */
 void lastwords_add(const char *s, size_t n);

@@ -1,8 +1,8 @@
 /*
  * lib/lockrank.h - the one global order of locks.
  *
- * Outermost first: a cpu may take only locks of higher rank than those it holds, and of one rank only
- * by rising address. spin_lock() checks it in debug builds.
+ * Outermost first: a cpu may take only locks of higher rank than those it holds, and of one rank
+ * only by rising address. spin_lock() checks it in debug builds.
  */
 #pragma once
 

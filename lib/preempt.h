@@ -18,9 +18,10 @@
 DECLARE_PERCPU(uint32_t, preempt); /* PREEMPT_QUIET + depth */
 
 /*
- * What preempt_on() calls at depth 0 with a request waiting (arch/<port>/entry.S): sets PREEMPT_QUIET
- * again and enters arch_on_resched() on an interrupt's frame. It keeps every register, so no caller
- * has anything to save for it. With interrupts off it calls preempt_request_later().
+ * What preempt_on() calls at depth 0 with a request waiting (arch/<port>/entry.S): sets
+ * PREEMPT_QUIET again and enters arch_on_resched() on an interrupt's frame. It keeps every
+ * register, so no caller has anything to save for it. With interrupts off it calls
+ * preempt_request_later().
  */
 void preempt_request(void);
 void preempt_request_later(void); /* sched: has the next interrupt do it */

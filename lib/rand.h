@@ -9,8 +9,8 @@
 
 #include <stdint.h>
 
-/* 2^64 over the golden ratio, odd: its multiples spread evenly, so the upper bits of a product are a
- * hash of the other factor. */
+/* 2^64 over the golden ratio, odd: its multiples spread evenly, so the upper bits of a product are
+ * a hash of the other factor. */
 #define RNG_GOLDEN UINT64_C(0x9e3779b97f4a7c15)
 
 struct rng {
@@ -40,8 +40,8 @@ static inline struct rng rng_split(uint64_t seed, uint64_t which)
 }
 
 /*
- * One step of a linear congruence, of which only the upper bits are any good: half the instructions,
- * for whoever draws often. SOURCES. Knuth, TAOCP vol. 2, 3.3.4 (MMIX).
+ * One step of a linear congruence, of which only the upper bits are any good: half the
+ * instructions, for whoever draws often. SOURCES. Knuth, TAOCP vol. 2, 3.3.4 (MMIX).
  */
 static inline uint64_t rng_step(uint64_t state)
 {

@@ -30,8 +30,8 @@
  *
  * LOCKING. page_lock, rank PAGE, guards everything here [p]; segments are fixed after init [I]. The
  * caches have tokens inside it (mm/pcache.h). Time under the lock: O(log RAM) for short runs; on
- * top some 20 instructions for every 64 pages, or 60 to 100 for every chunk that a run covers whole;
- * a long run is freed in steps. A drain costs some hundred for each cpu.
+ * top some 20 instructions for every 64 pages, or 60 to 100 for every chunk that a run covers
+ * whole; a long run is freed in steps. A drain costs some hundred for each cpu.
  * ORDERING. Contents of a page go from who freed it to who gets it, and from page_zero_idle(), by
  * the lock or the token.
  *

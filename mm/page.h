@@ -57,7 +57,7 @@ void page_init(const struct mem_range *ranges, size_t n, void *meta, size_t meta
  */
 size_t page_give(paddr_t base, uint64_t bytes);
 
-/* No page that was or will be allocated lies at or above this physical address. After page_init(). */
+/* No page that was or will be allocated lies at or above this address. After page_init(). */
 paddr_t page_ram_top(void);
 
 /*

@@ -71,7 +71,7 @@ RT_NOINLINE void *page_alloc_one_slow(uintptr_t token, unsigned flags);
 RT_NOINLINE void *page_alloc_one_dirty(uintptr_t token);
 RT_NOINLINE void page_free_one_slow(uintptr_t token, uint64_t rotated);
 
-/* Give all cached pages of all cpus back to the bitmap. Takes the page lock; use refills the caches. */
+/* Give all cached pages of all cpus back to the bitmap. Takes the page lock. */
 void pcache_flush_all(void);
 
 void page_clear(void *page); /* zero one page */
@@ -141,7 +141,7 @@ extern struct spinlock page_lock;                      /* rank PAGE: bitmap, sum
 extern uint64_t pcache_refills GUARDED_BY(&page_lock); /* blocks claimed */
 extern uint64_t pcache_drains GUARDED_BY(&page_lock);  /* times that emptying all found a page */
 
-/* Allocate or free inside this cpu's block by its token alone; NULL or false: not possible there. */
+/* Allocate or free inside this cpu's block by its token alone; NULL or false: not possible. */
 void *pcache_alloc_run(size_t n_pages, size_t align_pages, unsigned flags);
 bool pcache_free_run(uintptr_t run, size_t n_pages);
 
@@ -174,7 +174,7 @@ uintptr_t page_first_free_locked(void) REQUIRES(&page_lock);
 bool page_take_locked(uintptr_t page) REQUIRES(&page_lock);
 /* The free pages of the block around `page`; 0 unless it may be claimed. */
 uint64_t page_block_free_locked(uintptr_t page) REQUIRES(&page_lock);
-/* If the block around `page` can't be claimed, as it is not all RAM: the lowest wholly free one; or 0. */
+/* If the block around `page` is not all RAM, so can't be claimed: the lowest wholly free one. Or 0. */
 uintptr_t page_whole_block_locked(uintptr_t page) REQUIRES(&page_lock);
 /* Move the block's free pages into the words; and back. `block` is its first page's address. */
 void page_claim_locked(uintptr_t block, unsigned cpu, uint64_t *free, uint64_t *zero)
@@ -184,8 +184,8 @@ void page_unclaim_locked(uintptr_t block, uint64_t free, uint64_t zero) REQUIRES
 bool page_request_locked(void) REQUIRES(&page_lock);
 void page_failed_locked(void) REQUIRES(&page_lock);
 bool page_fail_armed_locked(void) REQUIRES(&page_lock);
-/* Nothing is free: wait until idle cpus have put back what they are zeroing, unlocked meanwhile, and
- * true; or there is nothing to wait for. */
+/* Nothing is free: wait until idle cpus have put back what they are zeroing, unlocked meanwhile,
+ * and true; or there is nothing to wait for. */
 bool page_wait_zeroing_locked(void) REQUIRES(&page_lock);
 /* One page is freed in the bitmap, or to the cache of who claimed its block, with all checks. */
 void page_free_locked(uintptr_t run, size_t n_pages) REQUIRES(&page_lock);

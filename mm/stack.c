@@ -7,10 +7,10 @@
  *           gigabytes costs no more than a small one.
  * [stack.2] The reserve belongs to its cpu: the handler takes from it with interrupts off, others
  *           fill it with preemption off, and each step is one that the handler may interrupt.
- * [stack.3] A mapped stack page is unmapped only when its goroutine has ended, and its address is used
- *           again only after every cpu has flushed (trim_all() in sched/goroutine.c); but for the
- *           reserve page (stack_close_reserve() in sched/stackfault.c). Slots are never given back,
- *           only reused.
+ * [stack.3] A mapped stack page is unmapped only when its goroutine has ended, and its address is
+ *           used again only after every cpu has flushed (trim_all() in sched/goroutine.c); but for
+ *           the reserve page (stack_close_reserve() in sched/stackfault.c). Slots are never given
+ *           back, only reused.
  *
  * LOCKING. stack_lock (rank STACK) guards the bump pointer of the window.
  */

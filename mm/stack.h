@@ -1,9 +1,9 @@
 /*
  * mm/stack.h - slots of address space for goroutine stacks.
  *
- * A slot is address space, a multiple of STACK_SLOT_MIN, of which the lowest page is never mapped (the
- * guard) and the next one only for the handler of an overflow (the reserve). The top page is mapped
- * for as long as the slot exists; the rest comes by page faults (sched/stackfault.c).
+ * A slot is address space, a multiple of STACK_SLOT_MIN, of which the lowest page is never mapped
+ * (the guard) and the next one only for the handler of an overflow (the reserve). The top page is
+ * mapped for as long as the slot exists; the rest comes by page faults (sched/stackfault.c).
  */
 #pragma once
 
@@ -34,7 +34,7 @@ void *stack_reserve_take(void);
 unsigned stack_reserve_left(void);
 /* Fill the reserve up. Preemption off, no lock held, not in a handler. False: memory is short. */
 bool stack_reserve_fill(void);
-/* The first filling, of a cpu that runs no goroutine yet: before any goroutine can take the memory. */
+/* The first filling, of a cpu that runs no goroutine yet: before any can take the memory. */
 bool stack_reserve_make(unsigned cpu);
 
 void stack_bytes_gone(size_t bytes); /* pages of stacks were given back */

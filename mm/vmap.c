@@ -7,13 +7,13 @@
  * INVARIANTS
  * [vmap.1] Only who took a frame from FREE to USED maps it, and only who has it USED unmaps it: so
  *          page table entries are written without a lock.
- * [vmap.2] A stale frame becomes free in a stop in which every cpu reloads CR3. So no TLB has an old
- *          translation of a frame that is mapped anew. (None is made meanwhile: nobody has the
+ * [vmap.2] A stale frame becomes free in a stop in which every cpu reloads CR3. So no TLB has an
+ *          old translation of a frame that is mapped anew. (None is made meanwhile: nobody has the
  *          address.)
  *
  * LOCKING. vmap_lock (rank STACK): the states.
- * REJECTED. A shootdown at each free: an IPI to all, for addresses that are seldom scarce. A tree of
- * free runs: a window of 1 TiB has half a million bytes, and it is looked at when a request of
+ * REJECTED. A shootdown at each free: an IPI to all, for addresses that are seldom scarce. A tree
+ * of free runs: a window of 1 TiB has half a million bytes, and it is looked at when a request of
  * megabytes fails otherwise.
  */
 #include <mm/vmap.h>

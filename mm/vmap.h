@@ -12,7 +12,7 @@
 
 #define VMAP_FRAME_BYTES ARCH_LARGE_BYTES
 
-/* Once, at boot: the window is n_frames from `base` on, a multiple of one; nothing is mapped there. */
+/* Once, at boot: the window is n_frames from `base` on, a multiple of one; nothing is mapped. */
 void vmap_init(uintptr_t base, size_t n_frames);
 
 /*
@@ -24,10 +24,11 @@ RT_MUST_USE void *vmap_alloc(size_t n_frames, bool *stale);
 
 /*
  * Give frames back, all or some of what was allocated: RAM at once, addresses after the next flush.
- * Nobody uses them any more; what a cpu's TLB still holds of them is never looked up. Preemption off
- * or not.
+ * Nobody uses them any more; what a cpu's TLB still holds of them is never looked up. Preemption
+ * off or not.
  */
 void vmap_free(void *base, size_t n_frames);
 
-/* The world is stopped, and each cpu reloads CR3 before it runs on: what was given back can be used. */
+/* The world is stopped, and each cpu reloads CR3 before it runs on: what was given back can be
+ * used. */
 void vmap_flushed_stw(void);

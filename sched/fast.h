@@ -1,11 +1,13 @@
 /*
- * sched/fast.h - the usual ways through the scheduler, inline, for the few places that take them with each operation of
- * a program. Everybody else calls park() and ready() (sched/goroutine.h).
+ * sched/fast.h - the usual ways through the scheduler, inline, for the few places that take them
+ * with each operation of a program. Everybody else calls park() and ready() (sched/goroutine.h).
  *
- * All with preemption off. What is not usual is a call from here: sched/sched.c, whose chapter explains it.
+ * All with preemption off. What is not usual is a call from here: sched/sched.c, whose chapter
+ * explains it.
  *
- * [sched.5] While somebody waits on a cpu, in its ring or as `next`, its slice is armed. So whoever puts a goroutine
- * there, by whatever way, calls slice_need(); and it is disarmed only where nobody waits.
+ * [sched.5] While somebody waits on a cpu, in its ring or as `next`, its slice is armed. So whoever
+ *           puts a goroutine there, by whatever way, calls slice_need(); and it is disarmed only
+ *           where nobody waits.
  */
 #pragma once
 
@@ -35,14 +37,15 @@ static RT_ALWAYS_INLINE void wake_if_idle(void)
 }
 
 /*
- * Make g the one that runs next on this cpu, whose queue is q. True, which is usual: that was all. False: the caller
- * goes on with enqueue_rest(*displaced); so that whoever has registers full needs to save none for a call.
+ * Make g the one that runs next on this cpu, whose queue is q. True, which is usual: that was all.
+ * False: the caller goes on with enqueue_rest(*displaced); so that whoever has registers full needs
+ * to save none for a call.
  */
 static RT_ALWAYS_INLINE bool enqueue_quick(struct runq *q, struct goroutine *g,
                                            struct goroutine **displaced)
 {
-    store_release(&g->state,
-                  G_RUNNABLE); /* whoever walks all goroutines finds a complete one behind it */
+    /* whoever walks all goroutines finds a complete one behind it */
+    store_release(&g->state, G_RUNNABLE);
     *displaced = g = swap_acq_rel(&q->next, g); /* also the barrier of [idle.1] */
     return RT_LIKELY(g == NULL) && RT_LIKELY(this_cpu(sched_slice_armed)) &&
            RT_LIKELY(sched_idle_count == 0);
@@ -72,7 +75,7 @@ static RT_ALWAYS_INLINE void enqueue_next(struct runq *q, struct goroutine *g)
         enqueue_rest(q, g);
 }
 
-/* The right to enqueue g, which waits or is about to [park.1]. False: it finds the permit itself. */
+/* The right to enqueue g, which waits or is about to [park.1]. False: it finds the permit. */
 static RT_ALWAYS_INLINE bool ready_claim(struct goroutine *g)
 {
     int32_t tokens = add_acq_rel(&g->tokens, 1); /* partner: finish_park() */
@@ -93,9 +96,9 @@ static RT_ALWAYS_INLINE bool ready_quick(struct goroutine *g, struct goroutine *
 /* ---- Picking ---- */
 
 /*
- * The usual pick: `next`, else the oldest of the ring. One counter says that it is not usual: it has run down, or was
- * made so (look_closer()). need_room: afterwards the ring has room for one, which it has anyway if one was taken out of
- * it. NULL: ask pick_in_turn().
+ * The usual pick: `next`, else the oldest of the ring. One counter says that it is not usual: it
+ * has run down, or was made so (look_closer()). need_room: afterwards the ring has room for one,
+ * which it has anyway if one was taken out of it. NULL: ask pick_in_turn().
  */
 static RT_ALWAYS_INLINE struct goroutine *pick_fast(uintptr_t base, bool need_room)
 {
@@ -118,16 +121,17 @@ static RT_ALWAYS_INLINE bool can_enter(const struct goroutine *g)
     return RT_LIKELY(!g->preempted);
 }
 
-/* Preemption depth is 1 when a goroutine leaves its cpu by a call: no section is open, no lock held [spin.1]. */
+/* Preemption depth is 1 when a goroutine leaves its cpu by a call: no section is open, no lock held
+ * [spin.1]. */
 static RT_ALWAYS_INLINE void check_may_leave(void)
 {
     DEBUG_ASSERT(preempt_depth() == 1);
 }
 
 /*
- * Leave the running goroutine by a call, for `next`. Preemption depth is 1; comes back when it is resumed, still so,
- * perhaps on another cpu. The stack has been touched: arch_switch() pushes while `current` is somebody else already,
- * and a fault would be nobody's.
+ * Leave the running goroutine by a call, for `next`. Preemption depth is 1; comes back when it is
+ * resumed, still so, perhaps on another cpu. The stack has been touched: arch_switch() pushes while
+ * `current` is somebody else already, and a fault would be nobody's.
  */
 static RT_ALWAYS_INLINE struct arch_context *enter(struct goroutine *next)
 {
@@ -140,8 +144,9 @@ void sched_finish_park(struct arch_context *from, uintptr_t base);
 void sched_park_slow(struct goroutine *g, struct goroutine *next);
 
 /*
- * Wait as in park(), whose caller has touched the stack and turned preemption off, once; it comes back on. A permit that
- * is there already is found by sched_finish_park(), or if nobody else is to run, before.
+ * Wait as in park(), whose caller has touched the stack and turned preemption off, once; it comes
+ * back on. A permit that is there already is found by sched_finish_park(), or if nobody else is to
+ * run, before.
  */
 static RT_ALWAYS_INLINE void park_fast(enum wait_reason why)
 {

@@ -47,7 +47,7 @@ static struct goroutine *all;       /* [a] newest block; pushed by CAS */
 static uint64_t ids_given;          /* [a] to cpus, IDS_AT_A_TIME each */
 static struct goroutine *reaper;    /* [I] */
 static uint32_t reaper_state;       /* [a] enum reaper_state */
-static uint32_t memory_short;       /* [a] the reaper is to find memory */
+static uint32_t memory_short;       /* [a] the reaper is to find memory; partner: reaper_main() */
 uint32_t sched_birth_scan_state;    /* [S] */
 
 struct goroutine *goroutine_all(void)
@@ -65,9 +65,10 @@ size_t goroutine_count(void)
     return (size_t)(born - gone);
 }
 
-static size_t slot_bytes_of(const struct goroutine *g)
+/* Where the slot ends, whose last bytes are the block. */
+static uintptr_t slot_top(const struct goroutine *g)
 {
-    return (size_t)(align_up((uintptr_t)(g + 1), ARCH_PAGE_BYTES) - g->stack_lo);
+    return align_up((uintptr_t)(g + 1), ARCH_PAGE_BYTES);
 }
 
 /* A new slot with a block at its top. NULL: no memory. */
@@ -95,7 +96,7 @@ static struct goroutine *pop_odd_locked(size_t stack_bytes)
 {
     for (struct goroutine **at = &pool_odd; *at != NULL; at = &(*at)->queue_next) {
         struct goroutine *g = *at;
-        size_t room = slot_bytes_of(g);
+        size_t room = slot_top(g) - g->stack_lo;
         if (room >= stack_bytes && room / 2 <= stack_bytes + STACK_SLOT_MIN) {
             *at = g->queue_next;
             return g;
@@ -135,8 +136,8 @@ static RT_COLD struct goroutine *block_get_slow(size_t stack_bytes, bool odd)
     }
     spin_unlock(&pool_lock);
     if (g == NULL) {
-        preempt_on(); /* pages and tables are zeroed: too long for one section. We may come back on
-                         another cpu */
+        /* pages and tables are zeroed: too long for one section. We may come back on another cpu */
+        preempt_on();
         g = block_make(stack_bytes);
         preempt_off();
     }
@@ -182,6 +183,7 @@ static RT_ALWAYS_INLINE void *args_place(const struct goroutine *g, size_t bytes
     return (void *)(g->stack_hi - align_up(bytes, 16));
 }
 
+/* bytes: a multiple of 8, and not 0. */
 static RT_ALWAYS_INLINE void args_copy(void *to, const void *from, size_t bytes)
 {
     do {
@@ -294,7 +296,7 @@ static RT_COLD void reaper_call(void)
 
 static RT_COLD void free_shared(struct goroutine *g)
 {
-    uint64_t mapped = align_up((uintptr_t)(g + 1), ARCH_PAGE_BYTES) - g->stack_committed;
+    uint64_t mapped = slot_top(g) - g->stack_committed;
     bool call = false;
 
     spin_lock(&pool_lock);
@@ -325,8 +327,7 @@ RT_COLD void goroutine_free_odd(struct goroutine *g)
     free_shared(g);
 }
 
-/* Unmap all of g's stack but the top page; the pages go on a chain through their own first
- * words. */
+/* Unmap all of g's stack but the top page; the pages go on a chain through their first words. */
 static void *trim(struct goroutine *g, void *chain)
 {
     uintptr_t top_page = align_down((uintptr_t)g, ARCH_PAGE_BYTES);

@@ -16,6 +16,7 @@
 #include <arch/arch.h>
 #include <lib/list.h>
 #include <lib/preempt.h>
+#include <mm/stack.h>
 
 /* Why a goroutine waits: as Go's newest headers print it. */
 #define WAIT_REASONS(X)                                                                            \
@@ -72,19 +73,19 @@ struct panic_state;     /* lang/panic.c */
 struct chan_wait;       /* lang/chan.c: the waiter record (sudog) */
 
 /*
- * I fixed from spawn to exit a atomic g only the goroutine itself, or its owner while it is not
- * RUNNING S written only while the world is stopped s the scheduler of the cpu that switches it
+ * I fixed from spawn to exit   a atomic
+ * g only the goroutine itself, or its owner while it is not RUNNING
+ * s the scheduler of the cpu that switches it   q whoever has the run queue or list that it is on
  */
 struct goroutine {
-    struct arch_context context; /* [s] valid if !preempted */
-    struct rt_defer_frame
-        *defer_frames;   /* [g] innermost frame that defers; its offset is known to rt/defer.h */
+    struct arch_context context;         /* [s] valid if !preempted */
+    struct rt_defer_frame *defer_frames; /* [g] innermost that defers; rt/defer.h knows its place */
     int32_t tokens;      /* [a] -1: parked; 0; 1: a ready() that came before the park() [park.1] */
-    uint8_t state;       /* [s] enum goroutine_state */
+    uint8_t state;       /* [s] enum goroutine_state; RUNNABLE by a release, for goroutine_all() */
     uint8_t preempted;   /* [s] resume from *frame, not from context */
     uint8_t system;      /* [I] of the runtime: not counted, ignored by deadlock detection */
     uint8_t wait_reason; /* [g] enum wait_reason */
-    struct goroutine *queue_next; /* link of the one run queue (or free list) it is on */
+    struct goroutine *queue_next; /* [q] link */
     struct arch_frame *frame;     /* [s] where the preempting handler copies the registers */
     uint64_t id;                  /* [I] as Go counts: main is 1 */
     uint64_t wait_since;          /* [g] cycle counter when it parked */
@@ -92,38 +93,34 @@ struct goroutine {
     /* stack: [stack_lo, stack_hi), committed from stack_committed up (mm/stack.c) */
     uintptr_t stack_lo, stack_hi; /* [I] */
     uintptr_t stack_committed;    /* [g] lowered only by this goroutine's page faults */
-    uint8_t odd;       /* [g] not for the fast path of goroutine_free(): enum goroutine_odd */
+    uint8_t odd;                  /* [g] enum goroutine_odd, or 0: the fast way when it ends */
     bool reserve_open; /* [g] the page above the guard is mapped: an overflow is being handled */
     void *reserve_ram; /* [g] the page for that, after it was open once */
 
-    const char *name;     /* [I] for reports; may be NULL */
-    uintptr_t entry_pc;   /* [I] function it runs, for reports */
-    uintptr_t creator_pc; /* [I] the go statement */
-    uint64_t creator_id;  /* [I] */
-    struct goroutine
-        *all_next; /* [I] once linked: every block ever made, newest first (goroutine_all) */
+    const char *name;           /* [I] for reports; may be NULL */
+    uintptr_t entry_pc;         /* [I] function it runs, for reports */
+    uintptr_t creator_pc;       /* [I] the go statement */
+    uint64_t creator_id;        /* [I] */
+    struct goroutine *all_next; /* [I] once linked: every block ever made, newest first */
 
     /* lang */
-    struct panic_state *panics; /* [g] innermost panic, or rt_goexit(), in progress */
-    uintptr_t fault_sp;         /* [g] stack pointer of its newest fault */
-    struct defer_chunk
-        *defer_chunks; /* [g] newest page of deferred calls that their frames had no room for */
+    struct panic_state *panics;       /* [g] innermost panic, or rt_goexit(), in progress */
+    uintptr_t fault_sp;               /* [g] stack pointer of its newest fault */
+    struct defer_chunk *defer_chunks; /* [g] newest page of calls that found no room in frames */
     struct rt_defer_record *defer_top, *defer_taken; /* [g] in those pages: lang/defer.c */
-    struct chan_wait
-        *woken_by; /* [a] set by whoever completes a channel operation for it, before ready() */
-    uint32_t select_done; /* [a] 0 -> 1 by whoever wins the right to complete its select */
+    struct chan_wait *woken_by; /* [a] by whoever completes its select, before ready() */
+    uint32_t select_done;       /* [a] 0 -> 1 by whoever wins the right to do so */
 
     /* gc */
     uint32_t scan_state;         /* [a] whether its stack was scanned in this cycle (gc/roots.c) */
-    uintptr_t scan_at;           /* whoever scans it: up to where */
-    struct goroutine *scan_link; /* chain of those to be looked at again; under gc/roots.c's lock */
+    uintptr_t scan_at;           /* up to where; of whoever scans it */
+    struct goroutine *scan_link; /* chain of those to be looked at again; under roots_lock */
     int64_t assist_credit;       /* [g] bytes it may allocate before it must help marking */
 };
 
 DECLARE_PERCPU(struct goroutine *, current);
 
-/* The newest block; follow all_next. Any context; sees every block that was linked before the
- * call. */
+/* The newest block; follow all_next. Any context; sees all that were linked before the call. */
 struct goroutine *goroutine_all(void);
 
 /* How many there are: born and not yet gone, without those of the runtime. */
@@ -149,19 +146,21 @@ void park(enum wait_reason why);
 void ready(struct goroutine *g);
 void ready_last(struct goroutine *g);
 /*
- * The same as ready() by a caller that gives up this cpu right away (park(), sched_next_first()), so that g
- * runs here: no idle cpu is woken for it.
+ * The same as ready() by a caller that gives up this cpu right away (park(), sched_next_first()),
+ * so that g runs here: no idle cpu is woken for it.
  */
 void ready_here(struct goroutine *g);
 
-/*
- * Make a goroutine that runs thunk(args copy), and make it runnable. Never NULL: out of memory
- * panics.
- * args     copied to the base of the new stack (scanned with it)
- * bytes    of them: a multiple of 8, up to 512; alignment up to 16
- * creator  return address of the go statement
- */
 struct rt_go_opts;
+
+/*
+ * Make a goroutine that runs thunk(args copy), and make it runnable. NULL: no memory for it.
+ * args        copied to the base of the new stack (scanned with it)
+ * bytes       of them: a multiple of 8, up to 512; alignment up to 16
+ * opts        NULL: the defaults
+ * entry_pc    the function that the thunk calls, for reports
+ * creator_pc  return address of the go statement
+ */
 struct goroutine *goroutine_spawn(void (*thunk)(void *args), const void *args, size_t bytes,
                                   const struct rt_go_opts *opts, uintptr_t entry_pc,
                                   uintptr_t creator_pc);
@@ -169,12 +168,23 @@ struct goroutine *goroutine_spawn(void (*thunk)(void *args), const void *args, s
 /* The same for the runtime's own work: not counted, not waited for. */
 struct goroutine *goroutine_spawn_system(void (*fn)(void *arg), void *arg, const char *name);
 
-/* Give back what ended goroutines' deep stacks hold. A goroutine, preemption on; stops the
- * world. */
+/* Give back what ended goroutines' stacks hold. A goroutine, preemption on; stops the world. */
 void goroutine_release_memory(void);
 
 /* For the collector: the scan_state that a new goroutine is born with. */
 extern uint32_t sched_birth_scan_state;
+
+/* Below this address lie only the reserve page and the guard. */
+static inline uintptr_t goroutine_stack_lowest(const struct goroutine *g)
+{
+    return g->stack_lo + STACK_GUARD_BYTES + STACK_RESERVE_BYTES;
+}
+
+/* Is it an address of g's stack, mapped or not? */
+static inline bool goroutine_owns(const struct goroutine *g, uintptr_t address)
+{
+    return address - g->stack_lo < g->stack_hi - g->stack_lo;
+}
 
 /*
  * Map g's reserve page, so that a few KiB below its limit can be used to report or recover from an
@@ -183,8 +193,7 @@ extern uint32_t sched_birth_scan_state;
  */
 bool stack_open_reserve(struct goroutine *g);
 
-/* The overflow has been handled, and the running goroutine g stands above its reserve page again:
- * take that back. */
+/* The overflow has been handled: take that page back, once g, which runs, stands above it again. */
 void stack_close_reserve(struct goroutine *g);
 
 /* End the running goroutine; its deferred calls have run. */

@@ -7,8 +7,8 @@
  *          passed, so it reads the slots before the CAS; the owner never overwrites a slot until
  *          head has passed it.
  * [runq.3] `next` is taken by one swap, so exactly one taker gets it.
- * [runq.4] A goroutine is put only after its context is saved (the finish_*() of sched/sched.c), since a thief
- *          may run it at once.
+ * [runq.4] A goroutine is put only after its context is saved (the finish_*() of sched/sched.c),
+ *          since a thief may run it at once.
  *
  * ORDERING. The owner's swap of tail pairs with the thief's acquire: slots are filled before
  * they are seen. The thief's CAS of head releases, the owner's acquire of head pairs: slots are

@@ -15,8 +15,7 @@ struct runq {
     struct goroutine *ring[RUNQ_SIZE]; /* [a] */
     uint32_t head;                     /* [a] thieves and the owner advance it by CAS [runq.2] */
     uint32_t tail;                     /* [a] only the owner writes it, so it reads it plainly */
-    struct goroutine
-        *next; /* [a] the owner stores; the owner and thieves take it by swap [runq.3] */
+    struct goroutine *next;            /* [a] put by the owner; all take it by a swap [runq.3] */
 };
 
 DECLARE_PERCPU(struct runq, runq);
@@ -31,8 +30,8 @@ static RT_ALWAYS_INLINE bool runq_has_room(const struct runq *q)
     return q->tail - load_acquire(&q->head) < RUNQ_SIZE;
 }
 
-/* At the tail, where there is room. q is this cpu's. A full barrier behind it, for whoever looks for idle cpus next
- * [idle.1]. */
+/* At the tail, where there is room. q is this cpu's. A full barrier behind it, for whoever looks
+ * for idle cpus next [idle.1]. */
 static RT_ALWAYS_INLINE void runq_put_room(struct runq *q, struct goroutine *g)
 {
     uint32_t tail = q->tail;
@@ -50,7 +49,7 @@ static RT_ALWAYS_INLINE void runq_put_in(struct runq *q, struct goroutine *g)
         runq_overflow(q, g);
 }
 
-/* The oldest of the ring, without `next`; NULL if it is empty, or a thief was faster. q is this
+/* The oldest of the ring, without `next`; NULL: it is empty, or a thief was faster. q is this
  * cpu's. */
 static RT_ALWAYS_INLINE struct goroutine *runq_try_get(struct runq *q)
 {
@@ -73,8 +72,8 @@ static inline bool runq_empty(const struct runq *q)
 }
 
 unsigned runq_length(const struct runq *q);
-/* Move half of another cpu's ring to ours and return one of them; else its `next` if `take_next`.
- * NULL: nothing. */
+/* Move half of another cpu's ring to ours, which is empty, and return one of them; else its `next`
+ * if `take_next`. NULL: nothing. */
 struct goroutine *runq_steal(unsigned victim, bool take_next);
 
 void globq_put(struct goroutine *g);

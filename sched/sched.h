@@ -20,22 +20,20 @@ RT_NORETURN void sched_start(void);
  */
 void sched_next_first(void);
 
-/* Is there anything else to run on this cpu, or a request for it? For long work that can be broken
- * off. */
+/* Is there anything else to run on this cpu, or a request for it? For work that can break off. */
 bool sched_has_work(void);
 
 /* Is something asked of this very cpu: a stop, a timer? */
 bool sched_asked(void);
 
-/* Cpus that run goroutines now (GOMAXPROCS); the second form sets it, 1 to arch_cpu_count(), and
- * returns the old. */
+/* Cpus that run goroutines now (GOMAXPROCS); the second sets it, 1 to all, and returns the old. */
 unsigned sched_procs(void);
 unsigned sched_set_procs(unsigned n);
 
 /*
- * A cpu runs no goroutines from now on, but what sched_up_dedicated_work() does, until that says that it is done. The one
- * that it runs goes to others. The first form: world stopped, cpu below sched_procs(); the other: this
- * cpu, on the scheduler's stack.
+ * A cpu runs no goroutines from now on, but what sched_up_dedicated_work() does, until that says
+ * that it is done. The one that it runs goes to others. The first form: world stopped, cpu below
+ * sched_procs(); the other: this cpu, on the scheduler's stack.
  */
 void sched_out_of_service_stw(unsigned cpu);
 void sched_out_of_service(void);
@@ -52,17 +50,16 @@ uint64_t sched_seed(void);
 /* For reports, after the other cpus were stopped: what cpu i was running; NULL: its scheduler. */
 struct goroutine *sched_running_on(unsigned cpu);
 
-/* Set when main's goroutine has ended by rt_goexit(): the program ends with the last of the
- * others. */
+/* Main's goroutine has ended by rt_goexit(): the program ends with the last of the others. */
 extern bool sched_main_gone; /* [a] */
 
 /* ---- Interrupt lines (sched/irq.c) ---- */
 
 /*
  * Call fn(arg, n) on a scheduler stack, preemption off, after line `irq` fired n times since the
- * last call. fn may ready() and try operations that do not wait; it must not allocate. The line is
- * let through at once. False: no such line, or somebody has it. fn gives whether it has served the device; if not,
- * somebody does so later, and says so by arch_irq_done().
+ * last call. fn may ready() and try operations that do not wait; it must not allocate. It returns
+ * whether it has served the device; if not, somebody does so later, and says so by arch_irq_done().
+ * The line is let through at once. False: no such line, or somebody has it.
  */
 RT_MUST_USE bool irq_attach(unsigned irq, bool (*fn)(void *arg, uint64_t n), void *arg);
 /* goroutines that an interrupt can wake: no deadlock while there are any */
@@ -99,21 +96,17 @@ bool sched_up_before_resume(struct goroutine *g);
 /* gc: memory is short; collect. On a goroutine of the system; may park. */
 void sched_up_find_memory(void);
 
-/* gc: work of a cpu that is out of service, at most some 100 us; breaks off when sched_asked(). False:
- * back to service. */
+/* gc: work of a cpu that is out of service, at most some 100 us; breaks off when sched_asked().
+ * False: back to service. */
 bool sched_up_dedicated_work(void);
 
 /* gc, mm: something useful for an idle cpu, at most some 100 us; breaks off when sched_has_work().
  * True: did some. */
 bool sched_up_idle_work(void);
 
-/* lang: print every goroutine (deadlock, rt_print_goroutines) or only the running one, for
- * reports. */
-void sched_up_print_goroutines(bool all);
-
-/* lang: no memory for a new goroutine with so much stack (0: the default), for the `step`th time:
- * finds some, or panics. */
-void sched_up_no_memory(unsigned step, size_t stack_bytes);
+/* lang: a request of the running goroutine's, for so many bytes (0: nobody knows), has failed for
+ * the `step`th time, from 0: finds memory, or panics. */
+void sched_up_no_memory(unsigned step, size_t bytes);
 
 #ifdef RT_DEBUG
 /* lang: go() at `pc` hands these arguments to a new goroutine (lang/stackcheck.h). */

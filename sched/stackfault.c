@@ -20,13 +20,7 @@
 #include <mm/stack.h>
 #include <sched/internal.h>
 
-#define NEAR_BYTES                                                                                 \
-    (2 * ARCH_PAGE_BYTES) /* compilers may leave a page below the pointer untouched */
-
-static uintptr_t stack_lowest(const struct goroutine *g)
-{
-    return g->stack_lo + STACK_GUARD_BYTES + STACK_RESERVE_BYTES;
-}
+#define NEAR_BYTES (2 * ARCH_PAGE_BYTES) /* compilers may leave a page below sp untouched */
 
 static bool tables_below(const struct goroutine *g, uintptr_t page)
 {
@@ -39,7 +33,7 @@ bool arch_on_stack_fault(struct arch_frame *frame, uintptr_t va)
     struct goroutine *g = goroutine_current();
     uintptr_t page = align_down(va, ARCH_PAGE_BYTES), sp = arch_frame_sp(frame);
 
-    if (g == NULL || page < stack_lowest(g) || page >= g->stack_committed)
+    if (g == NULL || page < goroutine_stack_lowest(g) || page >= g->stack_committed)
         return false;
     if (va + NEAR_BYTES < sp || sp < g->stack_lo || sp > g->stack_hi)
         return false;
@@ -98,7 +92,7 @@ bool stack_open_reserve(struct goroutine *g)
 {
     uintptr_t page = g->stack_lo + STACK_GUARD_BYTES;
 
-    if (g->reserve_open || g->stack_committed != stack_lowest(g))
+    if (g->reserve_open || g->stack_committed != goroutine_stack_lowest(g))
         return false;
     void *ram = g->reserve_ram != NULL ? g->reserve_ram : stack_reserve_take();
     if (ram == NULL)
@@ -123,7 +117,7 @@ void stack_close_reserve(struct goroutine *g)
         (uintptr_t)__builtin_frame_address(0) < page + STACK_RESERVE_BYTES + NEAR_BYTES)
         return;
     preempt_off();
-    g->stack_committed = stack_lowest(g);
+    g->stack_committed = goroutine_stack_lowest(g);
     g->reserve_open = false;
     g->reserve_ram = phys_to_virt(arch_unmap_page(page));
     arch_tlb_flush_page(page);

@@ -16,7 +16,6 @@
  *         at nothing else. Its release gives it back the state that it had.
  * [stw.4] A stop reaches a cpu that was just going idle: it had not been claimable yet, so it got
  *         the IPI, and it looks for requests with interrupts off before it halts.
- *
  * [stw.5] A cpu that stops copies its registers to its goroutine's block before it says so. So it
  *         may leave the interrupt stack and halt there if the stop takes longer than SPIN_TURNS:
  *         where there are more cpus than the machine really has, one that spins keeps another from
@@ -44,11 +43,10 @@
 struct stop {
     uint32_t stopped; /* [a] the epoch for which this cpu stands still */
     const struct arch_frame
-        *frame;         /* [c] then read by the stopper: a copy in the goroutine's block [stw.5] */
+        *frame;         /* [c] for the stopper: a copy in the goroutine's block [stw.5] */
     uintptr_t asked_pc; /* [c] where the request met it in a runtime section; 0: it did not */
     bool halted;        /* [a] it sleeps until a wake-up; partner: stw_end() */
-    uint32_t
-        claimed; /* [S] what its idle state was before the stopper claimed it; CPU_BUSY: none */
+    uint32_t claimed;   /* [S] its idle state before the stopper claimed it; CPU_BUSY: it did not */
 };
 static PERCPU(struct stop, stop);
 
@@ -57,17 +55,17 @@ static uint32_t world; /* [a] 1: somebody stops the world [stw.1] */
 static bool flush;     /* [S] */
 
 /* w written by whoever has `world` */
-static struct stw_record history[STW_HISTORY];                                /* [w] ring */
-static uint64_t n_stops;                                                      /* [w] [a] */
-static uint64_t to_stop_histogram[STW_BUCKETS], total_histogram[STW_BUCKETS]; /* [w] */
+static struct stw_record history[STW_HISTORY];  /* [w] ring */
+static uint64_t n_stops;                        /* [w] [a] */
+static uint64_t to_stop_histogram[STW_BUCKETS]; /* [w] */
+static uint64_t total_histogram[STW_BUCKETS];   /* [w] */
 
 static const char *const reason_texts[] = {
 #define STW_REASON_TEXT(name, text) [STW_##name] = text,
     STW_REASONS(STW_REASON_TEXT)
 #undef STW_REASON_TEXT
 };
-_Static_assert(sizeof reason_texts / sizeof reason_texts[0] == STW_REASON_COUNT,
-               "a text for each reason");
+_Static_assert(ARRAY_LEN(reason_texts) == STW_REASON_COUNT, "a text for each reason");
 
 const char *stw_reason_text(enum stw_reason why)
 {
@@ -99,13 +97,12 @@ static void flush_if_asked(void)
     }
 }
 
-/* Sleep until the stop of epoch e is over. The scheduler's stack, interrupts off, preemption
- * off. */
+/* Sleep until the stop of epoch e is over. The scheduler's stack; interrupts and preemption off. */
 static void halt_until_over(uint32_t e)
 {
     struct stop *s = this_cpu_ptr(stop);
 
-    store_seq_cst(&s->halted, true);
+    store_seq_cst(&s->halted, true); /* partner: stw_end() */
     while (load_seq_cst(&epoch) == e)
         arch_halt_irq_off();
     store_relaxed(&s->halted, false);
@@ -121,9 +118,8 @@ static void wait_on_scheduler_stack(void *arg)
 
     halt_until_over((uint32_t)(uintptr_t)arg);
     if (!(this_cpu(preempt) & PREEMPT_QUIET) || c->must_leave || c->timer_fired || c->refill ||
-        irq_run_needed()) {
-        sched_abandon(
-            LEAVE_FRONT); /* the handler that brought us here, or one that ran meanwhile, asks for it */
+        irq_run_needed()) { /* the handler that brought us here, or one meanwhile, asks for it */
+        sched_abandon(LEAVE_FRONT);
         sched_enter(NULL);
     }
     sched_context_reset();
@@ -199,8 +195,8 @@ static struct stw_record *record_now(void)
     return &history[n_stops % STW_HISTORY];
 }
 
-/* Make an idle cpu ours [stw.3]; one that was woken and has not got up yet is as good. Its state before, or
- * CPU_BUSY: it must be told. */
+/* Make an idle cpu ours [stw.3]; one that was woken and has not got up yet is as good. Its state
+ * before, or CPU_BUSY: it must be told. */
 static uint32_t claim(unsigned cpu)
 {
     uint32_t *idle = &cpu_ptr(cpu, sched_cpu)->idle;
@@ -254,14 +250,15 @@ int64_t stw_end(void)
 
     if (flush)
         arch_tlb_flush_local();
-    for (unsigned i = 0; flush && i < n; i++)
-        if (i != self)
-            store_release(&cpu_ptr(i, sched_cpu)->flush,
-                          true); /* partner: stw_stop_here(), idle_end() */
-    for (unsigned i = 0; i < n; i++)
-        if (i != self && cpu_ptr(i, stop)->claimed != CPU_BUSY)
-            store_release(&cpu_ptr(i, sched_cpu)->idle,
-                          cpu_ptr(i, stop)->claimed); /* partner: idle_end() */
+    for (unsigned i = 0; i < n; i++) {
+        struct sched_cpu *c = cpu_ptr(i, sched_cpu);
+        uint32_t claimed = cpu_ptr(i, stop)->claimed;
+
+        if (i != self && flush)
+            store_release(&c->flush, true); /* partner: flush_if_asked(), idle_end() */
+        if (i != self && claimed != CPU_BUSY)
+            store_release(&c->idle, claimed); /* partner: idle_end() */
+    }
     store_seq_cst(&epoch, epoch + 1);
     for (unsigned i = 0; i < n; i++)
         if (i != self && load_relaxed(&cpu_ptr(i, stop)->halted)) /* partner: halt_until_over() */
@@ -277,23 +274,24 @@ int64_t stw_end(void)
     sched_wake_after_stop();
     bool leave = this_cpu(sched_cpu).must_leave;
     if (leave)
-        sched_request_self(); /* preempt_on() goes through the handler, and that through the
-                                 scheduler */
+        sched_request_self(); /* preempt_on() goes by the handler, and that by the scheduler */
     preempt_on();
     return total_ns;
 }
 
+static bool was_claimed(unsigned cpu)
+{
+    return cpu != arch_cpu_id() && cpu_ptr(cpu, stop)->claimed != CPU_BUSY;
+}
+
 struct goroutine *stw_running(unsigned cpu)
 {
-    return cpu != arch_cpu_id() && cpu_ptr(cpu, stop)->claimed != CPU_BUSY ? NULL
-                                                                           : *cpu_ptr(cpu, current);
+    return was_claimed(cpu) ? NULL : *cpu_ptr(cpu, current);
 }
 
 const struct arch_frame *stw_frame(unsigned cpu)
 {
-    return cpu == arch_cpu_id() || cpu_ptr(cpu, stop)->claimed != CPU_BUSY
-               ? NULL
-               : cpu_ptr(cpu, stop)->frame;
+    return cpu == arch_cpu_id() || was_claimed(cpu) ? NULL : cpu_ptr(cpu, stop)->frame;
 }
 
 void stw_deschedule(unsigned cpu)
@@ -309,7 +307,7 @@ void stw_flush_tlb(void)
 size_t stw_recent(struct stw_record *out, size_t max)
 {
     preempt_off();
-    uint64_t n = load_acquire(&n_stops);
+    uint64_t n = load_acquire(&n_stops); /* partner: stw_end() */
     size_t i = 0;
     for (; i < max && i < n && i < STW_HISTORY - 1; i++)
         out[i] = history[(n - 1 - i) % STW_HISTORY];
@@ -324,7 +322,7 @@ uint64_t stw_histogram(uint64_t to_stop[STW_BUCKETS], uint64_t total[STW_BUCKETS
         to_stop[i] = load_relaxed(&to_stop_histogram[i]);
         total[i] = load_relaxed(&total_histogram[i]);
     }
-    uint64_t n = n_stops;
+    uint64_t n = load_relaxed(&n_stops);
     preempt_on();
     return n;
 }

@@ -3,7 +3,7 @@
  * goroutine.
  *
  *     stw_begin(STW_GC_START);
- *     ... nothing else runs; no lock may be taken that a goroutine holds (none is held: [spin.1]) ...
+ *     ... nothing else runs, and nobody holds a spin lock [spin.1] ...
  *     stw_end();
  *
  * The caller is a goroutine, preemption on; it stays on its cpu from begin to end, preemption off.
@@ -34,8 +34,7 @@ int64_t stw_end(void); /* returns how long the stop was: until the world ran aga
 
 /* ---- While stopped, for the stopper ---- */
 
-/* What a cpu was running; NULL: nothing, it is idle or in its scheduler. The caller's own cpu: the
- * caller. */
+/* What a cpu was running; NULL: it is idle or in its scheduler. The caller's own: the caller. */
 struct goroutine *stw_running(unsigned cpu);
 
 /* The registers of that goroutine; NULL for the caller's cpu and where nothing runs. */
@@ -57,9 +56,7 @@ struct stw_record {
     int64_t to_stop_ns;   /* until the last cpu stood still */
     int64_t total_ns;     /* until the world ran again */
     unsigned slowest_cpu; /* the last one to stand still; the stopper's own: all others were idle */
-    uintptr_t
-        slowest_pc; /* what made it slow: the runtime section in which the request met it, else
-                           * where it stood still; 0: in its scheduler */
+    uintptr_t slowest_pc; /* in the section that held it up, else where it stood still; or 0 */
     uint64_t slowest_goroutine;
 };
 

@@ -5,15 +5,16 @@
  * WHAT. A goroutine that never yields is no offence: it is preempted. A cpu is stuck if it stays in
  * a runtime section, or with interrupts off. Two look for that:
  *   - its neighbour, the cpu with the next lower number, asks it by an IPI; the answer is that it
- * got to where a stop or a preemption could have taken place. Works with the culprit's interrupts
- * off, too;
+ *     got to where a stop or a preemption could have taken place. Works with the culprit's
+ *     interrupts off, too;
  *   - its own timer's handler, if it finds preemption off again and again: all that there is with
- * one cpu. The report is fatal(): it stops everybody by NMI, so that it shows where the culprit
- * stands.
+ *     one cpu.
+ * The report is fatal(): it stops everybody by NMI, so that it shows where the culprit stands.
  *
  * INVARIANTS
  * [watchdog.1] A cpu is reported only by the second look after its time is up: a long stop holds up
- * the asked one and the asker alike, and then the first to go on must not be the asker by chance.
+ *              the asked one and the asker alike, and then the first to go on must not be the asker
+ *              by chance.
  * LOCKING. Each cpu's `watch` is written by its neighbour's scheduler, but `answered` by itself.
  */
 #include <lib/assert.h>
@@ -37,11 +38,11 @@ static void look(struct timer *t)
     int64_t now = arch_nanotime();
 
     if (other != self) {
-        if (load_acquire(&w->answered) == w->asked ||
-            sched_is_idle(other)) { /* partner: watchdog_answer() */
+        /* partner: watchdog_answer() */
+        if (load_acquire(&w->answered) == w->asked || sched_is_idle(other)) {
             w->asked_ns = now;
             w->suspect = false;
-            store_release(&w->asked, w->asked + 1);
+            store_release(&w->asked, w->asked + 1); /* partner: the same */
             arch_ipi(other, ARCH_IPI_RESCHED);
         } else if (now - w->asked_ns > limit_ns()) {
             struct goroutine *g = sched_running_on(other);

@@ -17,8 +17,8 @@
  *
  * REJECTED. A checksum byte by byte and a search byte by byte: with QEMU's 8 KB DSDT that was a
  * sixth of the time from entry to main. So eight bytes at a time, and a search that skips.
- * SOURCES. ACPI 6.5, 5.2 (tables), 7.4.2 (_Sx), 20.2 (AML encoding). IA-PC HPET 1.0a, 3.2.4. Microsoft's
- * Serial Port Console Redirection Table and Debug Port Table 2.
+ * SOURCES. ACPI 6.5, 5.2 (tables), 7.4.2 (_Sx), 20.2 (AML encoding). IA-PC HPET 1.0a, 3.2.4.
+ * Microsoft's Serial Port Console Redirection Table and Debug Port Table 2.
  */
 #include <arch/x86_64/acpi.h>
 

@@ -65,7 +65,7 @@ void apic_init(paddr_t lapic_paddr)
     apic_note_leftovers();
 }
 
-/* An interrupt that the firmware gave a vector of its own. What it left to its SMI handler stays. */
+/* An interrupt that the firmware gave a vector of its own. What is left to its SMIs stays. */
 static void mask_if_vector(unsigned lvt)
 {
     uint32_t v = apic_read(lvt);
@@ -99,7 +99,8 @@ void apic_init_cpu(void)
     wrmsr(MSR_APIC_BASE, base);
     if (x2apic)
         wrmsr(MSR_APIC_BASE, base | 1u << 10);
-    /* First of all: as long as it is disabled, as after INIT, it masks whatever is written below. */
+    /* First of all: as long as it is disabled, as after INIT, it masks whatever is written below.
+     * */
     apic_write(APIC_SVR, 0x100 | VECTOR_SPURIOUS);
     apic_write(APIC_TPR, 0);
     apic_write(APIC_LVT_LINT0, LVT_MASKED);

@@ -233,8 +233,8 @@ static inline void arch_step_off(void)
  * begins as if called by whoever is resumed, and returns there. mxcsr and the x87 control word
  * belong to the goroutine by the ABI; they are switched only by the frame path, as nothing in this
  * ABI changes them (docs/sched.md). The frame's address is an operand so that there is a frame,
- * which compilers leave out where a function seems to call nobody: backtraces need it, and it aligns
- * the stack.
+ * which compilers leave out where a function seems to call nobody: backtraces need it, and it
+ * aligns the stack.
  */
 #define ARCH_CONTEXT_FP 6 /* words above rsp: what was pushed first */
 

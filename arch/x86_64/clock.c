@@ -240,8 +240,8 @@ void clock_refine(void)
     int64_t t = arch_nanotime();
     if (t < refine_at)
         return;
-    /* A counter that wraps within a period can't be followed that long, and a wrap may have been missed
-     * while nothing ran. */
+    /* A counter that wraps within a period can't be followed that long, and a wrap may have been
+     * missed while nothing ran. */
     int64_t half_turn = ns_of(reference.mask & UINT32_MAX, reference.ns_per_tick) / 2;
     if (half_turn < refine_every || t - refine_at > half_turn) {
         refine_every = 0;

@@ -92,7 +92,7 @@ static unsigned ist_of(unsigned vector)
     }
 }
 
-/* Under icount every instruction takes the same time, so equal loops take equal time, to the cycle. */
+/* Under icount all instructions take the same time, so equal loops take equal time, to the cycle. */
 static bool looks_like_icount(void)
 {
     uint64_t took[4];

@@ -7,10 +7,10 @@
  *
  * [ioapic.1] A level-triggered line stays raised until its device has been served, and would
  *            interrupt again before the next instruction. So its handler masks it, before the local
- *            APIC hears the end of the interrupt, and arch_irq_done() lets it through again, when it
- *            has been served.
- * LOCKING. A register is two accesses: under ioapic_busy, interrupts off, so that a handler may take
- * it, too; no spin lock, whose order handlers could not keep.
+ *            APIC hears the end of the interrupt, and arch_irq_done() lets it through again, when
+ *            it has been served.
+ * LOCKING. A register is two accesses: under ioapic_busy, interrupts off, so that a handler may
+ * take it, too; no spin lock, whose order handlers could not keep.
  * SOURCES. Intel 82093AA data sheet; ACPI 6.5 5.2.12.
  */
 #include <lib/assert.h>
@@ -69,7 +69,7 @@ static void ioapic_write(size_t i, uint32_t reg, uint32_t v)
     ioapics[i].regs[IOAPIC_WINDOW] = v;
 }
 
-/* Mask the two old PICs; first moved away from the cpu's own vectors: a stray one must be harmless. */
+/* Mask the old PICs; first moved away from the cpu's own vectors: a stray one must be harmless. */
 static void pics_off(void)
 {
     static const uint8_t words[2][5] = {

@@ -296,8 +296,9 @@ paddr_t arch_translate(uintptr_t va)
 }
 
 /*
- * QEMU's own TLB starts with 256 entries and grows or shrinks only when it is flushed, by how full it
- * was (accel/tcg cputlb.c, tlb_mmu_resize_locked()). We hardly ever flush, so it would stay small.
+ * QEMU's own TLB starts with 256 entries and grows or shrinks only when it is flushed, by how full
+ * it was (accel/tcg cputlb.c, tlb_mmu_resize_locked()). We hardly ever flush, so it would stay
+ * small.
  */
 #define TLB_TUNE_NS INT64_C(50000000)
 
@@ -366,7 +367,7 @@ volatile void *arch_device_map(paddr_t pa, size_t bytes)
 
 #define FIRMWARE_BYTES_MAX (4u << 20) /* nothing asks for more at a time (acpi.c) */
 
-/* Firmware tables lie anywhere, and nobody says how long they are: what isn't RAM is mapped as asked. */
+/* Firmware tables lie anywhere, and are as long as they are: what isn't RAM is mapped as asked. */
 const void *phys_map_any(RT_UNUSED void *ctx, uint64_t pa, size_t bytes)
 {
     if (ram_ranges == NULL)

@@ -62,7 +62,7 @@ static void reg_write8(const struct power_reg *r, uint32_t v)
         out8(r->port, (uint8_t)v);
 }
 
-/* A time that needs no clock: about a microsecond each, by the port that is slow for that purpose. */
+/* A time that needs no clock: by the port that takes about a microsecond, for that purpose. */
 static void wait_us(uint32_t us)
 {
     while (us-- != 0)

@@ -2,9 +2,9 @@
  * arch/x86_64/serial.c - one serial port of the 16550's family, in ports or in memory.
  *
  * Output is polled and needs nothing: no table, no interrupt, no memory. A port that isn't there is
- * noticed by its scratch register, and one whose transmitter stands still is given up after seconds,
- * once. A byte of input that waits when a port is opened is lost, only one (there is no room for
- * more, if nobody reads it): tools/run.sh sends a NUL ahead.
+ * noticed by its scratch register, and one whose transmitter stands still is given up after
+ * seconds, once. A byte of input that waits when a port is opened is lost, only one (there is no
+ * room for more, if nobody reads it): tools/run.sh sends a NUL ahead.
  * SOURCES. National Semiconductor PC16550D data sheet.
  */
 #include "x86.h"

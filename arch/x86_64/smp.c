@@ -5,8 +5,8 @@
  * come after a while: all at once, and meanwhile the boot cpu goes on with the page allocator. They
  * number themselves as they arrive (lock xadd), and everything that a number needs, stacks and
  * per-cpu data, was made before; so they share nothing, wait for nobody, and halt until the
- * scheduler starts. A cpu that does not come in time is reported and left out; should it come later,
- * its number is too large and it halts for ever.
+ * scheduler starts. A cpu that does not come in time is reported and left out; should it come
+ * later, its number is too large and it halts for ever.
  *
  * INVARIANTS
  * [smp.1] A cpu's number is its place in the order of arrival; 0 is the boot cpu. Numbers are
@@ -32,8 +32,8 @@ extern char ap_gdt_ptr[], ap_far[], ap_cr0[], ap_cr3[], ap_cr4[], ap_efer[], ap_
 extern char percpu_start[], percpu_end[];
 void ap_main(uint32_t arrival);
 
-/* How long a cpu has after the first SIPI, the second, and once no more may come; and how much more for
- * each cpu, since an emulator runs many of them in turn. */
+/* How long a cpu has after the first SIPI, the second, and once no more may come; and how much more
+ * for each cpu, since an emulator runs many of them in turn. */
 #define FIRST_WAIT_NS 20000000
 #define FIRST_WAIT_EACH_NS 1000000
 #define SECOND_WAIT_NS 1000000000

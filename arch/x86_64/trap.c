@@ -81,7 +81,7 @@ static void nmi(struct arch_frame *f)
     fatal_frame(f, "NMI");
 }
 
-/* The hardware's own fault: which of its parts says so, in the words of the manual (SDM 3B, 15.3.2). */
+/* The hardware's own fault, and which of its parts says so. Intel SDM 3B, 15.3.2. */
 static RT_NORETURN void machine_check(const struct arch_frame *f)
 {
     unsigned n_banks = rdmsr(MSR_MCG_CAP) & 0xff;
