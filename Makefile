@@ -214,8 +214,10 @@ define program_object
 $(call program_obj,$(1),$(2)): $(2) $(1).flags $(OUT)/flags-program
 	$$(call say,$(if $(filter %.S,$(2)),AS,CC),$(patsubst $(CURDIR)/%,%,$(2)))
 	$$(Q)mkdir -p $$(@D) && $$(PROGRAM_COMPILE) -c $$< -o $$@
+ifneq ($(filter %.c,$(2)),)
 $(call program_obj,$(1),$(2:.c=.ll)): $(2) $(1).flags $(OUT)/flags-program
 	$$(Q)mkdir -p $$(@D) && $$(PROGRAM_COMPILE) -MF $$@.d $$(EMIT_IR) $$< -o $$@
+endif
 endef
 
 # What tools/escape reads.
@@ -246,7 +248,7 @@ program_objs := $$(foreach s,$$(program_srcs),$$(call program_obj,$(2),$$(s)))
 PROGRAM_OBJS += $$(program_objs)
 $$(foreach s,$$(program_srcs),$$(eval $$(call program_object,$(2),$$(s))))
 PROGRAM_IR += $$(patsubst %.c.o,%.ll.o,$$(filter %.c.o,$$(program_objs)))
--include $$(wildcard $$(program_objs:.o=.d) $$(program_objs:.c.o=.ll.o.d))
+-include $$(wildcard $$(program_objs:.o=.d) $$(patsubst %.c.o,%.ll.o.d,$$(filter %.c.o,$$(program_objs))))
 $$(program_objs) $$(program_objs:.c.o=.ll.o): private PROGRAM_EXTRA := $$(CFLAGS)
 $(2).flags: private FLAGS := $$(CFLAGS) $$(program_objs)
 $(2).flags: FORCE

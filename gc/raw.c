@@ -1,5 +1,5 @@
 /*
- * gc/raw.c - rt_alloc() and rt_free(): memory that nobody collects, for foreign code.
+ * gc/raw.c - rt_alloc(), rt_realloc(), rt_free(): memory that nobody collects, for foreign code.
  *
  * WHAT. Slabs of 16 KiB, aligned to 16 KiB, one size class each, with a chain of free blocks; what
  * does not fit well is a run of pages of its own. Either begins with a head, which the block's
@@ -127,13 +127,28 @@ void *rt_alloc(size_t bytes)
     return p;
 }
 
+/* What p is a block of, and how many bytes p may be used for [raw.1]. */
+static struct raw_head *head_of(void *p, size_t *bytes)
+{
+    struct raw_head *head = (struct raw_head *)align_down((uintptr_t)p, SLAB_BYTES);
+    uintptr_t at = (uintptr_t)p - (uintptr_t)head - HEAD_BYTES;
+
+    if (head->mark == SLAB_MARK) {
+        if (at % head->block_bytes != 0)
+            fatal("rt_free: %p is not the start of a block", p);
+        *bytes = head->block_bytes;
+        return head;
+    }
+    if (head->mark != RUN_MARK || at != 0)
+        fatal("rt_free: %p was not allocated by rt_alloc()", p);
+    *bytes = head->n_pages * PAGE_BYTES - HEAD_BYTES;
+    return head;
+}
+
 static void free_block(struct raw_head *slab, void *p)
 {
-    uint32_t at = (uint32_t)((uintptr_t)p & (SLAB_BYTES - 1)) - HEAD_BYTES;
     struct raw_class *rc = &raw_classes[slab->class];
 
-    if (at % slab->block_bytes != 0)
-        fatal("rt_free: %p is not the start of a block", p);
     spin_lock(&rc->lock);
     if (slab->free == p)
         fatal("rt_free: double free of %p", p);
@@ -153,15 +168,32 @@ static void free_block(struct raw_head *slab, void *p)
 
 void rt_free(void *p)
 {
+    size_t bytes;
+
     if (p == NULL)
         return;
-    struct raw_head *head = (struct raw_head *)align_down((uintptr_t)p, SLAB_BYTES);
+    struct raw_head *head = head_of(p, &bytes);
     if (head->mark == SLAB_MARK) {
         free_block(head, p);
         return;
     }
-    if (head->mark != RUN_MARK || (uintptr_t)p != (uintptr_t)head + HEAD_BYTES)
-        fatal("rt_free: %p was not allocated by rt_alloc()", p);
     head->mark = 0;
     page_free(head, head->n_pages);
+}
+
+void *rt_realloc(void *p, size_t bytes)
+{
+    size_t room;
+
+    if (p == NULL)
+        return rt_alloc(bytes);
+    (void)head_of(p, &room);
+    if (bytes <= room && bytes >= room / 2)
+        return p;
+    void *moved = rt_alloc(bytes);
+    if (moved == NULL)
+        return bytes <= room ? p : NULL;
+    (memcpy)(moved, p, bytes < room ? bytes : room);
+    rt_free(p);
+    return moved;
 }

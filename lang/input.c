@@ -98,16 +98,18 @@ static void wait_for_input(void)
     irq_waiters_add(-1);
 }
 
+static bool byte_there(void)
+{
+    if (load_acquire(&tail) == load_relaxed(&head))
+        drain(); /* the device may hold what had no room, or what came before the line was
+                    attached */
+    return load_acquire(&tail) != load_relaxed(&head);
+}
+
 static int next_byte(void)
 {
-    for (;;) {
-        if (load_acquire(&tail) == load_relaxed(&head))
-            drain(); /* the device may hold what had no room, or what came before the line was
-                        attached */
-        if (load_acquire(&tail) != load_relaxed(&head))
-            break;
+    while (!byte_there())
         wait_for_input();
-    }
     int c = (unsigned char)ring[load_relaxed(&head) % RING];
     store_release(&head, load_relaxed(&head) + 1);
     return c;
@@ -134,22 +136,29 @@ void input_start(void)
 
 ssize_t rt_read_line(char *buf, size_t size)
 {
+    static bool after_cr; /* a terminal sends CR, a file LF, some both */
+    static bool
+        ended; /* the last byte was Ctrl-D, and a line without a newline may have come first */
     size_t n = 0;
-    int c;
+    bool some = false;
+    int c = 0;
 
     rt_mutex_lock(&reader_lock);
     attach_locked();
-    static bool after_cr; /* a terminal sends CR, a file LF, some both */
-    while ((c = next_byte()) != '\n' || after_cr) {
+    ended = ended && !byte_there();
+    while (!ended && ((c = next_byte()) != '\n' || after_cr)) {
         bool skip = c == '\n';
         after_cr = c == '\r';
-        if (after_cr || c == CTRL_D)
+        ended = c == CTRL_D;
+        if (after_cr || ended)
             break;
+        some |= !skip;
         if (!skip && n + 1 < size)
             buf[n++] = (char)c;
     }
     if (size > 0)
         buf[n] = '\0';
+    bool none = ended && !some;
     rt_mutex_unlock(&reader_lock);
-    return c == CTRL_D && n == 0 ? -1 : (ssize_t)n;
+    return none ? -1 : (ssize_t)n;
 }

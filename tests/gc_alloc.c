@@ -113,6 +113,28 @@ TEST(gc_alloc, raw_memory_is_reused_and_zeroed)
     }
 }
 
+/* Up and down through all kinds of blocks: what fits of the contents is there. */
+TEST(gc_alloc, raw_memory_is_resized)
+{
+    static const size_t sizes[] = {0,    1,     16,     17,     100,  2048, 2049,
+                                   5000, 40000, 300000, 299000, 2000, 48,   1};
+    unsigned char *p = NULL;
+    size_t had = 0;
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        p = rt_realloc(p, sizes[i]);
+        REQUIRE(t, p != NULL);
+        for (size_t k = 0; k < had && k < sizes[i]; k++)
+            REQUIRE(t, p[k] == (unsigned char)(k * 7));
+        had = sizes[i];
+        for (size_t k = 0; k < had; k++)
+            p[k] = (unsigned char)(k * 7);
+    }
+    EXPECT(t, rt_realloc(p, (size_t)-1) == NULL);
+    EXPECT(t, rt_realloc(p, (size_t)1 << 40) == NULL);
+    rt_free(p);
+}
+
 TEST_DIES(gc_alloc, double_free_of_raw_memory_is_fatal, 2, "rt_free: double free")
 {
     void *a = rt_alloc(64), *b = rt_alloc(64);

@@ -150,9 +150,8 @@ static struct {
 
 static void reads_a_line(void)
 {
-    do
-        line.n = rt_read_line(line.text, sizeof line.text);
-    while (line.n < 0); /* the end of what the console itself has */
+    while ((line.n = rt_read_line(line.text, sizeof line.text)) < 0)
+        rt_sleep(1000000); /* the end of what the console itself has */
     store_release(&line.done, 1);
 }
 

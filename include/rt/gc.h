@@ -254,6 +254,9 @@ char *rt_gc_strdup(const char *text);
 
 /* Uncollected, 16-aligned, zeroed; NULL if a collection did not find enough memory either. */
 void *rt_alloc(size_t bytes);
+/* p (NULL: a new one) with room for so many bytes, perhaps elsewhere: its contents, cut if need be, and what follows
+ * them is anything. NULL without memory: p is as it was. */
+void *rt_realloc(void *p, size_t bytes);
 void rt_free(void *p); /* what rt_alloc() gave, or NULL */
 
 /* ---- Collections, statistics ---- */

@@ -37,6 +37,7 @@ int rt_vsnprintf(char *buf, size_t size, const char *fmt, va_list ap) RT_PRINTF(
 
 /*
  * Read a line of console input into buf, without its newline, NUL-terminated and cut at size bytes.
- * Returns its length; -1 at the end of input. Parks the goroutine until a line is there.
+ * Returns its length; -1 at the end of input (a byte 4, Ctrl-D), and again as long as nothing more
+ * comes. Parks the goroutine until a line is there.
  */
 ssize_t rt_read_line(char *buf, size_t size);

@@ -23,6 +23,29 @@ says_in() {
     [ $? = "$1" ] && grep -q "$2" "$tmp/out" && ! grep -q 'not this' "$tmp/out"
 }
 
+# A last line without a newline counts, and the end of input is told as often as it is asked for.
+cat >"$tmp/ends.c" <<'C'
+#include <rt/rt.h>
+
+int main(void)
+{
+    char line[8];
+
+    for (int ends = 0; ends < 3;) {
+        ssize_t n = rt_read_line(line, sizeof line);
+
+        if (n < 0)
+            ends++;
+        else
+            rt_printf("<%s> %zd ", line, n);
+    }
+    return 0;
+}
+C
+ends() {
+    printf "$1" | TIMEOUT=20 ingot run APP="$tmp/ends.c" >"$tmp/out" 2>&1 && grep -q "^$2" "$tmp/out"
+}
+check "a last line without a newline" ends 'one\n\ntoo long for it\nlast' '<one> 3 <> 0 <too lon> 7 <last> 4'
 check "2000 lines from a file" lines 2000
 check "a slow pipe" slowly
 check "/who and /quit" who

@@ -3,7 +3,7 @@
 # says when something is wrong.
 . tests/sh/common.inc
 here=$tmp/out-of-tree
-mkdir -p "$here/one" "$here/two" "$here/mk/sub" "$here/empty" "$here/mains" "$here/none"
+mkdir -p "$here/one" "$here/two" "$here/asm" "$here/mk/sub" "$here/empty" "$here/mains" "$here/none"
 
 cat >"$here/one/main.c" <<'C'
 #include <rt/rt.h>
@@ -47,6 +47,29 @@ char *shout(const char *text)
     return loud;
 }
 C
+cat >"$here/asm/main.c" <<'C'
+#include <stdio.h>
+#include <stdlib.h>
+
+int twice(int n);
+
+int main(void)
+{
+    char *p = realloc(malloc(1), 100);
+
+    snprintf(p, 100, "%d by assembly", twice(21));
+    puts(p);
+    free(p);
+    return 0;
+}
+C
+cat >"$here/asm/twice.S" <<'S'
+    .globl twice
+twice:
+    lea (%rdi, %rdi), %eax
+    ret
+    .section .note.GNU-stack, "", @progbits
+S
 cat >"$here/mk/sub/prog.c" <<'C'
 #include <rt/rt.h>
 
@@ -73,6 +96,8 @@ check "a folder with a slash at the end" says 0 '^the answer is 42$' ingot run A
 check "the exit status" says 2 'Error 9' ingot run APP="$here/one" ARGS="1 9"
 check "in the debug build" says 0 '^the answer is 42$' ingot run APP="$here/one" BUILD=debug
 check "two files and a header" says 0 '^TWO FILES$' ingot run APP="$here/two"
+check "C and assembly" says 0 '^42 by assembly$' ingot run APP="$here/asm"
+check "C and assembly, again" says 0 '^42 by assembly$' ingot run APP="$here/asm"
 check "app.mk" says 0 '^by app.mk 2 3 word$' ingot run APP="$here/mk"
 check "too little memory for the image" says 125 '^run: MEM=1M: not an amount' env MEM=1M tools/run.sh "$IMAGES/hello.elf"
 check "no number of cores" says 125 '^run: SMP=0: not a number' env SMP=0 tools/run.sh "$IMAGES/hello.elf"
