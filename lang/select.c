@@ -229,13 +229,32 @@ static RT_ALWAYS_INLINE uint32_t slots_fill(const struct select *s, struct selec
     return n;
 }
 
-static RT_ALWAYS_INLINE void slots_lock(const struct select_slot *slots, uint32_t n)
+/* Does some channel occur more than once? */
+static RT_ALWAYS_INLINE bool slots_lock(const struct select_slot *slots, uint32_t n)
 {
     struct rt_chan *last = NULL;
+    bool again = false;
 
     for (const struct select_slot *k = slots; k < slots + n; last = k->c, k++)
-        if (k->c != last)
+        if (RT_LIKELY(k->c != last))
             chan_lock(k->c);
+        else
+            again = true;
+    return again;
+}
+
+/* Cases of one channel in an order drawn by chance, for whoever comes meets the first that waits.
+ * Preemption off. */
+static RT_NOINLINE void slots_shuffle(struct select_slot *slots, uint32_t n)
+{
+    for (uint32_t i = 0, first = 0; i < n; i++) {
+        if (slots[i].c != slots[first].c)
+            first = i;
+        uint32_t j = first + select_below(i - first + 1);
+        struct select_slot moving = slots[i];
+        slots[i] = slots[j];
+        slots[j] = moving;
+    }
 }
 
 /* All but the lock of `keep`, which may be NULL. */
@@ -289,9 +308,10 @@ static RT_ALWAYS_INLINE int select_locked(const struct select *s, bool block,
     struct goroutine *g = goroutine_current();
     uint32_t n = slots_fill(s, slots);
 
+    bool again;
     for (;;) {
         bool some = false;
-        slots_lock(slots, n);
+        again = slots_lock(slots, n);
         for (const struct select_slot *k = slots; k < slots + n; k++)
             some |= k->c->count[k->kind] != 0;
         if (RT_LIKELY(!some))
@@ -309,6 +329,8 @@ static RT_ALWAYS_INLINE int select_locked(const struct select *s, bool block,
         slots_unlock(slots, n, NULL);
         return -1;
     }
+    if (RT_UNLIKELY(again))
+        slots_shuffle(slots, n);
     g->select_done = 0;
     slots_enqueue_locked(s, slots, n, waits, g);
     slots_unlock(slots, n, NULL);

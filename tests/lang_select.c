@@ -143,6 +143,35 @@ TEST(select, choice_is_uniform)
     EXPECT(t, chi_square(spread, 3, N) < 27.6);
 }
 
+static void send_which(chan(int) c, int n)
+{
+    for (int i = 0; i < n; i++)
+        go_select {
+            on_send (c, 0) {
+            }
+            on_send (c, 1) {
+            }
+            on_send (c, 2) {
+            }
+        }
+}
+
+/* The same when a select waits with several cases of one channel, as in Go's TestPseudoRandomSend. */
+TEST(select, waiting_cases_of_one_channel_are_chosen_uniformly)
+{
+    enum { N = 3000 };
+    unsigned seen[3] = {0};
+    chan(int) c = chan_make(int, 0);
+
+    go(send_which, c, N);
+    for (int i = 0; i < N; i++) {
+        while (load_relaxed(&chan_raw(c)->count[RT_SELECT_RECV]) == 0) /* until it waits */
+            rt_yield();
+        seen[chan_recv(c)]++;
+    }
+    EXPECT(t, chi_square(seen, 3, N) < 27.7);
+}
+
 TEST(select, choice_among_a_hundred_is_uniform)
 {
     enum { CASES = 100, READY = 20, N = 10000 };
