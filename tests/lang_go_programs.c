@@ -2,7 +2,8 @@
  * tests/lang_go_programs.c - programs that the Go people wrote to try their channels, in C.
  *
  * SOURCES. golang/go test/chan: sieve1.go, select3.go, fifo.go, nonblock.go, doubleselect.go,
- * powser1.go (after M. D. McIlroy, "Squinting at Power Series"); the Computer Language Benchmarks
+ * powser1.go (after M. D. McIlroy, "Squinting at Power Series"), goroutines.go, select2.go, select7.go;
+ * test/ken/chan1.go, test/peano.go, test/deferfin.go; TestSelfSelect of runtime; the Computer Language Benchmarks
  * Game: thread-ring, chameneos-redux. perm.go, which must not compile, is
  * tests/compile_fail/chan.c: C has no send-only types.
  */
@@ -750,4 +751,297 @@ TEST_OPTS(go_programs, power_series, .need_mib = 64)
         factorial *= i > 0 ? i : 1;
         EXPECT(t, x.n == 1 && x.d == factorial);
     }
+}
+
+/* ---- goroutines.go: each passes on what its neighbour gives, and all but two wait ---- */
+
+static void pass_on(chan(int) left, chan(int) right)
+{
+    chan_send(left, chan_recv(right));
+}
+
+TEST_OPTS(go_programs, chain_of_goroutines, .need_mib = 64)
+{
+    enum { N = 5000 };
+    chan(int) leftmost = chan_make(int, 0), right = leftmost;
+
+    for (int i = 0; i < N; i++) {
+        chan(int) left = right;
+        right = chan_make(int, 0);
+        go(pass_on, left, right);
+    }
+    chan_send(right, 42);
+    EXPECT_EQ(t, chan_recv(leftmost), 42);
+}
+
+/* ---- select2.go: what waited in a select leaves nothing behind ---- */
+
+static void send_ones(chan(int) c, int n)
+{
+    for (int i = 0; i < n; i++)
+        chan_send(c, 1);
+}
+
+static uint64_t live_after_selects(int n)
+{
+    chan(int) c = chan_make(int, 0), never = chan_make(int, 0);
+    struct rt_mem_stats stats;
+
+    go(send_ones, c, n);
+    for (int i = 0; i < n; i++)
+        go_select {
+            on_recv_drop (c) {
+            }
+            on_recv_drop (never) {
+            }
+        }
+    rt_gc();
+    rt_read_mem_stats(&stats);
+    return stats.heap_live_bytes;
+}
+
+TEST(go_programs, selects_leave_nothing_behind)
+{
+    uint64_t before = live_after_selects(20000);
+    EXPECT_LE(t, live_after_selects(20000), before + 100000);
+}
+
+/* ---- select7.go: each kind of send meets each kind of receive ---- */
+
+static void receive_plainly(chan(int) c)
+{
+    chan_recv(c);
+}
+static void receive_by_select_of_1(chan(int) c)
+{
+    go_select {
+        on_recv_drop (c) {
+        }
+    }
+}
+static void receive_by_select_of_2(chan(int) c)
+{
+    go_select {
+        on_recv_drop (c) {
+        }
+        on_recv_drop (chan_make(int, 0)) {
+        }
+    }
+}
+static void send_by_select_of_1(chan(int) c)
+{
+    go_select {
+        on_send (c, 1) {
+        }
+    }
+}
+static void send_by_select_of_2(chan(int) c)
+{
+    go_select {
+        on_send (c, 1) {
+        }
+        on_send (chan_make(int, 0), 1) {
+        }
+    }
+}
+
+TEST(go_programs, each_send_meets_each_receive)
+{
+    static void (*const senders[])(chan(int)) = {do_send, send_by_select_of_1, send_by_select_of_2};
+    static void (*const receivers[])(chan(int)) = {receive_plainly, receive_by_select_of_1,
+                                                   receive_by_select_of_2};
+
+    for (int i = 0; i < 9; i++) {
+        chan(int) c = chan_make(int, 0);
+        go(receivers[i % 3], c);
+        rt_yield();
+        senders[i / 3](c);
+        c = chan_make(int, 0);
+        go(senders[i / 3], c);
+        rt_yield();
+        receivers[i % 3](c);
+    }
+}
+
+/* ---- ken/chan1.go: each value is received once ---- */
+
+#define MARKS 1000
+static uint32_t mark[2 * MARKS]; /* 1 while it travels, 2 when it has arrived */
+
+static void receive_marks(chan(int) c, chan(int) arrived)
+{
+    int bad = 0, r = 0;
+
+    do {
+        go_select {
+            on_recv (r, c) {
+            }
+            on_recv (r, c) {
+            }
+        }
+        if (r >= 0 && swap_acq_rel(&mark[r], 2) != 1)
+            bad++;
+    } while (r >= 0);
+    chan_send(arrived, bad);
+}
+
+TEST(go_programs, each_value_is_received_once)
+{
+    enum { RECEIVERS = 10 };
+
+    for (int capacity = 0; capacity <= 2; capacity += 2) {
+        chan(int) c = chan_make(int, capacity), arrived = chan_make(int, 0);
+        for (int i = 0; i < RECEIVERS; i++)
+            go(receive_marks, c, arrived);
+        for (int n = 0; n < MARKS; n++) {
+            store_release(&mark[n], 1);
+            store_release(&mark[MARKS + n], 1);
+            go_select {
+                on_send (c, n) {
+                    chan_send(c, MARKS + n);
+                }
+                on_send (c, MARKS + n) {
+                    chan_send(c, n);
+                }
+            }
+        }
+        for (int i = 0; i < RECEIVERS; i++)
+            chan_send(c, -1);
+        for (int i = 0; i < RECEIVERS; i++)
+            EXPECT_EQ(t, chan_recv(arrived), 0);
+        for (int n = 0; n < 2 * MARKS; n++)
+            REQUIRE(t, load_acquire(&mark[n]) == 2);
+    }
+}
+
+/* ---- TestSelfSelect: who sends and receives on one channel in one select never meets himself ---- */
+
+static void talk(int me, chan(int) c, chan(int) done)
+{
+    int heard_myself = 0;
+
+    for (int i = 0; i < 1000; i++) {
+        int who = -1;
+        if (me == 0 || i % 2 == 0)
+            go_select {
+                on_send (c, me) {
+                }
+                on_recv (who, c) {
+                }
+            }
+        else
+            go_select {
+                on_recv (who, c) {
+                }
+                on_send (c, me) {
+                }
+            }
+        heard_myself += who == me;
+    }
+    chan_send(done, heard_myself);
+}
+
+TEST(go_programs, nobody_meets_himself)
+{
+    chan(int) c = chan_make(int, 0), done = chan_make(int, 2);
+
+    go(talk, 0, c, done);
+    go(talk, 1, c, done);
+    EXPECT_EQ(t, chan_recv(done), 0);
+    EXPECT_EQ(t, chan_recv(done), 0);
+}
+
+/* ---- peano.go: numbers as lists, so sums are deep recursions ---- */
+
+struct peano {
+    gc(struct peano *) before; /* NULL, the number, is 0 */
+};
+
+static struct peano *successor(struct peano *x)
+{
+    struct peano *n = gc_new(struct peano);
+    gc_set(n->before, x);
+    return n;
+}
+
+static RT_NOINLINE struct peano *peano_sum(struct peano *x, struct peano *y)
+{
+    return y == NULL ? x : peano_sum(successor(x), y->before);
+}
+
+static RT_NOINLINE struct peano *peano_product(struct peano *x, struct peano *y)
+{
+    return x == NULL || y == NULL ? NULL : peano_sum(peano_product(x, y->before), x);
+}
+
+static RT_NOINLINE struct peano *peano_factorial(struct peano *n)
+{
+    return n == NULL ? successor(NULL) : peano_product(peano_factorial(n->before), n);
+}
+
+static RT_NOINLINE int peano_count(struct peano *n)
+{
+    return n == NULL ? 0 : peano_count(n->before) + 1;
+}
+
+static void count_factorials(chan(int) out)
+{
+    struct peano *n = NULL;
+
+    for (int i = 0; i <= 7; i++, n = successor(n))
+        chan_send(out, peano_count(peano_factorial(n)));
+    chan_close(out);
+}
+
+TEST_OPTS(go_programs, peano_numbers, .need_mib = 64)
+{
+    static const int factorials[] = {1, 1, 2, 6, 24, 120, 720, 5040};
+    chan(int) out = chan_make(int, 0);
+    size_t i = 0;
+
+    go_with(((struct rt_go_opts){.stack_bytes = 16u << 20}), count_factorials, out);
+    chan_range (n, out)
+        EXPECT_EQ(t, n, factorials[i++]);
+    EXPECT_EQ(t, i, 8);
+}
+
+/* ---- deferfin.go: a deferred call's argument lives until the call, and no longer ---- */
+
+static uint32_t finalized; /* [a] */
+
+static void note_finalized(RT_UNUSED void *p)
+{
+    add_relaxed(&finalized, 1);
+}
+
+static void expect_seven(struct test *t, const char *v)
+{
+    EXPECT_EQ(t, *v, 7);
+}
+
+static RT_NOINLINE void defer_use(struct test *t)
+{
+    defers;
+    char *v = gc_bytes(20);
+
+    *v = 7;
+    rt_set_finalizer(v, note_finalized);
+    defer(expect_seven, t, v);
+    rt_gc();
+}
+
+TEST(go_programs, deferred_arguments_live_and_die)
+{
+    enum { N = 10 };
+    struct rt_waitgroup wg = {0};
+
+    finalized = 0;
+    for (int i = 0; i < N; i++)
+        wg_go(&wg, defer_use, t);
+    rt_wg_wait(&wg);
+    for (int i = 0; i < 100 && load_relaxed(&finalized) < N; i++) {
+        rt_gc();
+        rt_sleep(1000000);
+    }
+    EXPECT_GE(t, load_relaxed(&finalized), N - 2); /* an old word on a stack may keep one */
 }
