@@ -20,6 +20,7 @@
  * SOURCES. The free word is Go's allocCache; the restartable range is an idea of Bershad, Redell
  * and Ellis, "Fast mutual exclusion for uniprocessors", 1992.
  */
+#include <arch/bulk.h>
 #include <gc/alloc.h>
 #include <gc/barriercheck.h>
 #include <gc/cycle.h>
@@ -52,16 +53,15 @@ static struct gc_cache_span *cache_span_of(unsigned shape)
     return &(*this_cpu_ptr(gc_cache_span))[shape];
 }
 
-static void clear_group(const struct gc_cache *cache, uint64_t free)
+static void clear_group(uintptr_t base, size_t slot_bytes, uint64_t free)
 {
     if (RT_LIKELY(free == UINT64_MAX)) {
-        memset((void *)cache->base, 0, (size_t)64 * cache->slot_bytes);
+        arch_clear_blocks((void *)base, 64 * slot_bytes);
         return;
     }
     while (free != 0) { /* run by run */
         unsigned first = bit_lowest(free), run = bit_lowest(~(free >> first));
-        memset((void *)(cache->base + (uintptr_t)first * cache->slot_bytes), 0,
-               (size_t)run * cache->slot_bytes);
+        memset((void *)(base + first * slot_bytes), 0, run * slot_bytes);
         free &= ~(((UINT64_C(1) << run) - 1) << first);
     }
 }
@@ -81,24 +81,36 @@ static bool cache_next_slots(struct gc_cache *cache, struct gc_cache_span *cs)
     DEBUG_ASSERT(free == gc_free_slots(span, first - 64));
     cs->next_slot = first;
     first -= 64;
-    if (RT_UNLIKELY(gc_stress != 0) && (free & (free - 1)) != 0) {
-        free &= -free; /* one slot at a time: each allocation comes by here */
-        cs->next_slot = first;
+    uint32_t slot_bytes = span->slot_bytes, zero_bytes = 0;
+    uintptr_t base = gc_slot_address(span, first);
+    if (!span->fresh) {
+        if ((slot_bytes <= RT_GC_INLINE_ZERO_MAX && span->kind != GC_HEADER) || gc_barrier_check)
+            clear_group(base, slot_bytes, free);
+        else
+            zero_bytes = slot_bytes;
     }
     cache->epochs = gc_epochs(span) + first;
-    cache->base = gc_slot_address(span, first);
-    cache->slot_bytes = span->slot_bytes;
-    cache->zero_bytes = 0;
-    if (!span->fresh) {
-        if ((span->slot_bytes <= RT_GC_INLINE_ZERO_MAX && span->kind != GC_HEADER) ||
-            gc_barrier_check)
-            clear_group(cache, free);
-        else
-            cache->zero_bytes = span->slot_bytes;
-    }
+    cache->base = base;
+    cache->slot_bytes = slot_bytes;
+    cache->zero_bytes = zero_bytes;
     unsigned n = gc_count_slots(free);
-    gc_count_allocated(n, (uint64_t)n * span->slot_bytes);
+    gc_count_allocated(n, (uint64_t)n * slot_bytes);
     cache->free = free; /* last: from here on the fast path takes them */
+    return true;
+}
+
+/* The same where gcstress= may be set: then one slot at a time, so that each allocation comes by. */
+static RT_NOINLINE bool cache_some_slots(struct gc_cache *cache, struct gc_cache_span *cs)
+{
+    if (!cache_next_slots(cache, cs))
+        return false;
+    uint64_t others = cache->free & (cache->free - 1);
+    if (gc_stress != 0 && others != 0) {
+        unsigned n = gc_count_slots(others);
+        cache->free &= ~others;
+        cs->next_slot -= 64;
+        gc_count_unallocated(n, (uint64_t)n * cache->slot_bytes);
+    }
     return true;
 }
 
@@ -178,7 +190,7 @@ static bool cache_refill(unsigned shape, bool *more)
     if (cache_of(shape)->free != 0)
         return true; /* we came to another cpu meanwhile, or somebody else refilled it */
     if (cs->span != NULL) {
-        if (cs->span->swept == (uint8_t)gc_sweep_gen && cache_next_slots(cache_of(shape), cs))
+        if (cs->span->swept == (uint8_t)gc_sweep_gen && cache_some_slots(cache_of(shape), cs))
             return true;
         cache_release(cache_of(shape), cs); /* a span from before the last STW#2 is swept first */
     }
@@ -186,7 +198,7 @@ static bool cache_refill(unsigned shape, bool *more)
     if (span == NULL)
         return false;
     cache_take_span(shape, span);
-    return cache_next_slots(cache_of(shape), cs);
+    return cache_some_slots(cache_of(shape), cs);
 }
 
 /* refill() where the collector wants nothing and the cpu's span has more: nearly always. */
@@ -228,7 +240,7 @@ static RT_NOINLINE bool refill(unsigned shape)
     preempt_off();
     if (cache_of(shape)->free == 0 && cache_span_of(shape)->span == NULL) {
         cache_take_span(shape, span);
-        (void)cache_next_slots(cache_of(shape), cache_span_of(shape));
+        (void)cache_some_slots(cache_of(shape), cache_span_of(shape));
     } else {
         span->swept = (uint8_t)gc_sweep_gen;
         gc_shape_push(span, false);

@@ -55,7 +55,6 @@
 #define IDLE_NS 100000
 #define KEEPER_NS 10000000
 #define FORCE_NS INT64_C(120000000000)
-#define FLUSH_BYTES 16384u
 
 uint8_t gc_epoch = 1, gc_epoch_birth = 1, gc_epoch_also = 1;
 uint8_t gc_phase;
@@ -74,16 +73,6 @@ static enum knob_gcmode mode; /* the controller's, from one cycle's begin to the
 static int64_t last_cycle_ns; /* [a] when the last cycle ended */
 
 /* ---- Counting ---- */
-
-void gc_count_allocated(uint64_t objects, uint64_t bytes)
-{
-    struct gc_counts *c = this_cpu_ptr(gc_counts);
-    c->mallocs += objects;
-    c->malloc_bytes += bytes;
-    c->unflushed_bytes += bytes;
-    if (c->unflushed_bytes >= FLUSH_BYTES)
-        gc_flush_live();
-}
 
 void gc_count_unallocated(uint64_t objects, uint64_t bytes)
 {

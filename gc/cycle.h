@@ -43,10 +43,23 @@ struct gc_counts {
 };
 DECLARE_PERCPU(struct gc_counts, gc_counts);
 
+#define GC_FLUSH_BYTES 16384u /* so much may be unflushed */
+
 void gc_count_freed(uint64_t objects, uint64_t bytes);
-void gc_count_allocated(uint64_t objects, uint64_t bytes); /* preemption off */
 void gc_count_unallocated(uint64_t objects, uint64_t bytes);
 void gc_flush_live(void); /* move unflushed_bytes into gc_heap_live; preemption off */
+
+static inline void gc_count_allocated(uint64_t objects, uint64_t bytes) /* preemption off */
+{
+    struct gc_counts *c = this_cpu_ptr(gc_counts);
+
+    c->mallocs += objects;
+    c->malloc_bytes += bytes;
+    c->unflushed_bytes += bytes;
+    if (RT_UNLIKELY(c->unflushed_bytes >= GC_FLUSH_BYTES))
+        gc_flush_live();
+}
+
 /* let go of all spans that a cpu has cached; world stopped */
 void gc_cache_flush_stw(unsigned cpu);
 /* let go of a few, unswept, right after gc_sweep_begin_stw() */

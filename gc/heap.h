@@ -184,14 +184,20 @@ static inline uint64_t gc_slots_there(const struct gc_span *span, uint32_t first
 }
 
 /* The free ones of 64 slots from `first` on, a multiple of 64: bit i: slot first + i. By the epoch
- * bytes as they are. */
-static inline uint64_t gc_free_slots(const struct gc_span *span, uint32_t first)
+ * bytes as they are: what is neither `epoch` nor `also` is free. */
+static inline uint64_t gc_free_slots_but(const struct gc_span *span, uint32_t first, uint8_t epoch,
+                                         uint8_t also)
 {
     const uint8_t *epochs = gc_epochs(span) + first;
-    uint64_t live = arch_bytes_equal64(epochs, gc_epoch);
-    if (gc_epoch != gc_epoch_also)
-        live |= arch_bytes_equal64(epochs, gc_epoch_also);
+    uint64_t live = arch_bytes_equal64(epochs, epoch);
+    if (epoch != also)
+        live |= arch_bytes_equal64(epochs, also);
     return ~live & gc_slots_there(span, first);
+}
+
+static inline uint64_t gc_free_slots(const struct gc_span *span, uint32_t first)
+{
+    return gc_free_slots_but(span, first, gc_epoch, gc_epoch_also);
 }
 
 /* The same of a span that was swept in this generation: there the bytes of free slots are 0. */

@@ -48,19 +48,21 @@ static void clobber(const struct gc_span *span, uint32_t slot)
         p[i] = CLOBBER_WORD;
 }
 
-/* `dead`: bit i is slot first + i. */
+/* What knobs ask for. `dead`: bit i is slot first + i. */
+static RT_COLD void disturb(const struct gc_span *span, uint32_t first, uint64_t dead)
+{
+    for (; dead != 0; dead &= dead - 1) {
+        if (gc_clobber_free)
+            clobber(span, first + bit_lowest(dead));
+        if (gc_barrier_check)
+            gc_check_clear(span, first + bit_lowest(dead));
+    }
+}
+
 static inline void bury(const struct gc_span *span, uint32_t first, uint64_t dead)
 {
     uint8_t *epochs = gc_epochs(span) + first;
 
-    if (RT_UNLIKELY(gc_clobber_free)) {
-        for (uint64_t d = dead; d != 0; d &= d - 1)
-            clobber(span, first + bit_lowest(d));
-    }
-    if (RT_UNLIKELY(gc_barrier_check)) {
-        for (uint64_t d = dead; d != 0; d &= d - 1)
-            gc_check_clear(span, first + bit_lowest(d));
-    }
     if (dead == UINT64_MAX) {
         for (unsigned i = 0; i < 64; i += 8)
             *(uint64_t *)(epochs + i) = 0;
@@ -73,9 +75,11 @@ static inline void bury(const struct gc_span *span, uint32_t first, uint64_t dea
 uint32_t gc_sweep_span(struct gc_span *span)
 {
     uint32_t n_free = 0, n_dead = 0;
+    uint8_t epoch = gc_epoch, also = gc_epoch_also; /* no stop comes in between */
+    bool disturbs = gc_clobber_free || gc_barrier_check;
 
     for (uint32_t first = 0; first < span->n_slots; first += 64) {
-        uint64_t free = gc_free_slots(span, first);
+        uint64_t free = gc_free_slots_but(span, first, epoch, also);
         if (free == 0)
             continue;
         n_free += gc_count_slots(free);
@@ -83,6 +87,8 @@ uint32_t gc_sweep_span(struct gc_span *span)
         if (dead == 0)
             continue;
         n_dead += gc_count_slots(dead);
+        if (RT_UNLIKELY(disturbs))
+            disturb(span, first, dead);
         bury(span, first, dead);
     }
     if (n_dead != 0) {

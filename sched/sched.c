@@ -27,6 +27,8 @@
  * [idle.3]  Nothing can ever run if every cpu was CPU_IDLE at one moment with all queues empty, no
  *           timer and nobody waiting for an interrupt. One moment: no cpu left idle() between the
  *           first look and the last.
+ * [clock.1] Whoever runs a goroutine has set the hardware's timer, or it has just fired, unless there
+ *           is neither a timer nor a slice. armed_ns says for when, and the handler makes it 0.
  * [turn.1]  An emulator that counts instructions gives one cpu after the other the turn, upwards
  *           from cpu 0, and a cpu keeps it till some timer is due, unless it halts or pauses: one
  *           busy cpu would keep it for ever. So there (`tick`) all busy cpus are interrupted
@@ -180,6 +182,13 @@ static void timer_program(void)
         c->armed_ns = 0;
         arch_timer_stop();
     }
+}
+
+/* [clock.1] */
+RT_UNUSED static bool timer_is_set(const struct sched_cpu *c)
+{
+    return load_relaxed(&c->armed_ns) != 0 || load_relaxed(&c->timer_fired) ||
+           (timer_next() == INT64_MAX && !this_cpu(sched_slice_armed));
 }
 
 void sched_timer_changed(void)
@@ -779,6 +788,7 @@ static void dispatch(struct goroutine *g)
         return;
     }
     trace_debug(TRACE_SWITCH, g->id, g->preempted);
+    DEBUG_ASSERT(timer_is_set(c));
     if (!g->preempted) {
         g->state = G_RUNNING;
         this_cpu(current) = g;
@@ -902,8 +912,8 @@ static void idle(void)
         idle_halt(c);
     wake_late(c);
     idle_end();
-    if (RT_UNLIKELY(tick))
-        timer_program(); /* busy again [turn.1] */
+    if (RT_UNLIKELY(tick) || c->armed_ns == 0)
+        timer_program(); /* busy again [turn.1]; woken just as it fired [clock.1] */
 }
 
 /*

@@ -14,7 +14,7 @@ struct node {
     uint64_t id;
 };
 
-enum { GOROUTINES = 100, TREES = 100, DEPTH = 5, NODES = (1 << DEPTH) - 1 };
+enum { GOROUTINES = 100, TREES = 200, DEPTH = 5, NODES = (1 << DEPTH) - 1 };
 
 /* Addresses of all nodes ever made, hidden from conservative eyes. */
 static uintptr_t *hidden;
@@ -84,8 +84,8 @@ static unsigned alive(void)
 }
 
 /*
- * 100 parked goroutines and a megabyte of numbers keep less than a hundredth of what was thrown away: most of a tree each,
- * by words that old calls left in holes of newer frames; the numbers keep nothing.
+ * 100 parked goroutines and a megabyte of numbers keep less than a hundredth of what was thrown away: about a tree each,
+ * of its 200, by words that old calls left in holes of newer frames; the numbers keep nothing.
  */
 TEST_OPTS(gc_retention, conservative_roots_keep_less_than_a_hundredth, .need_mib = 64)
 {
@@ -107,7 +107,7 @@ TEST_OPTS(gc_retention, conservative_roots_keep_less_than_a_hundredth, .need_mib
     unsigned kept = alive();
     test_note(t, "%u of %u dead objects are kept: %u.%02u %%", kept, n_hidden,
               kept * 100 / n_hidden, kept * 10000 / n_hidden % 100);
-    EXPECT_LE(t, kept, n_hidden / TEST_BY_COMPILER(100, 40)); /* clang's frames have more holes */
+    EXPECT_LE(t, kept, n_hidden / TEST_BY_COMPILER(100, 80)); /* clang's frames have more holes */
     chan_close(stop);
     rt_wg_wait(&wg);
     rt_free(hidden);

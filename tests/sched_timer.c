@@ -126,6 +126,34 @@ TEST_OPTS(timer, a_crowd_takes_turns, .icount_only = true)
     rt_free(crowd);
 }
 
+static void sleep_and_wake(struct rt_sema *mine, struct rt_sema *next, struct rt_waitgroup *wg,
+                           uint64_t seed)
+{
+    struct rng r = {seed};
+
+    for (unsigned i = 0; i < 300; i++) {
+        rt_sleep(rng_below(&r, 200000));
+        rt_sema_release(next);
+        rt_sema_acquire(mine);
+    }
+    rt_wg_done(wg);
+}
+
+/* Cpus are woken by others just when their timer fires: it is set anew for whoever sleeps next. Each
+ * of a ring of goroutines sleeps, wakes the next, and waits for the one before. */
+TEST(timer, woken_as_it_fires)
+{
+    enum { RING_MAX = 16 };
+    static struct rt_sema gates[RING_MAX];
+    static struct rt_waitgroup wg;
+    unsigned n = 2 * rt_gomaxprocs(0) < RING_MAX ? 2 * rt_gomaxprocs(0) : RING_MAX;
+
+    rt_wg_add(&wg, (int)n);
+    for (unsigned i = 0; i < n; i++)
+        go(sleep_and_wake, &gates[i], &gates[(i + 1) % n], &wg, t->rng.state + i);
+    rt_wg_wait(&wg);
+}
+
 /* A time that has passed fires at once; a stopped one never; stopping twice says so. */
 TEST(timer, past_and_stopped)
 {

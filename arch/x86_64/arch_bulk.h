@@ -24,6 +24,25 @@ static inline void arch_fill_words(void *dst, uint64_t word, size_t n)
     __asm__ volatile("rep stosq" : "+D"(dst), "+c"(n) : "a"(word) : "memory");
 }
 
+static inline void arch_clear_blocks(void *dst, size_t bytes)
+{
+    char *p = dst, *end = p + bytes;
+
+    __asm__ volatile("xorps %%xmm0, %%xmm0\n"
+                     "1:\n"
+                     ".set i, 0\n"
+                     ".rept 512 / 16\n"
+                     "movups %%xmm0, i(%0)\n"
+                     ".set i, i + 16\n"
+                     ".endr\n"
+                     "add $512, %0\n"
+                     "cmp %1, %0\n"
+                     "jb 1b\n"
+                     : "+r"(p)
+                     : "r"(end)
+                     : "xmm0", "memory", "cc");
+}
+
 static inline double arch_sqrt(double x)
 {
     double root;
