@@ -30,6 +30,8 @@ include ../moved/ingot.mk
 all: lru.elf trees.elf fault.elf dine.elf
 %.elf: %.o
 	$(INGOT_LINK)
+lto.o: hello.c
+	$(INGOT_CC) $(INGOT_CFLAGS) -Werror -flto -c $< -o $@
 %.o: %.c
 	$(INGOT_CC) $(INGOT_CFLAGS) -Werror -c $< -o $@
 run-%: %.elf
@@ -75,6 +77,7 @@ check "a fault is the program's" says 2 'caught: runtime error: invalid memory a
 check "and is reported with its line" says 2 'fault.c:5' make -C "$tmp/app" run-fault
 check "a report shows the program's frames only" stuck
 check "only what is asked for" no_dead_weight
+check "link-time optimisation" says 0 '^hello, world$' make -C "$tmp/app" run-lto
 if command -v pkg-config >/dev/null; then
     check "by pkg-config" by_pkg_config
 fi
