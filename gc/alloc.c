@@ -66,7 +66,7 @@ static void clear_group(uintptr_t base, size_t slot_bytes, uint64_t free)
     }
 }
 
-/* Cache the next 64 slots of the cpu's span, if any of them is free. False: the span has none left. */
+/* Cache the next 64 slots of the cpu's span, if any of them is free. False: it has none left. */
 static bool cache_next_slots(struct gc_cache *cache, struct gc_cache_span *cs)
 {
     const struct gc_span *span = cs->span;
@@ -114,8 +114,8 @@ static RT_NOINLINE bool cache_some_slots(struct gc_cache *cache, struct gc_cache
     return true;
 }
 
-/* Take the span that a cpu has cached for this shape away from it: our own, preemption off, or any,
- * world stopped. */
+/* Take the span that a cpu has cached for this shape away from it: from our own, preemption off, or
+ * from any, world stopped. */
 static struct gc_span *cache_detach(struct gc_cache *cache, struct gc_cache_span *cs,
                                     bool *exhausted)
 {
@@ -279,8 +279,8 @@ static uintptr_t alloc_slot(unsigned shape, const struct gc_header *header, unsi
     unsigned step = 0;
 
     for (;;) {
-        DEBUG_PREEMPT_OFF(); /* the verifier would take dead bytes in a new object for lost
-                                references */
+        /* the verifier would take dead bytes in a new object for lost references */
+        DEBUG_PREEMPT_OFF();
         struct gc_taken got = words == NULL ? gc_take(at) : gc_take_header(at, words[0], words[1]);
         if (RT_LIKELY(got.slot != 0)) {
             uint64_t skip = words == NULL ? 0 : sizeof(*header);
@@ -314,15 +314,15 @@ static void *alloc_large(size_t bytes, const struct gc_header *header, unsigned 
     span->elem = header->elem;
     span->prefix_bytes = header->prefix_bytes;
     span->prefix_scan = header->prefix_scan;
-    for (size_t done = 0; done < (size_t)span->n_units * GC_UNIT_BYTES; done += CLEAR_STEP)
-        (memset)((void *)(span->base + done), 0,
-                 CLEAR_STEP < span->n_units * (size_t)GC_UNIT_BYTES - done
-                     ? CLEAR_STEP
-                     : span->n_units * (size_t)GC_UNIT_BYTES - done);
+    size_t room = (size_t)span->n_units * GC_UNIT_BYTES;
+    for (size_t done = 0; done < room; done += CLEAR_STEP) {
+        size_t left = room - done;
+        (memset)((void *)(span->base + done), 0, left < CLEAR_STEP ? left : CLEAR_STEP);
+    }
 
     void *object = (void *)span->base;
-    gc_span_publish(
-        span); /* long, so preemptible: its slot is free still, and nobody sweeps what is on no list */
+    /* long, so preemptible: its slot is free still, and nobody sweeps what is on no list */
+    gc_span_publish(span);
     preempt_off();
     gc_epochs(span)[0] = gc_epoch_birth; /* [alloc.2] */
     span->swept = (uint8_t)gc_sweep_gen;
@@ -551,12 +551,9 @@ char *rt_gc_strdup(const char *text)
 
 void *gc_object_of(const void *p, size_t *bytes)
 {
-    uintptr_t a = (uintptr_t)p;
-    struct gc_span *span = gc_span_of(a);
-    if (span == NULL || a >= span->limit)
-        return NULL;
-    uint32_t slot = gc_slot_of(span, a);
-    if (slot >= span->n_slots || !gc_live_byte(gc_epochs(span)[slot]))
+    uint32_t slot;
+    const struct gc_span *span = gc_slot_at((uintptr_t)p, &slot);
+    if (span == NULL || !gc_live_byte(gc_epochs(span)[slot]))
         return NULL;
     if (span->kind == GC_LARGE) {
         *bytes = span->limit - span->base;

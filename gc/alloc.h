@@ -24,12 +24,6 @@ static inline void *gc_alloc_array(struct rt_type *elem, size_t n)
     return rt_gc_alloc_array(elem, n);
 }
 
-/* Memory that is never scanned. */
-static inline void *gc_alloc_noscan(size_t bytes)
-{
-    return rt_gc_alloc_noscan(bytes);
-}
-
 /*
  * A header of prefix_bytes (a multiple of 8, at most 4096) followed by n elements, as one object: a
  * channel and its buffer. The header's words are scanned conservatively if prefix_scan, else not at
@@ -40,9 +34,8 @@ void *gc_alloc_prefixed(size_t prefix_bytes, bool prefix_scan, struct rt_type *e
 
 /*
  * The start of the live object that p points into (interior pointers too), and its usable size;
- * NULL if
- * p does not point into the collected heap or at a free slot. Any goroutine; the answer is stable
- * only while the caller keeps the object alive.
+ * NULL if p does not point into the collected heap or at a free slot. Any goroutine; the answer is
+ * stable only while the caller keeps the object alive.
  */
 void *gc_object_of(const void *p, size_t *bytes);
 

@@ -37,10 +37,9 @@ uint8_t rt_wb_on;
 /* Would greying change anything? Filters what is no object, and what is black already. */
 static inline bool is_white(uintptr_t a)
 {
-    struct gc_span *span = gc_span_of(a);
-    if (span == NULL || a >= span->limit)
-        return false;
-    return gc_epochs(span)[gc_slot_of(span, a)] == gc_epoch_also;
+    uint32_t slot;
+    const struct gc_span *span = gc_slot_at(a, &slot);
+    return span != NULL && gc_epochs(span)[slot] == gc_epoch_also;
 }
 
 static inline void shade(uintptr_t a)

@@ -41,31 +41,26 @@ bool gc_check_init(size_t units)
     return shadows != NULL;
 }
 
-static size_t unit_of(uintptr_t a)
-{
-    return (a - ARCH_DIRECT_BASE) >> GC_UNIT_SHIFT;
-}
-
 /* Where the shadow of a word lies; NULL: not in the heap, or not checked. */
 static uint64_t *shadow_of(uintptr_t word)
 {
     if (!gc_maybe(word))
         return NULL;
-    uint64_t *unit = load_acquire(&shadows[unit_of(word)]);
+    uint64_t *unit = load_acquire(&shadows[gc_unit_of(word)]);
     return unit == NULL ? NULL : unit + word % GC_UNIT_BYTES / 8;
 }
 
 void gc_check_cover(const struct gc_span *span)
 {
     for (uint32_t i = 0; i < span->n_units; i++)
-        store_release(&shadows[unit_of(span->base) + i],
+        store_release(&shadows[gc_unit_of(span->base) + i],
                       page_alloc(GC_UNIT_BYTES / PAGE_BYTES, 1, PAGE_ZERO)); /* [check.1] */
 }
 
 void gc_check_uncover(const struct gc_span *span)
 {
     for (uint32_t i = 0; i < span->n_units; i++) {
-        uint64_t *unit = swap_acq_rel(&shadows[unit_of(span->base) + i], NULL);
+        uint64_t *unit = swap_acq_rel(&shadows[gc_unit_of(span->base) + i], NULL);
         if (unit != NULL)
             page_free(unit, GC_UNIT_BYTES / PAGE_BYTES);
     }
@@ -86,15 +81,12 @@ void gc_check_clear(const struct gc_span *span, uint32_t slot)
 
 static bool is_object(uint64_t word)
 {
-    const struct gc_span *span = gc_span_of(word);
-    if (span == NULL || word >= span->limit)
-        return false;
-    uint32_t slot = gc_slot_of(span, word);
-    return slot < span->n_slots && gc_live_byte(gc_epochs(span)[slot]);
+    uint32_t slot;
+    const struct gc_span *span = gc_slot_at(word, &slot);
+    return span != NULL && gc_live_byte(gc_epochs(span)[slot]);
 }
 
-/* Does this word, one that the object's type calls a reference, hold what the barrier
- * stored last? */
+/* Does this word, by its type a reference, hold what the barrier stored last? */
 static void compare(const struct gc_span *span, uint32_t slot, const uintptr_t *where)
 {
     const uint64_t *shadow = shadow_of((uintptr_t)where);
@@ -136,11 +128,8 @@ void gc_check_all_stw(void)
 /* The slot around a word that the barrier writes; NULL if it has no references, or none. */
 static const struct gc_span *slot_with_references(uintptr_t word, uint32_t *slot)
 {
-    const struct gc_span *span = gc_span_of(word);
-    if (span == NULL || word >= span->limit || span->kind == GC_NOSCAN)
-        return NULL;
-    *slot = gc_slot_of(span, word);
-    return *slot < span->n_slots ? span : NULL;
+    const struct gc_span *span = gc_slot_at(word, slot);
+    return span == NULL || span->kind == GC_NOSCAN ? NULL : span;
 }
 
 void gc_check_enter(const void *p, size_t bytes)

@@ -3,8 +3,8 @@
  *
  * WHAT. idle -> STW#1 (epoch, barrier on, scan what runs) -> mark -> STW#2 (nothing is grey:
  * barrier off) -> specials -> sweep. One goroutine, the controller, leads; it marks nothing itself.
- * Marking is done by a quarter of the cpus, which run no goroutines meanwhile; or, where a quarter is no
- * whole number, by every cpu now and then; by idle cpus as long as nobody wants them; and by
+ * Marking is done by a quarter of the cpus, which run no goroutines meanwhile; or, where a quarter
+ * is no whole number, by every cpu now and then; by idle cpus as long as nobody wants them; and by
  * goroutines that allocate faster than that (assists).
  *
  * INVARIANTS
@@ -14,22 +14,23 @@
  *           the last cycle were handled.
  * [cycle.3] Both stops are O(cpus): a running stack is scanned up to 1 KiB or not at all, nothing
  *           is drained.
- * [cycle.4] All marking is in slices of at most some 5,000 instructions with preemption off; between
- *           two of them a goroutine that wants the cpu comes in. A stop does not wait for the end of a
- *           slice [mark.6].
- * [cycle.5] The background takes a quarter of the cpus' time, up to 30 % more or less: so many dedicated
- *           cpus as come next to it, or those below it and of each other cpu a part, in stints of
- *           TICK_NS. A dedicated cpu that finds nothing runs goroutines until its next stint.
- * [cycle.6] While marking, the cpu on which the controller began it comes back to look, whatever happens:
- *           what a barrier leaves grey on a cpu that never allocates is found. models/mark.pml
- *           has this, and who calls the controller.
+ * [cycle.4] All marking is in slices of at most some 5,000 instructions with preemption off;
+ *           between two of them a goroutine that wants the cpu comes in. A stop does not wait for
+ *           the end of a slice [mark.6].
+ * [cycle.5] The background takes a quarter of the cpus' time, up to 30 % more or less: so many
+ *           dedicated cpus as come next to it, or those below it and of each other cpu a part, in
+ *           stints of TICK_NS. A dedicated cpu that finds nothing runs goroutines until its next
+ *           stint.
+ * [cycle.6] While marking, the cpu on which the controller began it comes back to look, whatever
+ *           happens: what a barrier leaves grey on a cpu that never allocates is found.
+ *           models/mark.pml has this, and who calls the controller.
  *
  * LOCKING. cycle_lock (rank GC_CYCLE): who waits for which cycle. controller_call() is lock-free.
  * ORDERING. waits_for and the wishes are seq_cst to each other: the controller announces that it
  * waits, then looks for wishes; a caller leaves its wish, then looks whether the controller waits.
  * REJECTED. Worker goroutines: on a busy cpu they would wait for a slice of 10 ms or need a
- * priority, and a preempted one keeps its grey objects. So a cpu is dedicated, not a goroutine. Draining in STW#2: a stop would last as
- * long as the last chain.
+ * priority, and a preempted one keeps its grey objects. So a cpu is dedicated, not a goroutine.
+ * Draining in STW#2: a stop would last as long as the last chain.
  * SOURCES. golang/go runtime/mgc.go, mgcpacer.go for the policy.
  */
 #include <gc/cycle.h>
@@ -51,10 +52,11 @@
 #include <sched/stw.h>
 #include <sched/timer.h>
 
-#define TICK_NS 100000
-#define IDLE_NS 100000
-#define KEEPER_NS 10000000
-#define FORCE_NS INT64_C(120000000000)
+#define TICK_NS 100000                 /* a stint [cycle.5] */
+#define IDLE_NS 100000                 /* as long as an idle or dedicated cpu marks at a time */
+#define KEEPER_NS 10000000             /* how often it looks [cycle.6] */
+#define LATE_NS 500000                 /* mode hybrid: when running stacks are scanned */
+#define FORCE_NS INT64_C(120000000000) /* as Go's forcegcperiod */
 
 uint8_t gc_epoch = 1, gc_epoch_birth = 1, gc_epoch_also = 1;
 uint8_t gc_phase;
@@ -79,7 +81,7 @@ void gc_count_unallocated(uint64_t objects, uint64_t bytes)
     struct gc_counts *c = this_cpu_ptr(gc_counts);
     c->mallocs -= objects;
     c->malloc_bytes -= bytes;
-    /* not out of gc_heap_live: a cycle may have ended since it was counted there, and that number
+    /* Not out of gc_heap_live: a cycle may have ended since it was counted there, and that number
      * must not go below what is in it. It may be a few slots too large. */
 }
 
@@ -104,7 +106,7 @@ void gc_flush_live(void)
 enum wait_for { FOR_NOTHING, FOR_WISH, FOR_MARK, FOR_TIME };
 
 static struct goroutine *controller; /* [I] */
-static uint32_t waits_for;           /* [a] enum wait_for */
+static uint32_t waits_for;           /* [a] enum wait_for; ORDERING has its partners */
 static uint32_t wish_trigger;        /* [a] the heap is large enough */
 static uint32_t wish_forced;         /* [a] somebody waits for a whole cycle */
 
@@ -117,7 +119,7 @@ struct cycle_waiter {
 static struct spinlock cycle_lock = SPINLOCK_INIT(RANK_GC_CYCLE);
 static struct cycle_waiter *waiters; /* under cycle_lock */
 
-/* True if this call woke it: the caller lets it run here at once, by parking or sched_next_first(). */
+/* True if this call woke it: the caller lets it run here, by parking or sched_next_first(). */
 static bool controller_call(enum wait_for what)
 {
     if (load_seq_cst(&waits_for) != (uint32_t)what ||
@@ -430,15 +432,14 @@ void gc_before_alloc(size_t bytes)
             assist(g, bytes);
     } else if (load_relaxed(&gc_heap_live) >= load_relaxed(&gc_trigger)) {
         if (wish(&wish_trigger))
-            sched_next_first(); /* now, not when our slice ends: the heap would outgrow its goal
-                                   meanwhile */
+            sched_next_first(); /* not when our slice ends: the heap would outgrow its goal */
     }
 }
 
 /* ---- Stops ---- */
 
-static void (*on_stop_begin)(void);
-static void (*on_stop_end)(int64_t pause_ns);
+static void (*on_stop_begin)(void);           /* [a] */
+static void (*on_stop_end)(int64_t pause_ns); /* [a] */
 
 void rt_gc_on_stop(void (*begin)(void), void (*end)(int64_t pause_ns))
 {
@@ -478,13 +479,18 @@ static void set_barrier_stw(void)
     rt_wb_on = (uint8_t)on;
 }
 
+static void flush_live_stw(struct gc_counts *c)
+{
+    gc_heap_live += c->unflushed_bytes;
+    c->unflushed_bytes = 0;
+}
+
 /* STW#1, or the first half of the only stop. */
 static void begin_stw(void)
 {
     for (unsigned i = 0; i < arch_cpu_count(); i++) {
         struct gc_counts *c = cpu_ptr(i, gc_counts);
-        gc_heap_live += c->unflushed_bytes;
-        c->unflushed_bytes = 0;
+        flush_live_stw(c);
         c->assist_ns = c->tick_ns = c->idle_ns = 0;
     }
     gc_limiter_begin_stw();
@@ -523,8 +529,7 @@ static void end_stw(struct gc_cycle_times *t)
     gc_sweep_begin_stw();
     for (unsigned i = 0; i < arch_cpu_count(); i++) {
         struct gc_counts *c = cpu_ptr(i, gc_counts);
-        gc_heap_live += c->unflushed_bytes;
-        c->unflushed_bytes = 0;
+        flush_live_stw(c);
         gc_cache_retire_stw(i);
         t->assist_ns += c->assist_ns;
         t->background_ns += c->tick_ns;
@@ -547,11 +552,10 @@ static void drain_stw(void)
         ;
 }
 
-static bool late_fired; /* [a] */
+static bool late_fired; /* [a] partners: late_ready(), late_there() */
 
-static void late_ready(struct timer *timer)
+static void late_ready(RT_UNUSED struct timer *timer)
 {
-    (void)timer;
     store_seq_cst(&late_fired, true); /* before the look whether the controller waits already */
     if (controller_call(FOR_TIME))
         sched_next_first();
@@ -567,7 +571,7 @@ static void scan_late(void)
 {
     static struct timer timer;
     late_fired = false;
-    if (timer_start(&timer, arch_nanotime() + 500000, late_ready))
+    if (timer_start(&timer, arch_nanotime() + LATE_NS, late_ready))
         controller_wait(FOR_TIME, late_there, WAIT_GC_WORKER_IDLE);
     (void)stop_begin(STW_GC_OTHER);
     gc_roots_scan_running_stw(GC_SCAN_SHALLOW);
@@ -627,7 +631,7 @@ static void run_cycle(bool forced)
     lang_on_gc_cycle();
     gc_mark_trim();
     gc_stats_cycle(&t);
-    /* Also for an rt_gc() that came after the wish was taken and before the cycle had its number. */
+    /* also for an rt_gc() that came after the wish was taken, before the cycle had its number */
     if (forced || load_seq_cst(&wish_forced) != 0)
         gc_sweep_finish();
     else
@@ -707,8 +711,7 @@ void gc_init(void)
 
 /* ---- When memory is short ---- */
 
-/* What cpus have cached goes back to the lists, and from there, if it is empty, to the page
- * allocator. */
+/* What cpus have cached goes back to the lists, and from there, if empty, to the page allocator. */
 static void flush_caches(void)
 {
     stw_begin(STW_GC_OTHER);

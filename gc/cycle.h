@@ -11,9 +11,7 @@ enum gc_phase { GC_IDLE, GC_MARKING };
 extern uint8_t gc_phase;         /* [S] enum gc_phase */
 extern uint32_t gc_cycle_number; /* [S] cycles begun, this run */
 extern bool gc_clobber_free;     /* [I] knob clobberfree */
-extern uint32_t
-    gc_stress; /* [I] knob gcstress: a collection at every so many allocations; 0: as needed */
-
+extern uint32_t gc_stress;   /* [I] knob gcstress: collect at every so many allocations; 0: no */
 extern uint8_t gc_mode_next; /* [a] enum knob_gcmode: from the next cycle on; gcmode= */
 
 /* Which halves of the barrier run while marking (gcmode=, and drills that leave one out). */
@@ -21,8 +19,7 @@ extern bool gc_shade_deleted;  /* [S] */
 extern bool gc_shade_stored;   /* [S] and the storing goroutine's stack is unscanned */
 bool gc_stack_unscanned(void); /* of the running goroutine; preemption off */
 
-/* For the drills of tests/gc_verify.c: each leaves one part of the scheme out, so that the verifier
- * must notice. */
+/* For drills (tests/gc_mark.c): each leaves one part of the scheme out; the verifier notices. */
 enum gc_drill {
     GC_DRILL_NONE,
     GC_DRILL_NO_DELETION,    /* the barrier does not grey what is overwritten */
@@ -30,9 +27,8 @@ enum gc_drill {
     GC_DRILL_NO_RESUME_SCAN, /* goroutines run on unscanned stacks */
     GC_DRILL_WHITE_BIRTH,    /* objects born while marking get the last epoch */
 };
-extern bool
-    gc_verify_cycles;    /* [a] gc_verify_stw() after each cycle: debug builds, gccheckmark=1 */
-extern uint8_t gc_drill; /* [a] takes effect in the next cycle */
+extern uint8_t gc_drill;      /* [a] takes effect in the next cycle */
+extern bool gc_verify_cycles; /* [a] gc_verify_stw() after each: debug builds, gccheckmark=1 */
 
 /* Each cpu's own counters; sums are made when somebody asks. Preemption off. */
 struct gc_counts {
@@ -65,10 +61,9 @@ void gc_cache_flush_stw(unsigned cpu);
 /* let go of a few, unswept, right after gc_sweep_begin_stw() */
 void gc_cache_retire_stw(unsigned cpu);
 
-extern uint64_t gc_heap_live; /* [a] bytes marked by the last cycle plus allocated since, but for
-                                 unflushed ones */
-
-extern uint64_t gc_trigger; /* [a] start a cycle when gc_heap_live gets there (gc/pacer.c) */
+/* Bytes marked by the last cycle, and allocated since, but for unflushed ones. */
+extern uint64_t gc_heap_live; /* [a] */
+extern uint64_t gc_trigger;   /* [a] start a cycle when gc_heap_live gets there (gc/pacer.c) */
 
 /*
  * Before the allocator's slow path does anything: start a cycle if it is time, help marking if this
@@ -87,8 +82,8 @@ void gc_check_time(void); /* has it been long enough since the last cycle? */
 /* See that this cpu marks for its share of the time while a cycle marks. Preemption may be off. */
 void gc_tick_start(void);
 
-/* The background's share of so many cpus: how many of them only mark, and how long the others pause between two
- * stints; 0: they have none. */
+/* The background's share of so many cpus: how many of them only mark, and how long the others pause
+ * between two stints; 0: they have none. */
 void gc_share_of(unsigned procs, unsigned *dedicated, int64_t *pause);
 
 /* ---- gc/pacer.c ---- */
@@ -101,8 +96,8 @@ void gc_pacer_begin(void);
 void gc_pacer_begin_stw(void);
 /* The cycle has ended: what it marked and scanned, and what the heap grew to. */
 void gc_pacer_end_stw(uint64_t marked_bytes, uint64_t scan_bytes);
-/* The same, right after that stop: the arithmetic, which would make the stop longer. Until then no
- * cycle starts by itself. */
+/* The same, right after that stop, for which it takes too long. Until then no cycle starts by
+ * itself. */
 void gc_pacer_end(void);
 /* Scan bytes that a goroutine owes for allocating so many bytes now. */
 int64_t gc_pacer_debt(size_t bytes);
@@ -116,8 +111,8 @@ bool gc_percent_on(void); /* GOGC is not off */
 struct gc_cycle_times {
     int64_t begun_ns; /* STW#1 asked for */
     int64_t stop1_ns, mark_ns, stop2_ns;
-    int64_t stop1_cpu_ns, assist_ns, background_ns, idle_ns, stop2_cpu_ns;
-    uint64_t live_before, live_after, marked, goal, stack_bytes, global_bytes;
+    int64_t assist_ns, background_ns, idle_ns;
+    uint64_t live_before, live_after, marked, goal;
     unsigned procs;
     bool forced;
 };

@@ -52,8 +52,7 @@ enum gc_kind {
  */
 struct gc_header {
     const struct rt_type *elem; /* NULL: nothing to scan but, perhaps, the prefix */
-    uint32_t
-        bytes; /* object, prefix included; small objects only (a large one ends with `limit`) */
+    uint32_t bytes;             /* of the object, prefix included; a large one ends with `limit` */
     uint16_t prefix_bytes;
     uint8_t offset; /* from the slot's start to the object: 16, 32 or 64; 0 in a large span */
     uint8_t prefix_scan;
@@ -122,12 +121,17 @@ static inline uint8_t *gc_epochs(const struct gc_span *span)
     return (uint8_t *)(uintptr_t)(span + 1);
 }
 
-/* The page map: an entry for each unit of RAM, and of the window behind it (gc/span.c). */
-extern struct gc_span *
-    *gc_pagemap;                /* [I] indexed by (address - ARCH_DIRECT_BASE) >> GC_UNIT_SHIFT */
-extern uintptr_t gc_heap_bytes; /* [a] only grows: no span ends above ARCH_DIRECT_BASE + this */
+/* The page map: an entry for each unit from ARCH_DIRECT_BASE on: RAM, and the window behind it. */
+extern struct gc_span **gc_pagemap; /* [I] its place; an entry: [a] [heap.4] */
+extern uintptr_t gc_heap_bytes;     /* [a] only grows: no span ends above ARCH_DIRECT_BASE + this */
 
 size_t gc_pagemap_units(void); /* entries of the page map */
+
+/* The entry for an address. */
+static inline size_t gc_unit_of(uintptr_t a)
+{
+    return (a - ARCH_DIRECT_BASE) >> GC_UNIT_SHIFT;
+}
 
 /* Could this word point into the heap? A cheap filter: one subtraction, one compare. */
 static inline bool gc_maybe(uintptr_t word)
@@ -138,7 +142,7 @@ static inline bool gc_maybe(uintptr_t word)
 /* The span around an address for which gc_maybe() holds; NULL if there is none. */
 static inline struct gc_span *gc_span_of_maybe(uintptr_t a)
 {
-    return gc_pagemap[(a - ARCH_DIRECT_BASE) >> GC_UNIT_SHIFT];
+    return gc_pagemap[gc_unit_of(a)];
 }
 
 static inline struct gc_span *gc_span_of(uintptr_t a)
@@ -150,6 +154,16 @@ static inline struct gc_span *gc_span_of(uintptr_t a)
 static inline uint32_t gc_slot_of(const struct gc_span *span, uintptr_t a)
 {
     return gc_slot_index(a - span->base, span->magic);
+}
+
+/* The span whose slot a points into, and that slot; NULL if a points into none. Any word. */
+static inline struct gc_span *gc_slot_at(uintptr_t a, uint32_t *slot)
+{
+    struct gc_span *span = gc_span_of(a);
+    if (span == NULL || a >= span->limit)
+        return NULL;
+    *slot = gc_slot_of(span, a);
+    return span;
 }
 
 static inline uintptr_t gc_slot_address(const struct gc_span *span, uint32_t slot)
@@ -168,8 +182,7 @@ static inline uint64_t gc_slot_size(const struct gc_span *span)
 extern uint8_t gc_epoch;       /* [S] 1 to 255: the current cycle */
 extern uint8_t gc_epoch_birth; /* [S] what new objects get: gc_epoch, but in a drill */
 extern uint8_t gc_epoch_also;  /* [S] the one before while marking, else gc_epoch */
-extern uint32_t
-    gc_sweep_gen; /* [S] cycles that reached their sweep; its parity selects shape lists */
+extern uint32_t gc_sweep_gen;  /* [S] cycles that reached their sweep; parity: which shape lists */
 
 static inline bool gc_live_byte(uint8_t byte)
 {
@@ -183,8 +196,8 @@ static inline uint64_t gc_slots_there(const struct gc_span *span, uint32_t first
     return left >= 64 ? UINT64_MAX : (UINT64_C(1) << left) - 1;
 }
 
-/* The free ones of 64 slots from `first` on, a multiple of 64: bit i: slot first + i. By the epoch
- * bytes as they are: what is neither `epoch` nor `also` is free. */
+/* The free ones of 64 slots from `first` on, a multiple of 64, as the epoch bytes are: bit i is
+ * slot first + i. What is neither `epoch` nor `also` is free. */
 static inline uint64_t gc_free_slots_but(const struct gc_span *span, uint32_t first, uint8_t epoch,
                                          uint8_t also)
 {
@@ -219,7 +232,7 @@ static inline unsigned gc_count_slots(uint64_t slots)
  * in a restartable range (gc_fast.S knows the offsets).
  */
 struct gc_cache {
-    uint64_t free;   /* bit i: slot i of the group is free, and ours */
+    uint64_t free;   /* [a] bit i: slot i of the group is free, and ours; statistics read it */
     uint8_t *epochs; /* epoch byte of the group's slot 0 */
     uintptr_t base;  /* the group's slot 0 */
     uint32_t slot_bytes;
@@ -236,8 +249,7 @@ struct gc_cache_span {
 DECLARE_PERCPU(struct gc_cache[GC_SHAPES], gc_cache);
 DECLARE_PERCPU(struct gc_cache_span[GC_SHAPES], gc_cache_span);
 
-/* A slot taken by the fast path: its start (0: none is cached) and how many bytes of it to
- * clear. */
+/* A slot taken by the fast path: its start (0: none is cached), and how much of it to clear. */
 struct gc_taken {
     uintptr_t slot;
     uint64_t zero_bytes;
@@ -247,37 +259,46 @@ struct gc_taken gc_take_header(uint32_t cache_offset, uint64_t word0, uint64_t w
 
 /* ---- gc/span.c ---- */
 
-/* Set up the page map for RAM below ram_top and the shapes. Boot cpu, once, after the page
- * allocator. */
+/* Set up the page map for RAM below ram_top and the shapes. Boot cpu, after the page allocator. */
 void gc_span_init(paddr_t ram_top);
 
-/* The shape number for `bytes` (at most GC_MASK_BYTES_MAX) with this mask; 0 if the table is
- * full. */
+/* The shape number for `bytes` (at most GC_MASK_BYTES_MAX) with this mask; 0: the table is full. */
 unsigned gc_shape_find(size_t bytes, uint64_t mask, const char *name);
 
-/* A new span of this shape, in the page map, all slots free; NULL if there is no memory. Preemption
- * on. */
+/* A new span of this shape, in the page map, all slots free; NULL: no memory. Preemption on. */
 struct gc_span *gc_span_make(unsigned shape);
 
 /*
- * A span for one large object, its epoch byte 0, memory not zeroed: one run of RAM, or frames of 2 MiB from all over it
- * that are mapped behind RAM's end. Preemption on; may stop the world to get addresses back.
+ * A span for one large object, its epoch byte 0, memory not zeroed: one run of RAM, or frames of 2
+ * MiB from all over it that are mapped behind RAM's end. Preemption on; may stop the world to get
+ * addresses back. The page map has it after gc_span_publish().
  */
 struct gc_span *gc_span_make_large(size_t bytes);
 void gc_span_publish(struct gc_span *span);
 
 /*
- * Take a span out of the page map and give its memory back. Not while marking [heap.3]. Of a large one at most some
- * megabytes, from its end: true if that was all of it, else it is to be called again.
+ * Take a span out of the page map and give its memory back. Not while marking [heap.3]. Of a large
+ * one at most some megabytes, from its end: true if that was all of it, else it is to be called
+ * again.
  */
 bool gc_span_free(struct gc_span *span);
 
 extern uint64_t gc_heap_in_use; /* [a] bytes in spans */
 extern uint64_t gc_meta_bytes;  /* [a] bytes in the page map and in slabs of descriptors */
 
-/* Every span, in address order: index from 0 to gc_span_index_end(), NULL where none begins. */
+/* Every span, in address order: unit from 0 to gc_span_index_end(), NULL where none begins. */
 size_t gc_span_index_end(void);
 struct gc_span *gc_span_at_index(size_t unit);
+
+/* Is the i-th word of an element a reference, or perhaps one? */
+static inline bool gc_word_refers(const struct rt_type *elem, size_t i)
+{
+    if (elem->kind == RT_TYPE_MASK)
+        return elem->ptrmask >> i & 1;
+    if (elem->kind == RT_TYPE_BITMAP)
+        return elem->map[i / 64] >> (i % 64) & 1;
+    return elem->kind != RT_TYPE_NOSCAN;
+}
 
 /* Put a swept span, owned by the caller, on its shape's list (gc/sweep.c). */
 void gc_shape_push(struct gc_span *span, bool full);

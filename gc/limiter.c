@@ -11,13 +11,12 @@
  * INVARIANTS
  * [limiter.1] 0 <= fill <= capacity, and gc_limiting is on exactly while fill is capacity.
  * [limiter.2] Time of cpus that have nothing to do is nobody's: neither idle marking counts, nor
- * halted cpus. How many are halted is looked at when the time is counted, up to a thousand times a
- * second.
+ *             halted cpus. How many are halted is looked at when the time is counted, up to a
+ *             thousand times a second.
  *
  * LOCKING. limiter_lock (rank GC_POOL), tried: who finds it taken leaves it to the holder.
  * REJECTED. A clock read at each idle period's begin and end: it would be in the path of every
  * wake-up.
- *
  * SOURCES. golang/go runtime/mgclimit.go; proposal 48409 "soft memory limit".
  */
 #include <gc/limiter.h>
@@ -34,7 +33,7 @@ static int64_t last_ns;          /* [a] written under limiter_lock */
 static int64_t seen_ns, idle_ns; /* under limiter_lock: of this cycle's counters, counted already */
 static int64_t stops_ns;         /* [a] of stops, not counted yet */
 static uint64_t last_cycle;      /* [a] */
-static int64_t capacity = CAPACITY_NS;
+static int64_t capacity = CAPACITY_NS; /* under limiter_lock: for each cpu */
 
 void gc_bucket_add(struct gc_bucket *b, int64_t program_ns, int64_t collector_ns)
 {
@@ -67,8 +66,8 @@ static void update_locked(int64_t now)
 
     sum_counters(&marking, &idle);
     int64_t collector = marking - seen_ns + swap_acq_rel(&stops_ns, 0);
-    int64_t total =
-        (now - last_ns) * (int64_t)(halted < procs ? procs - halted : 1) - (idle - idle_ns);
+    int64_t cpus = halted < procs ? procs - halted : 1;
+    int64_t total = (now - last_ns) * cpus - (idle - idle_ns);
     seen_ns = marking;
     idle_ns = idle;
     store_relaxed(&last_ns, now);

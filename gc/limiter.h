@@ -23,8 +23,9 @@ void gc_bucket_add(struct gc_bucket *b, int64_t program_ns, int64_t collector_ns
 /* May allocation be made to help? One load. */
 extern uint8_t gc_limiting; /* [a] */
 
-/* While the bucket is about to be full assists go on and off at this distance, and what overflows between two looks is
- * forgiven: with Go's 10 ms the collector had 63 % of one cpu in the test's second, with 1 ms it has 57 %. */
+/* While the bucket is about to be full assists go on and off at this distance, and what overflows
+ * between two looks is forgiven: with Go's 10 ms the collector had 63 % of one cpu in the test's
+ * second, with 1 ms it has 57 %. */
 #define GC_LIMITER_EVERY_NS 1000000
 
 void gc_limiter_init(void);

@@ -19,12 +19,14 @@
  *          decides, so nothing moves.
  * [mark.4] No more chunks is no failure: the object is marked and its span flagged, and the flagged
  *          spans' marked objects are scanned again.
- * [mark.5] A large object is scanned in pieces of PIECE_BYTES; where one begins, the next OBLET_BYTES
- *          boundary is made grey first, so that others can take it. Only an entry at the start of a
- *          piece leads to the next one; one in the middle is what was left of a piece.
- * [mark.6] A slice leaves within a QUANTUM when somebody asks for its cpu (preempt_asked()), and does
- *          at least a QUANTUM of work before: whoever drains while stopped comes to an end. Chunks
- *          that it may need are there before it begins: pages may cost more than the quantum.
+ * [mark.5] A large object is scanned in pieces of PIECE_BYTES; where one begins, the next
+ *          OBLET_BYTES boundary is made grey first, so that others can take it. Only an entry at
+ *          the start of a piece leads to the next one; one in the middle is what was left of a
+ *          piece.
+ * [mark.6] A slice leaves within a QUANTUM when somebody asks for its cpu (preempt_asked()), and
+ *          does at least a QUANTUM of work before: whoever drains while stopped comes to an end.
+ *          Chunks that it may need are there before it begins: pages may cost more than the
+ *          quantum.
  *
  * ONE ENTRY'S WAY. Fields are pushed as they are, if they lie in the heap's range, onto the cpu's
  * chunk (last in, first out: the chain stays in the cache). From there an entry goes into a ring of
@@ -67,10 +69,9 @@ static bool no_pages;               /* under pool_lock: not worth asking again i
 static uint32_t hungry;             /* [a] cpus that looked for work and found none lately */
 static uint32_t rescan_spans;       /* [a] how many spans are flagged [mark.4] */
 static struct spinlock rescan_lock = SPINLOCK_INIT(RANK_GC_POOL);
-static size_t rescan_unit; /* under rescan_lock: where the walk over flagged spans is */
-static uint32_t
-    rescan_slot; /* under rescan_lock: next slot of that span; 0: the span is to be looked at */
-static uint32_t slices_running; /* [a] */
+static size_t rescan_unit;      /* under rescan_lock: where the walk over flagged spans is */
+static uint32_t rescan_slot;    /* the same: next slot of that span; 0: it is to be looked at */
+static uint32_t slices_running; /* [a] partners: gc_mark_slice(), gc_mark_looks_done() */
 
 /* ---- Chunks ---- */
 
@@ -159,45 +160,40 @@ static struct gc_chunk *chunk_get_full(void)
 
 #define CHUNKS_KEPT 16u
 
+/* Where the empty chunks of a page are counted: in the page's first entry. Between cycles no chunk
+ * has entries, wherever it is. */
+static uintptr_t *empty_of_page(const struct gc_chunk *c)
+{
+    return &((struct gc_chunk *)align_down((uintptr_t)c, PAGE_BYTES))->entry[0];
+}
+
+/* Two chunks share a page: it goes back if both are empty. */
 void gc_mark_trim(void)
 {
-    /* chunks come in pairs that share a page; a page goes back when both are empty and next to each
-     * other in the sorted list. Sorting by insertion would be quadratic, so both halves meet
-     * through a flag in the entries. */
+    struct gc_chunk *pages = NULL;
+    uint32_t kept = 0, freed = 0;
+
+    if (load_relaxed(&n_empty) <= CHUNKS_KEPT)
+        return;
     spin_lock(&pool_lock);
     struct gc_chunk *list = pool_empty;
-    uint32_t total = n_empty;
     pool_empty = NULL;
     store_relaxed(&n_empty, 0);
     spin_unlock(&pool_lock);
-    if (total <= CHUNKS_KEPT) {
-        while (list != NULL) {
-            struct gc_chunk *next = list->next;
-            chunk_put_empty(list);
-            list = next;
-        }
-        return;
-    }
-    /* entry[0] of a page's first chunk counts its halves on this list; entry[1] of each marks them
-     * as seen */
     for (struct gc_chunk *c = list; c != NULL; c = c->next)
-        ((struct gc_chunk *)align_down((uintptr_t)c, PAGE_BYTES))->entry[0] = 0;
+        *empty_of_page(c) = 0;
     for (struct gc_chunk *c = list; c != NULL; c = c->next)
-        ((struct gc_chunk *)align_down((uintptr_t)c, PAGE_BYTES))->entry[0]++;
-    uint32_t kept = 0, freed = 0;
-    struct gc_chunk *pages = NULL;
-    while (list != NULL) {
-        struct gc_chunk *c = list, *first = (struct gc_chunk *)align_down((uintptr_t)c, PAGE_BYTES);
-        list = c->next;
-        if (first->entry[0] < 2 || kept < CHUNKS_KEPT) {
-            if (first->entry[0] == 2)
-                first->entry[0] = 1; /* its other half stays too */
+        ++*empty_of_page(c);
+    for (struct gc_chunk *c = list, *next; c != NULL; c = next) {
+        next = c->next;
+        if (*empty_of_page(c) < 2 || kept < CHUNKS_KEPT) {
+            *empty_of_page(c) = 1; /* its other half stays, too */
             chunk_put_empty(c);
             kept++;
             continue;
         }
         freed++;
-        if (c == first) {
+        if (c->entry == empty_of_page(c)) {
             c->next = pages;
             pages = c;
         }
@@ -205,10 +201,9 @@ void gc_mark_trim(void)
     spin_lock(&pool_lock);
     n_chunks -= freed;
     spin_unlock(&pool_lock);
-    while (pages != NULL) {
-        struct gc_chunk *next = pages->next;
-        page_free_one(pages);
-        pages = next;
+    for (struct gc_chunk *c = pages, *next; c != NULL; c = next) {
+        next = c->next;
+        page_free_one(c);
     }
 }
 
@@ -231,12 +226,10 @@ static RT_COLD void overflow(struct gc_local *l, uintptr_t entry)
 {
     uintptr_t a = entry & ~(uintptr_t)7;
     for (int i = 0; i < 2; i++, a -= 8) { /* a stack word may mean the object before it */
-        struct gc_span *span = gc_span_of(a);
-        if (span == NULL || a >= span->limit)
-            continue;
-        uint32_t slot = gc_slot_of(span, a);
-        uint8_t *epoch = &gc_epochs(span)[slot];
-        if (slot >= span->n_slots || !gc_live_byte(*epoch))
+        uint32_t slot;
+        struct gc_span *span = gc_slot_at(a, &slot);
+        uint8_t *epoch = span != NULL ? &gc_epochs(span)[slot] : NULL;
+        if (span == NULL || !gc_live_byte(*epoch))
             continue;
         bool white = *epoch != gc_epoch;
         if (white) {
@@ -302,7 +295,7 @@ void gc_grey(uintptr_t word)
 
 #define WINDOW 64u /* words that are scanned at a time: as many as a mask has bits */
 
-/* The top of this cpu's chunk with room for a window, in a new chunk if need be; NULL: no memory. */
+/* The top of this cpu's chunk, of a new one if there is no room for a window; NULL: no memory. */
 static inline uintptr_t *room(struct gc_local *l)
 {
     struct gc_chunk *c = l->chunk;
@@ -317,7 +310,7 @@ static inline uintptr_t *room(struct gc_local *l)
     return c->entry + c->n;
 }
 
-/* Push those of the words chosen by `mask` that may be references; there is room. Returns the top. */
+/* Push those of the words chosen by `mask` that may be references; there is room. The new top. */
 static RT_ALWAYS_INLINE uintptr_t *push_window(uintptr_t *top, const uintptr_t *p, uint64_t mask,
                                                uintptr_t heap_bytes)
 {
@@ -540,9 +533,8 @@ static void share(struct gc_local *l)
     struct gc_chunk *half = chunk_get_empty();
     if (half == NULL)
         return;
-    uint64_t give = mine->n / 2;
-    (memcpy)(half->entry, mine->entry,
-             give * sizeof(mine->entry[0])); /* the oldest: nearest to the roots */
+    uint64_t give = mine->n / 2; /* the oldest: nearest to the roots */
+    (memcpy)(half->entry, mine->entry, give * sizeof(mine->entry[0]));
     half->n = give;
     (memmove)(mine->entry, mine->entry + give, (mine->n - give) * sizeof(mine->entry[0]));
     mine->n -= give;
@@ -550,8 +542,8 @@ static void share(struct gc_local *l)
 }
 
 /* ---- The inner loop ----
- * Costs are counted in instructions, roughly: an entry ENTRY_COST, a byte scanned one, and the ring's first
- * entries FILL_COST more. */
+ * Costs are counted in instructions, roughly: an entry ENTRY_COST, a byte scanned one, and the
+ * ring's first entries FILL_COST more. */
 
 #define ENTRY_COST 64
 #define FILL_COST 32
@@ -590,8 +582,7 @@ static RT_ALWAYS_INLINE void marker_load(struct marker *m)
     c->n = GC_CHUNK_BOTTOM;
 }
 
-/* An entry with a tag: the rest of an object, or a word of a stack. False: there is nothing more to
- * do for it. */
+/* An entry with a tag: the rest of an object, or a word of a stack. False: no more to do for it. */
 static RT_NOINLINE bool take_tagged(struct gc_local *l, uintptr_t entry)
 {
     uintptr_t a = entry & ~(uintptr_t)7;
@@ -599,10 +590,9 @@ static RT_NOINLINE bool take_tagged(struct gc_local *l, uintptr_t entry)
         scan_continue(l, a);
         return false;
     }
-    const struct gc_span *span = gc_span_of_maybe(a);
     uint32_t slot;
-    if (span == NULL || a >= span->limit || (slot = gc_slot_of(span, a)) >= span->n_slots ||
-        a == gc_slot_address(span, slot))
+    const struct gc_span *span = gc_slot_at(a, &slot);
+    if (span == NULL || a == gc_slot_address(span, slot))
         push_word(l, a - 8); /* the end of the object before it, perhaps */
     return true;
 }
@@ -698,12 +688,11 @@ static void drain(struct gc_local *l, int64_t budget)
 {
     struct gc_ring *ring = &l->ring;
     uint64_t head = ring->head, n = ring->n;
+    const uint64_t below = (ARCH_DIRECT_BASE >> GC_UNIT_SHIFT) * sizeof(gc_pagemap[0]);
     struct found f;
     struct marker m = {
         .l = l,
-        .pagemap =
-            (struct gc_span *const *)((uintptr_t)gc_pagemap -
-                                      (ARCH_DIRECT_BASE >> GC_UNIT_SHIFT) * sizeof(gc_pagemap[0])),
+        .pagemap = (struct gc_span *const *)((uintptr_t)gc_pagemap - below),
         .heap_bytes = gc_heap_bytes,
         .quantum = QUANTUM,
         .budget = budget,

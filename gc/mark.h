@@ -19,7 +19,7 @@ struct gc_chunk {
     uint64_t n;            /* entries; while a marker drains it, GC_CHUNK_BOTTOM */
     uintptr_t entry[GC_CHUNK_ENTRIES];
 };
-/* Tags that no entry has: a marker that takes entries off the end and finds n has come to the end. */
+/* Tags that no entry has: a marker that takes entries off the end and finds n is through. */
 #define GC_CHUNK_BOTTOM 7u
 _Static_assert(offsetof(struct gc_chunk, entry) == offsetof(struct gc_chunk, n) + 8,
                "n is where an entry before the first would be");
@@ -46,7 +46,8 @@ DECLARE_PERCPU(struct gc_local, gc_local);
 
 extern uint64_t gc_scan_work; /* [a] bytes scanned this cycle, roots included */
 
-/* What a slice may do if nobody asks for the cpu: at most some 5,000 instructions, counted as in drain(). */
+/* What a slice may do if nobody asks for the cpu: at most some 5,000 instructions, counted as in
+ * drain(). */
 #define GC_SLICE_COST 4096
 
 void gc_mark_init(void); /* boot; cpus are up */
@@ -77,8 +78,7 @@ void gc_scan_words(const void *lo, const void *hi);
 void gc_grey_locked(uintptr_t word);
 /* Scan an object without marking it (its slot's start or object start). Lock held. */
 void gc_scan_contents(uintptr_t object);
-/* One piece (at most GC_ROOT_PIECE_BYTES) of an array of elem from byte `from` on; precisely. Lock
- * held. */
+/* One piece (at most GC_ROOT_PIECE_BYTES) of an array of elem, from byte `from` on. Lock held. */
 void gc_scan_typed(uintptr_t base, size_t bytes, size_t from, const struct rt_type *elem);
 #define GC_ROOT_PIECE_BYTES 512u
 void gc_local_lock(void) NO_LOCK_ANALYSIS;
@@ -89,12 +89,18 @@ extern uint32_t gc_chunk_limit;
 
 /* ---- gc/roots.c ---- */
 
-/* One piece of the roots of this cycle. False: all are done, or somebody else has the rest. Lock
- * held. */
+/* One piece of the roots of this cycle. False: all done, or others have the rest. Lock held. */
 bool gc_roots_step(void);
 bool gc_roots_done(void);
+size_t gc_roots_global_bytes(void); /* of declared globals; any context */
 void gc_roots_begin_stw(void);
 bool gc_roots_scanned(const struct goroutine *g);
+
+/* Where g's stack counts from, if its stack pointer is sp: not below what is mapped, aligned. */
+static inline uintptr_t gc_stack_from(const struct goroutine *g, uintptr_t sp)
+{
+    return align_up(sp < g->stack_committed ? g->stack_committed : sp, sizeof(uintptr_t));
+}
 
 /* World stopped: what every cpu is running and was not scanned in this cycle. */
 enum gc_scan_how {

@@ -26,24 +26,29 @@
 #include <sched/sched.h>
 
 #define HEAP_MINIMUM (UINT64_C(4) << 20)
-#define BACKGROUND 0.25
+#define BACKGROUND 0.25 /* of the cpus' time [cycle.5] */
 #define RATIO_SHIFT 16
+#define RATIO_LEAST ((UINT64_C(1) << RATIO_SHIFT) / 16) /* [pacer.2] */
+#define RATIO_MOST (UINT64_C(64) << RATIO_SHIFT)
+#define LITTLE_BYTES (UINT64_C(64) << 10) /* less than that is noise */
 
 uint64_t gc_trigger, gc_goal;
 
 static struct spinlock pacer_lock = SPINLOCK_INIT(RANK_GC_CYCLE);
-static int64_t percent;    /* [a] GOGC; negative: off */
-static uint64_t limit;     /* [a] bytes; UINT64_MAX: none */
-static uint64_t marked;    /* [S] by the last cycle */
-static uint64_t last_scan; /* [S] bytes scanned by the last cycle */
-static uint64_t live_at_start;
-static uint64_t grown;   /* [S] what the program allocated during the last cycle */
-static double cons_mark; /* under pacer_lock, as its history: bytes allocated for each byte scanned,
-                            by one cpu each: average of four cycles */
+static int64_t percent;        /* [a] GOGC; negative: off */
+static uint64_t limit;         /* [a] bytes; UINT64_MAX: none */
+static uint64_t marked;        /* [S] by the last cycle */
+static uint64_t last_scan;     /* [S] bytes scanned by the last cycle */
+static uint64_t live_at_start; /* [S] gc_heap_live in STW#1 */
+static uint64_t grown;         /* [S] what the program allocated during the last cycle */
+static uint64_t assist_ratio;  /* [a] scan bytes for each allocated byte, 16.16 */
+static int64_t credit;         /* [a] earned by background marking, not yet used by assists */
+
+/* Under pacer_lock: bytes allocated for each byte scanned, by one cpu each, in the last cycles; and
+ * the average. */
 static double cons_history[4];
 static unsigned cons_count;
-static uint64_t assist_ratio; /* [a] scan bytes for each allocated byte, 16.16 */
-static int64_t credit;        /* [a] earned by background marking, not yet used by assists */
+static double cons_mark;
 
 bool gc_percent_on(void)
 {
@@ -89,7 +94,7 @@ static uint64_t goal_by_limit(void)
     uint64_t other = other_bytes();
     uint64_t room = l > other ? l - other : 0;
     room -= room / 32; /* headroom for fragmentation and what is allocated meanwhile */
-    uint64_t least = marked + (UINT64_C(64) << 10); /* never below what lives: it would only spin */
+    uint64_t least = marked + LITTLE_BYTES; /* never below what lives: it would only spin */
     return room > least ? room : least;
 }
 
@@ -114,18 +119,17 @@ static void set_goal(void)
 static void set_ratio(void)
 {
     uint64_t done = load_relaxed(&gc_scan_work), live = load_relaxed(&gc_heap_live);
-    uint64_t expected = last_scan > (UINT64_C(64) << 10) ? last_scan : UINT64_C(64) << 10;
-    uint64_t left_work =
-        expected > done ? expected - done : expected / 8; /* more than last time: unknown */
+    uint64_t expected = last_scan > LITTLE_BYTES ? last_scan : LITTLE_BYTES;
+    /* if it is more than last time already, nobody knows */
+    uint64_t left_work = expected > done ? expected - done : expected / 8;
     uint64_t goal = load_relaxed(&gc_goal);
-    uint64_t left_heap = goal > live ? goal - live : 1;
-    uint64_t ratio = left_heap == 1
-                         ? UINT64_C(64) << RATIO_SHIFT
-                         : (uint64_t)((double)left_work / (double)left_heap * (1 << RATIO_SHIFT));
-    if (ratio < (1u << RATIO_SHIFT) / 16)
-        ratio = (1u << RATIO_SHIFT) / 16; /* [pacer.2] */
-    if (ratio > UINT64_C(64) << RATIO_SHIFT)
-        ratio = UINT64_C(64) << RATIO_SHIFT;
+    uint64_t ratio = RATIO_MOST;
+    if (goal > live + 1)
+        ratio = (uint64_t)((double)left_work / (double)(goal - live) * (1 << RATIO_SHIFT));
+    if (ratio < RATIO_LEAST)
+        ratio = RATIO_LEAST;
+    if (ratio > RATIO_MOST)
+        ratio = RATIO_MOST;
     store_relaxed(&assist_ratio, ratio);
 }
 

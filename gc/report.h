@@ -8,6 +8,6 @@
 /* A request for so many bytes has failed for good: a report that follows says so. Any context. */
 void gc_report_request(size_t bytes);
 
-/* Print what the heap holds, most first, to the console. Any context, the last words of a program included; allocates
- * nothing, takes no lock. */
+/* Print what the heap holds, most first, to the console. Any context, also for the last words of a
+ * program; allocates nothing, takes no lock. */
 void gc_report_out_of_memory(void);

@@ -14,8 +14,7 @@
  *           preemption off; so nobody ever waits for more.
  * [roots.3] SCAN_OWN: the goroutine was running in STW#1 and was not scanned there (it is deep, or
  *           mode hybrid). While its registers are not saved only its cpu's scheduler scans it; once
- *           it has parked (tokens is -1),
- *           anybody may.
+ *           it has parked (tokens is -1), anybody may.
  *
  * LOCKING. Cursors: roots_lock (rank GC_POOL).
  * ORDERING. SCAN_DONE is stored with release and loaded with acquire: partners are each other, and
@@ -42,27 +41,18 @@ static struct spinlock roots_lock = SPINLOCK_INIT(RANK_GC_POOL);
 static const struct rt_root_desc *root_next; /* under roots_lock */
 static size_t root_from;                     /* under roots_lock: byte of *root_next */
 static struct goroutine *stack_next;         /* under roots_lock */
-static struct goroutine
-    *stack_missed;               /* under roots_lock: chain by scan_link, to be looked at again */
+static struct goroutine *stack_missed;       /* under roots_lock: to be looked at again */
 static uint32_t global_next;     /* under roots_lock: step of lang_scan_global_roots() */
 static uint32_t scan_generation; /* [S] of stacks: goes up with each cycle */
 static bool globals_left;        /* under roots_lock */
 static uint32_t in_progress;     /* [a] pieces taken and not yet scanned */
-static bool all_done;            /* [a] */
+static bool all_done;            /* [a] partners: gc_roots_step(), gc_roots_done() */
 
 /* ---- One stack ---- */
 
 static uint32_t state_of(unsigned what)
 {
     return scan_generation << 2 | what;
-}
-
-static uintptr_t stack_top_of(const struct goroutine *g)
-{
-    uintptr_t sp = g->preempted ? arch_frame_sp(g->frame) : arch_context_sp(&g->context);
-    if (sp < g->stack_committed)
-        sp = g->stack_committed;
-    return (sp + 7) & ~(uintptr_t)7;
 }
 
 static void scan_registers(const struct arch_frame *frame)
@@ -72,8 +62,7 @@ static void scan_registers(const struct arch_frame *frame)
 
 enum scan_result { SCANNED, UNFINISHED, NOT_NOW };
 
-/* Scan a slice of g's stack; `own`: we are the scheduler that is about to run it. Local lock
- * held. */
+/* Scan a slice of g's stack; `own`: we are the scheduler about to run it. Local lock held. */
 static enum scan_result scan_goroutine(struct goroutine *g, bool own)
 {
     uint32_t s = load_acquire(&g->scan_state);
@@ -88,7 +77,8 @@ static enum scan_result scan_goroutine(struct goroutine *g, bool own)
     if (!cas_acq_rel(&g->scan_state, s, state_of(SCAN_BUSY))) /* [roots.2] */
         return NOT_NOW;
     if (s != state_of(SCAN_PARTIAL)) {
-        g->scan_at = stack_top_of(g);
+        g->scan_at =
+            gc_stack_from(g, g->preempted ? arch_frame_sp(g->frame) : arch_context_sp(&g->context));
         if (g->preempted)
             scan_registers(g->frame);
         lang_scan_goroutine_roots(g, gc_scan_words);
@@ -126,9 +116,7 @@ static void scan_running(unsigned cpu, enum gc_scan_how how)
     if (g == NULL || g->scan_state == state_of(SCAN_DONE))
         return;
     uintptr_t sp = frame != NULL ? arch_frame_sp(frame) : (uintptr_t)__builtin_frame_address(0);
-    if (sp < g->stack_committed)
-        sp = g->stack_committed;
-    sp = (sp + 7) & ~(uintptr_t)7;
+    sp = gc_stack_from(g, sp);
     bool deep = g->stack_hi - sp > STOP_BYTES || g->defer_chunks != NULL;
     if (frame != NULL && (how == GC_SCAN_LATER || (how == GC_SCAN_SHALLOW && deep))) {
         g->scan_state = state_of(SCAN_OWN);
@@ -283,6 +271,15 @@ bool gc_roots_step(void)
         store_release(&all_done, true);
     spin_unlock(&roots_lock);
     return false;
+}
+
+size_t gc_roots_global_bytes(void)
+{
+    size_t bytes = 0;
+
+    for (const struct rt_root_desc *d = __start_rt_rootdesc; d < __stop_rt_rootdesc; d++)
+        bytes += d->count * d->type->size;
+    return bytes;
 }
 
 bool gc_roots_done(void)

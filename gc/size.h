@@ -8,8 +8,7 @@
  * e = magic * bytes - 2^32, where 0 < e <= bytes, the quotient is exact for every offset < 2^32 /
  * e: the error offset * e / (2^32 * bytes) stays below 1 / bytes, the least distance of offset /
  * bytes from the next integer. Each line of the table asserts that for all offsets in a span;
- * tests/host/gc_size.c
- * tries every offset of every class besides.
+ * tests/host/gc_size.c tries every offset of every class besides.
  */
 #pragma once
 
@@ -34,6 +33,8 @@
 /* clang-format on */
 
 #define GC_CLASS_COUNT 42
+#define GC_COUNT_ONE(bytes, units) +1
+_Static_assert(0 GC_CLASSES(GC_COUNT_ONE) == GC_CLASS_COUNT, "as many as there are lines");
 
 #define GC_MAGIC(bytes) (UINT64_C(0x100000000) / (bytes) + 1)
 #define GC_MAGIC_EXACT(bytes, units)                                                               \

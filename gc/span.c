@@ -11,8 +11,9 @@
  *          the span was taken out of the page map while nobody marked [heap.3].
  * [span.2] gc_heap_bytes covers a span before the page map shows it.
  * [span.3] The page map's part for the window is cleared before gc_heap_bytes covers any of it.
- * [span.4] No object ends where RAM ends. A word on a stack that names an object's end keeps it, and this address is in
- *          many a dead frame: of the page allocator, of whoever walked all memory.
+ * [span.4] No object ends where RAM ends. A word on a stack that names an object's end keeps it,
+ *          and this address is in many a dead frame: of the page allocator, of whoever walked all
+ *          memory.
  *
  * LOCKING. meta_lock (rank GC_POOL) guards the slabs; shapes_lock (rank SPAN) the insertion of
  * shapes, which are found without it.
@@ -90,8 +91,7 @@ static struct meta_slab *meta_slab_make(size_t block_bytes)
     return slab;
 }
 
-/* A block for a descriptor with n_slots epoch bytes; content undefined; NULL if there is no
- * memory. */
+/* A block for a descriptor with n_slots epoch bytes; content undefined; NULL: no memory. */
 static struct gc_span *meta_alloc(size_t n_slots)
 {
     size_t block_bytes = meta_block_bytes(n_slots);
@@ -141,10 +141,11 @@ static void meta_free(struct gc_span *span, size_t n_slots)
 /* ---- The page map ---- */
 
 static size_t pagemap_units; /* [I] */
-static size_t
-    ram_units; /* [I] of those, for RAM; the rest is for the window, and cleared when ... */
-static bool window_open; /* [a] ... the first span comes into it [span.3] */
+static size_t ram_units;     /* [I] of those, for RAM; the rest is for the window, ... */
+static bool window_open;     /* [a] ... and cleared when the first span comes into it [span.3] */
 static struct spinlock window_lock = SPINLOCK_INIT(RANK_GC_POOL);
+static uintptr_t ram_end;     /* [I] in the direct map */
+static uintptr_t window_base; /* [I] what lies above is made of frames */
 
 size_t gc_pagemap_units(void)
 {
@@ -153,9 +154,9 @@ size_t gc_pagemap_units(void)
 
 static void pagemap_set(const struct gc_span *where, struct gc_span *value)
 {
-    size_t first = (where->base - ARCH_DIRECT_BASE) >> GC_UNIT_SHIFT;
+    struct gc_span **entry = &gc_pagemap[gc_unit_of(where->base)];
     for (uint32_t i = 0; i < where->n_units; i++)
-        store_release(&gc_pagemap[first + i], value); /* pairs with gc_span_of() [heap.4] */
+        store_release(&entry[i], value); /* partner: gc_span_of() [heap.4] */
 }
 
 static void heap_bytes_cover(uintptr_t end)
@@ -166,9 +167,6 @@ static void heap_bytes_cover(uintptr_t end)
         have = load_relaxed(&gc_heap_bytes);
 }
 
-static uintptr_t ram_end;     /* [I] in the direct map */
-static uintptr_t window_base; /* [I] what lies above is made of frames */
-
 static bool in_frames(const struct gc_span *span)
 {
     return span->base >= window_base;
@@ -176,7 +174,7 @@ static bool in_frames(const struct gc_span *span)
 
 static void open_window(void)
 {
-    if (load_acquire(&window_open))
+    if (load_acquire(&window_open)) /* partner: the store below */
         return;
     spin_lock(&window_lock);
     if (!window_open)
@@ -202,16 +200,13 @@ size_t gc_span_index_end(void)
 
 struct gc_span *gc_span_at_index(size_t unit)
 {
-    struct gc_span *span = load_acquire(&gc_pagemap[unit]);
-    if (span == NULL || (span->base - ARCH_DIRECT_BASE) >> GC_UNIT_SHIFT != unit)
-        return NULL;
-    return span;
+    struct gc_span *span = load_acquire(&gc_pagemap[unit]); /* partner: pagemap_set() */
+    return span != NULL && gc_unit_of(span->base) == unit ? span : NULL;
 }
 
 /* ---- Spans ---- */
 
-/* A shape in demand gets spans of this many units where its class says 1: fewer descriptors, longer
- * runs. */
+/* A shape in demand gets spans of more units where its class says 1: fewer descriptors. */
 #define SPAN_MANY_UNITS 4u
 #define SPAN_MANY_AFTER 32u
 
@@ -263,7 +258,7 @@ struct gc_span *gc_span_make(unsigned shape_number)
     return span;
 }
 
-/* ---- Large objects ----------------------------------------------------------------------------------- */
+/* ---- Large objects ---- */
 
 #define FRAME_UNITS ((uint32_t)(VMAP_FRAME_BYTES / GC_UNIT_BYTES))
 

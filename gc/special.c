@@ -36,6 +36,7 @@
 
 enum kind { FINALIZER, CLEANUP, WEAK };
 
+/* Made by one goroutine; then under special_lock, until it is off table and queue. */
 struct gc_special {
     struct gc_special *next; /* in its bucket, or on the queue */
     uintptr_t object;
@@ -305,7 +306,13 @@ void *rt_weak_get(struct rt_weak *weak)
 
 #define ROOTS_AT_A_TIME 32u
 
-/* What a record holds on to, by copy. */
+/* What a record on the queue keeps alive, which its function is called with. */
+static void *const *queued_reference(const struct gc_special *s)
+{
+    return s->kind == FINALIZER ? (void *const *)(const void *)&s->object : &s->arg;
+}
+
+/* What a record in the table holds on to, by copy. */
 struct root {
     uintptr_t contents_of; /* scan this object */
     uintptr_t object;      /* mark this one */
@@ -318,16 +325,14 @@ static struct root root_of(const struct gc_special *s)
     return (struct root){.object = (uintptr_t)s->arg};
 }
 
-/* Copy what up to n records hold, from the queue or from the next bucket. Returns how many; 0: no
- * more. */
+/* Copy what up to n records hold, from the queue or from the next bucket; how many. 0: no more. */
 static unsigned roots_take(struct root *out, unsigned n)
 {
     unsigned got = 0;
 
     spin_lock(&special_lock);
     for (; queue_scan != NULL && got < n; queue_scan = queue_scan->next)
-        out[got++].object =
-            queue_scan->kind == FINALIZER ? queue_scan->object : (uintptr_t)queue_scan->arg;
+        out[got++].object = (uintptr_t)*queued_reference(queue_scan);
     while (got < n && (bucket_scan != NULL || root_bucket < n_buckets)) {
         if (bucket_scan == NULL)
             bucket_scan = buckets[root_bucket++];
@@ -373,8 +378,7 @@ void gc_special_roots_begin_stw(void)
 void gc_special_each_root_stw(void (*scan)(const void *lo, const void *hi))
 {
     for (const struct gc_special *s = queue; s != NULL; s = s->next)
-        scan(s->kind == FINALIZER ? (const void *)&s->object : &s->arg,
-             s->kind == FINALIZER ? (const void *)(&s->object + 1) : &s->arg + 1);
+        scan(queued_reference(s), queued_reference(s) + 1);
     for (size_t i = 0; i < n_buckets; i++)
         for (const struct gc_special *s = buckets[i]; s != NULL; s = s->next)
             if (s->kind != FINALIZER)
@@ -433,10 +437,9 @@ static void bury_locked(struct gc_special **bucket, uintptr_t object, struct gc_
         n++;
         enqueue_locked(s);
     }
-    if (finalizer != NULL) {
+    if (finalizer != NULL) { /* alive again, last [special.3]; partner: rt_weak_get() */
         const struct gc_span *span = gc_span_of(object);
-        store_release(&gc_epochs(span)[gc_slot_of(span, object)],
-                      gc_epoch); /* alive again, last [special.3] */
+        store_release(&gc_epochs(span)[gc_slot_of(span, object)], gc_epoch);
     }
     forget_locked(object, n); /* from here on its span may be swept [special.2] */
 }
@@ -450,14 +453,14 @@ static void handle_bucket_locked(struct gc_special **bucket, struct gc_special *
         if (s == NULL)
             return;
         bury_locked(bucket, s->object, gone);
-        /* records of an object that came back to life are those of a marked one now; of a dead one
-         * none is left */
+        /* an object that came back to life counts as marked now; records of others are gone */
     }
 }
 
 static bool runner_start(void);
 
-/* A finalizer may have called rt_goexit(). Not as in Go, where no finalizer runs after that: another goroutine goes on. */
+/* A finalizer may have called rt_goexit(). Not as in Go, where no finalizer runs after that:
+ * another goroutine goes on. */
 static bool runner_lives(void)
 {
     return runner != NULL && load_relaxed(&runner->id) == runner_id &&
@@ -512,13 +515,8 @@ static struct gc_special *dequeue(void)
     }
     spin_unlock(&special_lock);
     if (s != NULL)
-        gc_shade(s->kind == FINALIZER ? (void *)s->object : s->arg); /* [special.4] */
+        gc_shade(*queued_reference(s)); /* [special.4] */
     return s;
-}
-
-static void run_one(void (*fn)(void *), void *what)
-{
-    fn(what);
 }
 
 static void runner_main(RT_UNUSED void *unused)
@@ -526,7 +524,7 @@ static void runner_main(RT_UNUSED void *unused)
     for (;;) {
         preempt_off(); /* from the queue to our stack in one step, as the marker sees it */
         struct gc_special *s = dequeue();
-        void *volatile what = s == NULL ? NULL : s->kind == FINALIZER ? (void *)s->object : s->arg;
+        void *volatile what = s != NULL ? *queued_reference(s) : NULL;
         preempt_on();
         if (s == NULL) {
             park(WAIT_FINALIZER_WAIT);
@@ -534,7 +532,7 @@ static void runner_main(RT_UNUSED void *unused)
         }
         void (*fn)(void *) = s->fn;
         rt_free(s);
-        run_one(fn, what);
+        fn(what);
         what = NULL;
         sub_acq_rel(&n_queued, 1);
     }

@@ -13,18 +13,16 @@ bool gc_special_roots_done(void);
 /* All of them at once, for rt_why(); contents of finalizable objects are not followed. */
 void gc_special_each_root_stw(void (*scan)(const void *lo, const void *hi));
 
-/* STW#2 raises gc_sweep_gen: from there until gc_specials_set_settled(), weak references answer
- * carefully and spans with records are not swept. */
 /* Right after STW#2, on the collector's goroutine: queue what became unreachable, clear weak
  * references. */
 void gc_special_handle(void);
 
-/* Were all specials looked at since the last STW#2? */
+/* Were all specials looked at since the last STW#2, which raises gc_sweep_gen? Until then weak
+ * references answer carefully, and spans with records are not swept. */
 bool gc_specials_settled(void);
 void gc_specials_set_settled(void);
 
 void gc_special_init(void);       /* the goroutine that runs finalizers and cleanups */
 uint64_t gc_special_queued(void); /* finalizers and cleanups that wait to run */
-/* Wait until everything queued so far was run, or one of them waits for something itself. Not from
- * a finalizer. */
+/* Wait until all that was queued is run, or one waits for something. Not from a finalizer. */
 void gc_special_drain(void);

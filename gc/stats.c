@@ -2,9 +2,9 @@
  * gc/stats.c - what collections cost and what the heap holds: numbers for programs, one line a
  * cycle for people.
  *
- * WHAT. rt_read_mem_stats(), the list of pauses, and the gctrace line in the newest Go's format,
- *     byte for byte: gc 12 @3.141s 2%: 0.011+1.2+0.004 ms clock, 0.044+0.10/1.1/0.30+0.016 ms cpu,
- *     4->5->3 MB, 6 MB goal, ...
+ * WHAT. rt_read_mem_stats(), the list of pauses, and the gctrace line in the newest Go's format:
+ *     gc 12 @3.141s 2%: 0.011+1.2+0.004 ms clock, 0.044+0.10/1.1/0.30+0.016 ms cpu, 4->5->3 MB,
+ *     6 MB goal, 0 MB stacks, 0 MB globals, 4 P
  * gctrace=2 adds a line with the stops in ns and how full the limiter's bucket is.
  *
  * LOCKING. Written by the controller alone; readers may see a cycle's figures half updated, but
@@ -26,8 +26,7 @@
 
 static int64_t pauses[PAUSES];                                      /* [a] ring */
 static uint64_t n_pauses;                                           /* [a] */
-static uint64_t pause_total, pause_max, num_gc, num_forced, gc_cpu; /* [a] */
-static int64_t gc_cpu_no_idle;
+static uint64_t pause_total, pause_max, num_gc, num_forced, gc_cpu; /* [a] the last in ns */
 
 void gc_stats_pause(int64_t ns)
 {
@@ -117,7 +116,7 @@ static void print_trace(const struct gc_cycle_times *c, int64_t now)
 
     add(&t, "gc %lu @", (unsigned long)num_gc);
     add_div(&t, (uint64_t)now / 1000000, 3);
-    add(&t, "s %ld%%: ", total > 0 ? (long)(gc_cpu_no_idle * 100 / total) : 0L);
+    add(&t, "s %ld%%: ", total > 0 ? (long)((int64_t)gc_cpu * 100 / total) : 0L);
     add_ms(&t, c->stop1_ns);
     add(&t, "+");
     add_ms(&t, c->mark_ns);
@@ -134,8 +133,8 @@ static void print_trace(const struct gc_cycle_times *c, int64_t now)
     add(&t, "+");
     add_ms(&t, c->stop2_ns * (int64_t)c->procs);
     add(&t, " ms cpu, %lu->%lu->%lu MB, %lu MB goal, %lu MB stacks, %lu MB globals, %u P%s",
-        mb(c->live_before), mb(c->live_after), mb(c->marked), mb(c->goal), mb(c->stack_bytes),
-        mb(c->global_bytes), c->procs, c->forced ? " (forced)" : "");
+        mb(c->live_before), mb(c->live_after), mb(c->marked), mb(c->goal), mb(stack_bytes_in_use()),
+        mb(gc_roots_global_bytes()), c->procs, c->forced ? " (forced)" : "");
     rt_printf("%s\n", t.buf);
     if (knobs.gctrace >= 2)
         rt_printf("gc %lu stops: %ld+%ld ns, limiter %u%%%s\n", (unsigned long)num_gc,
@@ -146,8 +145,7 @@ static void print_trace(const struct gc_cycle_times *c, int64_t now)
 void gc_stats_cycle(const struct gc_cycle_times *c)
 {
     int64_t stops = (c->stop1_ns + c->stop2_ns) * (int64_t)c->procs;
-    gc_cpu_no_idle += stops + c->assist_ns + c->background_ns;
-    store_relaxed(&gc_cpu, (uint64_t)gc_cpu_no_idle);
+    store_relaxed(&gc_cpu, gc_cpu + (uint64_t)(stops + c->assist_ns + c->background_ns));
     store_relaxed(&num_gc, num_gc + 1);
     if (c->forced)
         store_relaxed(&num_forced, num_forced + 1);

@@ -3,9 +3,9 @@
  *
  * WHAT. After STW#2 every slot whose epoch byte is not the current one is free; the sweep writes
  * that down (byte 0), counts, and gives spans without any object back. Nothing is done for it in
- * the stop: each shape's
- * lists come in pairs, and the parity of gc_sweep_gen says which of the two holds the swept ones,
- * so raising that number turns every listed span into one that is to be swept [sweep.1].
+ * the stop: each shape's lists come in pairs, and the parity of gc_sweep_gen says which of the two
+ * holds the swept ones, so raising that number turns every listed span into one that is to be swept
+ * [sweep.1].
  *
  * INVARIANTS
  * [sweep.1] On lists of the parity gc_sweep_gen & 1 all spans are swept; the others hold what is
@@ -27,7 +27,7 @@
 #include <lib/bits.h>
 #include <lib/string.h>
 
-static uint32_t sweeping;               /* [a] cpus that hold a span taken off an unswept list */
+static uint32_t sweeping; /* [a] cpus that hold a span off an unswept list; see gc_sweep_done() */
 static uint32_t sweep_cursor;           /* [a] shapes below it have nothing left to sweep */
 static struct gc_span *special_waiting; /* under special_lock [sweep.2] */
 static struct spinlock special_lock = SPINLOCK_INIT(RANK_SPAN);
@@ -99,7 +99,23 @@ uint32_t gc_sweep_span(struct gc_span *span)
     return n_free;
 }
 
-/* ---- Lists ---- */
+/* ---- Lists [sweep.1] ---- */
+
+static unsigned swept_parity(void)
+{
+    return gc_sweep_gen & 1;
+}
+
+static unsigned unswept_parity(void)
+{
+    return swept_parity() ^ 1;
+}
+
+static bool has_unswept(const struct gc_shape *shape)
+{
+    return load_relaxed(&shape->partial[unswept_parity()]) != NULL ||
+           load_relaxed(&shape->full[unswept_parity()]) != NULL;
+}
 
 static void push(struct gc_span *span, bool full, unsigned parity)
 {
@@ -116,12 +132,12 @@ static void push(struct gc_span *span, bool full, unsigned parity)
 void gc_shape_push(struct gc_span *span, bool full)
 {
     DEBUG_ASSERT(span->swept == (uint8_t)gc_sweep_gen); /* [sweep.1] */
-    push(span, full, gc_sweep_gen & 1);
+    push(span, full, swept_parity());
 }
 
 void gc_shape_push_unswept(struct gc_span *span)
 {
-    push(span, true, (gc_sweep_gen & 1) ^ 1);
+    push(span, true, unswept_parity());
     store_release(&sweep_cursor, 0); /* a sweeper that passed its shape comes back */
 }
 
@@ -137,10 +153,9 @@ static struct gc_span *pop_locked(struct gc_span **list)
 
 static struct gc_span *pop_unswept_locked(struct gc_shape *shape)
 {
-    unsigned parity = (gc_sweep_gen & 1) ^ 1;
-    struct gc_span *span = pop_locked(&shape->partial[parity]);
+    struct gc_span *span = pop_locked(&shape->partial[unswept_parity()]);
     if (span == NULL)
-        span = pop_locked(&shape->full[parity]);
+        span = pop_locked(&shape->full[unswept_parity()]);
     if (span != NULL)
         span->state = GC_SPAN_SWEEPING;
     return span;
@@ -230,9 +245,7 @@ bool gc_sweep_one(void)
         if (i >= GC_SHAPES)
             return false;
         struct gc_shape *shape = &gc_shapes[i];
-        unsigned parity = (gc_sweep_gen & 1) ^ 1;
-        if (load_relaxed(&shape->partial[parity]) == NULL &&
-            load_relaxed(&shape->full[parity]) == NULL) {
+        if (!has_unswept(shape)) {
             (void)cas_acq_rel(&sweep_cursor, i, i + 1);
             continue;
         }
@@ -259,15 +272,15 @@ struct gc_span *gc_shape_take(unsigned number, unsigned budget, bool *more)
     add_acq_rel(&sweeping, 1);
     for (;;) {
         spin_lock(&shape->lock);
-        span = pop_locked(&shape->partial[gc_sweep_gen & 1]);
+        span = pop_locked(&shape->partial[swept_parity()]);
         if (span != NULL) {
             spin_unlock(&shape->lock);
             break;
         }
         span = pop_unswept_locked(shape);
         if (span != NULL && budget == 0) {
-            span->next = shape->full[(gc_sweep_gen & 1) ^ 1];
-            shape->full[(gc_sweep_gen & 1) ^ 1] = span;
+            span->next = shape->full[unswept_parity()];
+            shape->full[unswept_parity()] = span;
             span->state = GC_SPAN_LISTED;
             span = NULL;
             *more = true;
@@ -290,12 +303,9 @@ struct gc_span *gc_shape_take(unsigned number, unsigned budget, bool *more)
 
 bool gc_sweep_done(void)
 {
-    unsigned parity = (gc_sweep_gen & 1) ^ 1;
-    for (uint32_t i = load_relaxed(&sweep_cursor); i < GC_SHAPES; i++) {
-        if (load_relaxed(&gc_shapes[i].partial[parity]) != NULL ||
-            load_relaxed(&gc_shapes[i].full[parity]) != NULL)
+    for (uint32_t i = load_relaxed(&sweep_cursor); i < GC_SHAPES; i++)
+        if (has_unswept(&gc_shapes[i]))
             return false;
-    }
     return load_acquire(&sweeping) == 0 && load_acquire(&n_dying) == 0; /* in this order */
 }
 

@@ -19,13 +19,12 @@ void gc_sweep_and_file(struct gc_span *span);
 
 /*
  * A span of this shape with at least one free slot, for this cpu's cache; sweeps up to `budget`
- * spans to find one.
- * NULL: none found; then *more tells whether there is still something to sweep. Preemption off.
+ * spans to find one. NULL: none found; then *more tells whether there is still something to sweep.
+ * Preemption off.
  */
 struct gc_span *gc_shape_take(unsigned shape, unsigned budget, bool *more);
 
-/* Sweep one span of any shape and put it where it belongs. False: nothing is left to sweep. Any
- * context but a handler. */
+/* Sweep one span of any shape and file it. False: none is left. Not in a handler. */
 bool gc_sweep_one(void);
 
 /* Sweep everything that is left and wait until nobody sweeps. A goroutine. */

@@ -36,64 +36,61 @@ static bool elem_has(const struct rt_type *elem, size_t byte)
 {
     if (elem->size < 8 || elem->size % 8 != 0)
         return true;
-    size_t i = byte / 8 % (elem->size / 8);
-    if (elem->kind == RT_TYPE_MASK)
-        return elem->ptrmask >> i & 1;
-    if (elem->kind == RT_TYPE_BITMAP)
-        return elem->map[i / 64] >> (i % 64) & 1;
-    return elem->kind != RT_TYPE_NOSCAN;
+    return gc_word_refers(elem, byte / 8 % (elem->size / 8));
 }
 
-static void each_typed(uintptr_t object, size_t bytes, size_t prefix, bool prefix_scan,
-                       const struct rt_type *elem, gc_see_fn *see, void *ctx)
+/* What a header says, or a large span in its place. */
+struct layout {
+    uintptr_t object;
+    size_t bytes, prefix_bytes;
+    bool prefix_scan;
+    const struct rt_type *elem;
+};
+
+static struct layout layout_of(const struct gc_span *span, uint32_t slot)
 {
-    const uintptr_t *p = (const uintptr_t *)object;
-    for (size_t at = 0; at + 8 <= bytes; at += 8) {
-        bool pointer = at < prefix ? prefix_scan : elem != NULL && elem_has(elem, at - prefix);
-        if (pointer)
-            see(ctx, &p[at / 8], p[at / 8]);
-    }
+    if (span->kind == GC_LARGE)
+        return (struct layout){span->base, span->limit - span->base, span->prefix_bytes,
+                               span->prefix_scan, span->elem};
+    uintptr_t start = gc_slot_address(span, slot);
+    const struct gc_header *h = (const struct gc_header *)start;
+    return (struct layout){start + h->offset, h->bytes, h->prefix_bytes, h->prefix_scan, h->elem};
+}
+
+/* Is the word at byte `at` of such an object a reference? */
+static bool layout_has(const struct layout *o, size_t at)
+{
+    if (at + 8 > o->bytes)
+        return false;
+    if (at < o->prefix_bytes)
+        return o->prefix_scan;
+    return o->elem != NULL && elem_has(o->elem, at - o->prefix_bytes);
 }
 
 void gc_each_reference(const struct gc_span *span, uint32_t slot, gc_see_fn *see, void *ctx)
 {
-    if (span->kind == GC_LARGE) {
-        each_typed(span->base, span->limit - span->base, span->prefix_bytes, span->prefix_scan,
-                   span->elem, see, ctx);
-        return;
-    }
-    uintptr_t start = gc_slot_address(span, slot);
-    if (span->kind == GC_HEADER) {
-        const struct gc_header *h = (const struct gc_header *)start;
-        each_typed(start + h->offset, h->bytes, h->prefix_bytes, h->prefix_scan, h->elem, see, ctx);
+    if (span->kind == GC_HEADER || span->kind == GC_LARGE) {
+        struct layout o = layout_of(span, slot);
+        for (size_t at = 0; at < o.bytes; at += 8) {
+            const uintptr_t *p = (const uintptr_t *)(o.object + at);
+            if (layout_has(&o, at))
+                see(ctx, p, *p);
+        }
         return;
     }
     for (uint64_t mask = span->mask; mask != 0; mask &= mask - 1) {
-        const uintptr_t *p = (const uintptr_t *)start + bit_lowest(mask);
+        const uintptr_t *p = (const uintptr_t *)gc_slot_address(span, slot) + bit_lowest(mask);
         see(ctx, p, *p);
     }
 }
 
-static bool is_typed_reference(uintptr_t object, size_t bytes, size_t prefix, bool prefix_scan,
-                               const struct rt_type *elem, uintptr_t where)
-{
-    size_t at = where - object;
-    if (where < object || at + 8 > bytes)
-        return false;
-    return at < prefix ? prefix_scan : elem != NULL && elem_has(elem, at - prefix);
-}
-
 bool gc_is_reference(const struct gc_span *span, uint32_t slot, uintptr_t where)
 {
-    if (span->kind == GC_LARGE)
-        return is_typed_reference(span->base, span->limit - span->base, span->prefix_bytes,
-                                  span->prefix_scan, span->elem, where);
-    uintptr_t start = gc_slot_address(span, slot);
-    if (span->kind != GC_HEADER)
-        return span->mask >> (where - start) / 8 % 64 & 1;
-    const struct gc_header *h = (const struct gc_header *)start;
-    return is_typed_reference(start + h->offset, h->bytes, h->prefix_bytes, h->prefix_scan, h->elem,
-                              where);
+    if (span->kind == GC_HEADER || span->kind == GC_LARGE) {
+        struct layout o = layout_of(span, slot);
+        return where >= o.object && layout_has(&o, where - o.object);
+    }
+    return span->mask >> (where - gc_slot_address(span, slot)) / 8 % 64 & 1;
 }
 
 static const char *kind_name(const struct gc_span *span)
@@ -123,20 +120,10 @@ void gc_print_slot(const char *what, const struct gc_span *span, uint32_t slot)
 
 /* ---- The check after STW#2 ---- */
 
-/* The slot that a word points into; NULL if it points into none. */
-static const struct gc_span *slot_at(uintptr_t word, uint32_t *slot)
-{
-    const struct gc_span *span = gc_span_of(word);
-    if (span == NULL || word >= span->limit)
-        return NULL;
-    *slot = gc_slot_of(span, word);
-    return span;
-}
-
 static bool is_white(uintptr_t word)
 {
     uint32_t slot;
-    const struct gc_span *span = slot_at(word, &slot);
+    const struct gc_span *span = gc_slot_at(word, &slot);
     return span != NULL && gc_epochs(span)[slot] == gc_epoch_also && gc_epoch != gc_epoch_also;
 }
 
@@ -147,7 +134,7 @@ static void check_edge(void *ctx, const uintptr_t *where, uintptr_t word)
 
     if (!is_white(word))
         return;
-    const struct gc_span *to = slot_at(word, &slot);
+    const struct gc_span *to = gc_slot_at(word, &slot);
     gc_print_slot("gc: lost object: black", from->span, from->slot);
     rt_printf("  at offset %lu\n",
               (unsigned long)((uintptr_t)where - gc_slot_address(from->span, from->slot)));
@@ -177,7 +164,7 @@ static void check_root_word(const struct rt_root_desc *d, const uintptr_t *where
     uint32_t slot;
     if (!is_white(*where))
         return;
-    const struct gc_span *to = slot_at(*where, &slot);
+    const struct gc_span *to = gc_slot_at(*where, &slot);
     rt_printf("gc: lost object: global at %p (%s)\n", (const void *)where, d->type->name);
     gc_print_slot("  points to white", to, slot);
     fatal("gc: a root points to a white object [verify.1]");
@@ -264,7 +251,7 @@ static void reach(struct walk *w, uintptr_t word, uint32_t parent, uint32_t offs
                   uintptr_t detail)
 {
     uint32_t slot;
-    const struct gc_span *span = slot_at(word, &slot);
+    const struct gc_span *span = gc_slot_at(word, &slot);
     if (span == NULL || !gc_live_byte(gc_epochs(span)[slot]))
         return;
     uintptr_t address = gc_slot_address(span, slot);
@@ -315,9 +302,7 @@ static void walk_goroutine(struct walk *w, struct goroutine *g)
         frame = g->frame;
     if (sp == 0)
         sp = frame != NULL ? arch_frame_sp(frame) : arch_context_sp(&g->context);
-    if (sp < g->stack_committed)
-        sp = g->stack_committed;
-    sp = (sp + 7) & ~(uintptr_t)7;
+    sp = gc_stack_from(g, sp);
     if (sp < g->stack_hi)
         walk_root_words((const void *)sp, (const void *)g->stack_hi);
     lang_scan_goroutine_roots(g, walk_root_words);
@@ -355,7 +340,7 @@ static void walk_all(struct walk *w, bool ran)
     for (; w->next < w->n_nodes && w->found == WHY_NOTHING; w->next++) {
         uint32_t slot;
         w->from = w->next;
-        const struct gc_span *span = slot_at(node_at(w, w->next)->slot_address, &slot);
+        const struct gc_span *span = gc_slot_at(node_at(w, w->next)->slot_address, &slot);
         gc_each_reference(span, slot, walk_edge, w);
     }
     the_walk = NULL;
@@ -396,7 +381,7 @@ static void print_path(const struct walk *w, uint32_t i)
     for (;; at++) {
         const struct node *n = node_at(w, i);
         uint32_t slot;
-        const struct gc_span *span = slot_at(n->slot_address, &slot);
+        const struct gc_span *span = gc_slot_at(n->slot_address, &slot);
         bool show = at < PATH_MAX / 2 || at + PATH_MAX / 2 >= length;
         if (show)
             gc_print_slot(" ", span, slot);
@@ -412,8 +397,7 @@ static void print_path(const struct walk *w, uint32_t i)
     }
 }
 
-/* Everything that globals reach must be black: what their walk meets white is printed with its
- * path. */
+/* Everything that globals reach must be black: what is not is printed with its path. */
 static void checkmark_stw(void)
 {
     struct walk w;
@@ -437,10 +421,10 @@ void rt_why(const void *p)
     struct walk w;
     uint32_t slot;
     uintptr_t own_sp =
-        (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(uintptr_t); /* p is in ours */
+        (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(uintptr_t); /* p is below */
 
     stw_begin(STW_GC_OTHER);
-    const struct gc_span *span = slot_at((uintptr_t)p, &slot);
+    const struct gc_span *span = gc_slot_at((uintptr_t)p, &slot);
     if (span == NULL || !gc_live_byte(gc_epochs(span)[slot])) {
         rt_printf("%p is no collected object\n", p);
     } else if (!walk_begin(&w)) {

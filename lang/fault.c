@@ -8,14 +8,14 @@
  * WHOSE IT IS. The program's, if all hold: a goroutine ran, on its own stack, with interrupts and
  * preemption on, and the instruction is not the runtime's, or is in that part of it which touches
  * memory on a program's behalf (.text.user_fault: memcpy and its kin, bulk copies, the write
- * barrier). A jump to where no code is counts for the program, also if the runtime made it: only the
- * program's function pointers (deferred calls, finalizers, timers) are called there with preemption
- * on. Everything else is the runtime's own fault: false, and the report is fatal().
+ * barrier). A jump to where no code is counts for the program, also if the runtime made it: only
+ * the program's function pointers (deferred calls, finalizers, timers) are called there with
+ * preemption on. Everything else is the runtime's own fault: false, and the report is fatal().
  *
  * ROOM. The panic runs on the goroutine's stack, on what is mapped of it by then: the call of
- * fault_panic() is written by the fault handler, which must not fault. A goroutine that ran into the
- * reserve below its stack, or faults so near to it that a panic has no room, gets the reserve page
- * and panics on that. If it uses that up too before the stack has been left, it cannot run any
+ * fault_panic() is written by the fault handler, which must not fault. A goroutine that ran into
+ * the reserve below its stack, or faults so near to it that a panic has no room, gets the reserve
+ * page and panics on that. If it uses that up too before the stack has been left, it cannot run any
  * deferred call, and the runtime cannot be left in the middle of a section: "fatal error: stack
  * overflow".
  *

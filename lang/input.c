@@ -6,9 +6,9 @@
  * waits. What has no room in the ring stays in the device, which holds the sender up: nothing is
  * lost.
  *
- * THE KEY. One byte (knob infokey, Ctrl-T as on BSD terminals) is no input: it asks for the stacks of
- * all goroutines. A goroutine of its own prints them, between two slices of whatever hogs the cores.
- * For its sake the line is attached before main begins.
+ * THE KEY. One byte (knob infokey, Ctrl-T as on BSD terminals) is no input: it asks for the stacks
+ * of all goroutines. A goroutine of its own prints them, between two slices of whatever hogs the
+ * cores. For its sake the line is attached before main begins.
  *
  * LOCKING. One reader at a time (reader_lock, a mutex: the others park). ring_lock (rank TIMER, a
  * leaf here) makes one writer of the two that move bytes into the ring.

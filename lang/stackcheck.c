@@ -1,18 +1,21 @@
 /*
- * lang/stackcheck.c - a goroutine hands out a pointer into its own stack: said at once, with both places.
+ * lang/stackcheck.c - a goroutine hands out a pointer into its own stack: said at once, with both
+ * places.
  *
- * WHAT. Three gates: a reference stored by the barrier anywhere but on the storing goroutine's stack; an element sent
- * on a channel; the arguments of go(), if asked for, since a wait group on main's stack is a common and correct
- * argument. A report names the place, and the function whose local it is: the innermost one whose frame ends
- * above the address. It is a warning: a program that waits until nobody uses the pointer any more is right.
+ * WHAT. Three gates: a reference stored by the barrier anywhere but on the storing goroutine's
+ * stack; an element sent on a channel; the arguments of go(), if asked for, since a wait group on
+ * main's stack is a common and correct argument. A report names the place, and the function whose
+ * local it is: the innermost one whose frame ends above the address. It is a warning: a program
+ * that waits until nobody uses the pointer any more is right.
  *
  * INVARIANTS
- * [own.1] No report for what is not wrong by itself: a store on one's own stack; a local of main(), which outlives
- *         everything; what the runtime does for itself; a word that the element's type does not call a pointer.
+ * [own.1] No report for what is not wrong by itself: a store on one's own stack; a local of main(),
+ *         which outlives everything; what the runtime does for itself; a word that the element's
+ *         type does not call a pointer.
  * [own.2] A place is reported once.
  *
- * REJECTED. To keep what was handed out, and report it only if the frame ends before: the goroutine that was
- * handed a wait group may end later than its waiter goes on, and is right.
+ * REJECTED. To keep what was handed out, and report it only if the frame ends before: the goroutine
+ * that was handed a wait group may end later than its waiter goes on, and is right.
  */
 #include <lang/stackcheck.h>
 
@@ -118,27 +121,12 @@ void rt_stackcheck_store(const void *slot, const void *value)
                     (uintptr_t)__builtin_return_address(0));
 }
 
-/* Is the i-th word of such an element a reference, or perhaps one? */
-static bool may_refer(const struct rt_type *type, size_t i)
-{
-    switch (type->kind) {
-    case RT_TYPE_NOSCAN:
-        return false;
-    case RT_TYPE_MASK:
-        return type->ptrmask >> i & 1;
-    case RT_TYPE_BITMAP:
-        return type->map[i / 64] >> (i % 64) & 1;
-    default:
-        return true;
-    }
-}
-
 void stackcheck_elem(const struct rt_type *type, const void *elem, uintptr_t pc)
 {
     if (knobs.stackcheck == 0 || (uintptr_t)elem % 8 != 0)
         return;
     for (size_t i = 0; i < type->size / 8; i++)
-        if (may_refer(type, i))
+        if (gc_word_refers(type, i))
             stackcheck_word(((const uintptr_t *)elem)[i], "sent on a channel", pc);
 }
 

@@ -1,12 +1,15 @@
 /*
- * lang/stackcheck.h - reports pointers into a goroutine's own stack that it hands out, in debug builds.
+ * lang/stackcheck.h - reports pointers into a goroutine's own stack that it hands out, in debug
+ * builds.
  *
- * A local whose address is in the collected heap, in a channel or in another goroutine's hands is a dangling pointer
- * once its function has returned, and shared memory until then (rt/gc.h). `make escape` finds such places before the
- * program runs (docs/escape.md); this finds them where they happen: rt_gc_store_word() and its kin
- * (rt/barrier.h), sends, and with GODEBUG=stackcheck=2 go(). A report is a warning, once for each place.
+ * A local whose address is in the collected heap, in a channel or in another goroutine's hands is a
+ * dangling pointer once its function has returned, and shared memory until then (rt/gc.h). `make
+ * escape` finds such places before the program runs (docs/escape.md); this finds them where they
+ * happen: rt_gc_store_word() and its kin (rt/barrier.h), sends, and with GODEBUG=stackcheck=2 go().
+ * A report is a warning, once for each place.
  *
- * Each call here is made by the function that the program called, so that its return address is the place.
+ * Each call here is made by the function that the program called, so that its return address is the
+ * place.
  */
 #pragma once
 

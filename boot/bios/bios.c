@@ -1,12 +1,12 @@
 /*
  * boot/bios/bios.c - the second stage: what is the BIOS's own. disk.c finds and reads files.
  *
- * WHAT. Sectors come by the BIOS's disk extensions (int 13h, function 42h), through a bounce buffer below
- * 1 MiB, because the BIOS reaches no further; the memory map from int 15h, function E820h.
+ * WHAT. Sectors come by the BIOS's disk extensions (int 13h, function 42h), through a bounce buffer
+ * below 1 MiB, because the BIOS reaches no further; the memory map from int 15h, function E820h.
  *
  * INVARIANTS
- * [bios.1] fw_alloc() gives out memory that E820 calls RAM and no other entry overlaps, above 1 MiB: all that
- *          the BIOS, its data area and this program use lies below.
+ * [bios.1] fw_alloc() gives out memory that E820 calls RAM and no other entry overlaps, above 1
+ *          MiB: all that the BIOS, its data area and this program use lies below.
  *
  * The RSDP is not looked for: the runtime does that (acpi.c) when the start info has none.
  *

@@ -1,14 +1,14 @@
 /*
  * boot/bios/disk.c - finds the boot partition and reads files from it.
  *
- * WHAT. The EFI system partition is the first of its type in the GPT, or in the GPT's copy at the end of the
- * image; its file system is FAT32. Clusters that lie in a row are read together, up to a bounce buffer at
- * a time.
+ * WHAT. The EFI system partition is the first of its type in the GPT, or in the GPT's copy at the
+ * end of the image; its file system is FAT32. Clusters that lie in a row are read together, up to a
+ * bounce buffer at a time.
  *
  * INVARIANTS
- * [disk.1] Every number that comes from the disk is checked against the size of what it points into; a
- *          chain of clusters is followed no further than the file is long, a folder's no further than
- *          there are clusters.
+ * [disk.1] Every number that comes from the disk is checked against the size of what it points
+ *          into; a chain of clusters is followed no further than the file is long, a folder's no
+ *          further than there are clusters.
  *
  * SOURCES. Microsoft, FAT32 File System Specification 1.03. UEFI 2.10, chapter 5 (GPT).
  */

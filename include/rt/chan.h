@@ -4,9 +4,9 @@
  * chan(T) is the type of a channel of T: the same type in every file, different for different T, so
  * that a value, a channel or a variable of the wrong type does not compile. T is any type but an
  * array (put it in a struct) or one with const on top; up to 64 KiB. Elements are copied in and
- * copied out, and may hold references to collected objects. A channel is a collected object itself: in a collected struct it is a
- * gc(chan(T)) field, in a global a gc_root(chan(T), name); a local is a plain chan(T). NULL is a
- * channel that nobody ever serves.
+ * copied out, and may hold references to collected objects. A channel is a collected object itself:
+ * in a collected struct it is a gc(chan(T)) field, in a global a gc_root(chan(T), name); a local is
+ * a plain chan(T). NULL is a channel that nobody ever serves.
  *
  * Behaviour is that of the Go specification ("Send statements", "Receive operator", "Close",
  * "Select statements"), and so is the memory order: what happened before a send is visible after

@@ -227,9 +227,9 @@ size_t rt_gc_array_bytes(size_t n, size_t elem_bytes); /* the product; a panic i
 #define rt_try_new(T) ((__typeof__(T) *)rt_gc_try_alloc(RT_TYPE(T)))
 
 /*
- * struct node *n = new_local(struct node): zeroed, on the stack, gone at the end of the block that it
- * stands in. For what `make escape V=1` says "could live on the stack" of; anything that keeps it
- * longer gets a warning there, and a report at run time in BUILD=debug (docs/escape.md).
+ * struct node *n = new_local(struct node): zeroed, on the stack, gone at the end of the block that
+ * it stands in. For what `make escape V=1` says "could live on the stack" of; anything that keeps
+ * it longer gets a warning there, and a report at run time in BUILD=debug (docs/escape.md).
  */
 #define rt_new_local(T) (&(__typeof__(T)){0})
 
@@ -316,7 +316,7 @@ struct rt_cleanup rt_add_cleanup(void *obj, void (*fn)(void *arg), void *arg);
 void rt_cleanup_stop(struct rt_cleanup *c);
 
 struct rt_weak; /* a collected object itself: hold it in a gc(struct rt_weak *) */
-/* The same one for the same pointer, which may point into the object, while that lives; NULL for NULL. */
+/* The same one for the same pointer into the object, while that lives. Of NULL: NULL. */
 struct rt_weak *rt_weak_make(void *obj);
 /* That pointer; NULL once the finalizer is queued, or the object is gone. */
 void *rt_weak_get(struct rt_weak *weak);

@@ -43,8 +43,9 @@ void rt_print_goroutines(void); /* all */
 rt_chan(uint64_t) rt_irq_chan(unsigned irq, size_t capacity);
 
 /*
- * The device of that line has been served. A level-triggered line (PCI; ISA lines that ACPI declares so) is masked from its
- * interrupt until this call, for it stays raised till then; for others this does nothing.
+ * The device of that line has been served. A level-triggered line (PCI; ISA lines that ACPI
+ * declares so) is masked from its interrupt until this call, for it stays raised till then; for
+ * others this does nothing.
  */
 void rt_irq_done(unsigned irq);
 
