@@ -193,6 +193,17 @@ static unsigned parse_unit(const char *s, size_t n)
     return 64;
 }
 
+/* Go's older names of some words. */
+static bool knob_parse_number_word(const struct knob *knob, const char *s, size_t n, uint64_t *v)
+{
+    static const uint8_t by_number[] = {TRACEBACK_NONE, TRACEBACK_ALL, TRACEBACK_SYSTEM};
+
+    if (knob->words != knob_traceback_words || n != 1 || s[0] < '0' || s[0] > '2')
+        return false;
+    *v = by_number[s[0] - '0'];
+    return true;
+}
+
 /* Parse a value of the knob's kind. On failure the reason is appended to *why. */
 static bool knob_parse_value(const struct knob *knob, const char *s, size_t n, uint64_t *v,
                              struct text *why)
@@ -201,6 +212,8 @@ static bool knob_parse_value(const struct knob *knob, const char *s, size_t n, u
     size_t used;
 
     if (knob->kind == KNOB_WORD) {
+        if (knob_parse_number_word(knob, s, n, v))
+            return true;
         for (*v = 0; *v <= knob->max; ++*v)
             if (text_is(s, n, knob->words[*v]))
                 return true;

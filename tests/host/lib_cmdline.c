@@ -232,6 +232,10 @@ static void test_good_knobs(void)
     CHECK(parse("GOMEMLIMIT=9223372036854775807") == 0 && k.gomemlimit == INT64_MAX, "%s", why);
     CHECK(parse("GOMAXPROCS=4 maxcpus=0x10") == 0 && k.gomaxprocs == 4 && k.maxcpus == 16, "%s",
           why);
+    CHECK(parse("GOTRACEBACK=0") == 0 && k.gotraceback == TRACEBACK_NONE, "%s", why);
+    CHECK(parse("GOTRACEBACK=1") == 0 && k.gotraceback == TRACEBACK_ALL, "%s", why);
+    CHECK(parse("GOTRACEBACK=2") == 0 && k.gotraceback == TRACEBACK_SYSTEM, "%s", why);
+    EXPECT_ERROR("GOTRACEBACK=3", "GOTRACEBACK=3: not one of none, single, all, system, crash");
     CHECK(parse("GOTRACEBACK=crash") == 0 && k.gotraceback == TRACEBACK_CRASH, "%s", why);
     CHECK(parse("GODEBUG=gctrace=1,schedtrace=1000,gcmode=hybrid,gccheckmark=1,gcstress=3") == 0 &&
               k.gctrace == 1 && k.schedtrace == 1000 && k.gcmode == GCMODE_HYBRID &&
