@@ -27,9 +27,9 @@
  *     avail > 0   a value can be taken by whoever holds the lock, with nothing else to do
  *     room > 0    a value can be put in, likewise
  *     == 0        the operation would wait
- *     < 0 it is not plain: look closer. It waits only if all who wait on the other side are selects
- *                 that were completed elsewhere and have not taken back their records yet; looking
- *                 drops those
+ *     < 0         it is not plain: look closer. It waits only if all who wait on the other side are
+ *                 selects that were completed elsewhere and have not taken back their records yet;
+ *                 looking drops those
  * The plain number is what remains modulo CHAN_SLOW, and each of these takes CHAN_SLOW off once:
  *     avail: senders wait; the channel is closed       room: receivers wait; the channel is closed
  */

@@ -11,7 +11,7 @@
  * [time.2] While a timer is pending, holds keep its own object and its argument alive, wherever
  *          they lie.
  * [time.3] A ticker that was stopped sends nothing any more: firing and stopping exclude each
- *          other, and a generation tells a tick that was on its way.
+ *          other, and `pending` tells a tick that was on its way.
  * LOCKING. Each clock has a spin lock of rank CLOCK, taken around start and stop, so that two
  * cannot start one timer at once. On the scheduler stack it is taken too; whoever holds it has
  * preemption off.

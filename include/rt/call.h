@@ -10,9 +10,11 @@
  *     sink(extra, thunk, &args, sizeof args, fn_address)
  * with  void (*thunk)(void *args), `&args` a pointer to the struct (its true type, so that a sink
  * that is a macro may copy by assignment) and fn_address the function as uintptr_t. `sink` is a
- * function or a function-like macro; `extra` is passed through untouched. RT_CALL_RAW(sink, extra,
- * fn, args...) the same with  void (*thunk)(void *args, void *args_again),  to be called with the
- * same pointer twice: it saves clang one hop.
+ * function or a function-like macro; `extra` is passed through untouched.
+ *
+ * RT_CALL_RAW(sink, extra, fn, args...) is the same with
+ *     void (*thunk)(void *args, void *args_again)
+ * to be called with the same pointer twice: it saves clang one hop.
  *
  * What is checked. The call is written out inside the thunk, so every conversion is the one of a
  * call, and a wrong number or type of arguments does not compile. At most six arguments: a seventh

@@ -103,7 +103,7 @@ struct rt_chan; /* what a chan(T) really points to */
 /*
  * The same for cases that are counted at run time.
  * chan    any chan(T), or struct rt_chan * of chan_raw(); NULL never becomes ready
- * elem where the value to send is, or where to put the one received; NULL drops it. It is one
+ * elem    where the value to send is, or where to put the one received; NULL drops it. It is one
  *         element of the channel's type: here nobody checks that
  * block   false: returns -1 if none can go on
  * ok      may be NULL; after a receive: false if it was for the channel being closed

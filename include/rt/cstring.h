@@ -26,8 +26,7 @@ int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
 char *strrchr(const char *s, int c);
-char *strstr(const char *s,
-             const char *part); /* time in the worst case: strlen(s) * strlen(part) */
+char *strstr(const char *s, const char *part); /* at worst strlen(s) * strlen(part) steps */
 size_t strspn(const char *s, const char *set);
 size_t strcspn(const char *s, const char *set);
 char *strpbrk(const char *s, const char *set);

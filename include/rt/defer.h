@@ -39,8 +39,8 @@ struct rt_defer_call {
     uintptr_t args[RT_DEFER_ARG_WORDS];
 };
 
-#define RT_DEFER_OVERFLOW                                                                          \
-    (UINT64_C(1) << 32) /* further calls are in the goroutine's pages, `base` is valid */
+/* Further calls are in the goroutine's pages, `base` is valid. */
+#define RT_DEFER_OVERFLOW (UINT64_C(1) << 32)
 #define RT_DEFER_CATCH (UINT64_C(1) << 33) /* catch_panic(): no calls, panics end here */
 
 struct rt_defer_record;

@@ -9,7 +9,7 @@
 struct goroutine;
 struct rt_defer_frame;
 
-/* The runtime asserts these places: struct goroutine's `defers`, and rt_defer_point in
+/* The runtime asserts these places: struct goroutine's `defer_frames`, and rt_defer_point in
  * the frame. */
 #define RT_GOROUTINE_DEFERS 8
 

@@ -207,13 +207,12 @@ struct rt_root_desc {
  * makeslice: len out of range`. Alignment: _Alignof(T) up to 64; else 16 from 16 bytes on, below
  * that 8.
  */
-#define RT_GC_INLINE_ZERO_MAX                                                                      \
-    128 /* larger objects are zeroed when they are handed out, not before */
+/* Larger objects are zeroed when they are handed out, not before. */
+#define RT_GC_INLINE_ZERO_MAX 128
 
 void *rt_gc_alloc(struct rt_type *type);     /* size <= RT_GC_INLINE_ZERO_MAX */
 void *rt_gc_alloc_big(struct rt_type *type); /* any size */
-void *
-rt_gc_try_alloc(struct rt_type *type); /* NULL if memory is short even after a full collection */
+void *rt_gc_try_alloc(struct rt_type *type); /* NULL: memory is short after a collection, too */
 void *rt_gc_alloc_array(struct rt_type *elem, size_t n);
 void *rt_gc_alloc_noscan(size_t bytes);
 void *rt_gc_alloc_words(size_t n); /* n words, each scanned as a possible pointer */
@@ -254,8 +253,8 @@ char *rt_gc_strdup(const char *text);
 
 /* Uncollected, 16-aligned, zeroed; NULL if a collection did not find enough memory either. */
 void *rt_alloc(size_t bytes);
-/* p (NULL: a new one) with room for so many bytes, perhaps elsewhere: its contents, cut if need be, and what follows
- * them is anything. NULL without memory: p is as it was. */
+/* p (NULL: a new one) with room for so many bytes, perhaps elsewhere: its contents, cut if need be,
+ * and what follows them is anything. NULL without memory: p is as it was. */
 void *rt_realloc(void *p, size_t bytes);
 void rt_free(void *p); /* what rt_alloc() gave, or NULL */
 
@@ -263,8 +262,8 @@ void rt_free(void *p); /* what rt_alloc() gave, or NULL */
 
 void rt_gc(void);                   /* a full cycle; returns after the sweep */
 int rt_gc_set_percent(int percent); /* GOGC; negative: off; returns the old one */
-int64_t
-rt_gc_set_memory_limit(int64_t bytes); /* GOMEMLIMIT; returns the old one; negative only asks */
+/* GOMEMLIMIT; returns the old one; negative only asks. */
+int64_t rt_gc_set_memory_limit(int64_t bytes);
 
 /*
  * Identities: mallocs - frees = objects on the heap (dead ones that the sweep has not reached

@@ -12,9 +12,8 @@
 
 /* How a goroutine starts; zero means the default. */
 struct rt_go_opts {
-    size_t
-        stack_bytes; /* address space for its stack; 0: 256 KiB. Memory is taken as it is touched */
-    const char *name; /* shown in reports; a literal, or something that outlives the goroutine */
+    size_t stack_bytes; /* address space for its stack, not memory yet; 0: 256 KiB */
+    const char *name;   /* shown in reports; a literal, or something that outlives the goroutine */
 };
 
 /*
@@ -44,8 +43,9 @@ _Noreturn void rt_goexit(void);
 uint64_t rt_goid(void);        /* number of this goroutine; main's is 1, none is used twice */
 size_t rt_num_goroutine(void); /* goroutines of the program that have not ended */
 unsigned rt_num_cpu(void);     /* cores of this machine */
-unsigned
-rt_gomaxprocs(unsigned n); /* run on n cores at a time from now on; the old number. 0 only asks */
+
+/* Run on n cores at a time from now on; returns the old number. 0 only asks. */
+unsigned rt_gomaxprocs(unsigned n);
 
 /* Nanoseconds since boot; never runs backwards, on any core. */
 int64_t rt_nanotime(void);

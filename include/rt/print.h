@@ -4,12 +4,17 @@
  * Conversions are those of C99: d i u o x X c s p f F e E g G a A %, the flags - + space # 0, width
  * and precision (also *), the lengths hh h l ll j z t L. Doubles are exact: every digit asked for
  * is that of the number itself, rounded to nearest, ties to even. What differs from a hosted C
- * library: %n    does not exist; like every unknown conversion it is printed as it stands and takes
- * no argument %Lf   takes a long double and prints the double nearest to it %p    is 0x and
- * lower-case digits, NULL included (0x0) %s    of NULL prints (null) %lc %ls  print UTF-8 Every
- * function returns the number of bytes of the whole text, without its NUL, or -1 if that number
- * does not fit an int. None allocates. The calls that print keep the text whole: no other core's
- * output comes in between.
+ * library:
+ *     %n        does not exist; like every unknown conversion it is printed as it stands and takes
+ *               no argument
+ *     %Lf       takes a long double and prints the double nearest to it
+ *     %p        is 0x and lower-case digits, NULL included (0x0)
+ *     %s        of NULL prints (null)
+ *     %lc %ls   print UTF-8
+ *
+ * Every function returns the number of bytes of the whole text, without its NUL, or -1 if that
+ * number does not fit an int. None allocates. The calls that print keep the text whole: no other
+ * core's output comes in between.
  */
 #pragma once
 

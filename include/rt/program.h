@@ -11,8 +11,8 @@
 
 /*
  * End the program, with all its goroutines; no deferred call runs. A return from main does the
- * same. Status 0 to 127 travels in QEMU's exit code, 128 to 255 in the last line of output, which
- * tools/run.sh reads.
+ * same. Status 0 to 62 travels in QEMU's exit code, 63 to 255 in the last line of output;
+ * tools/run.sh reads both (docs/testing.md).
  */
 RT_NORETURN void rt_exit(int status);
 

@@ -19,6 +19,4 @@
 #include <rt/slice.h>
 #include <rt/print.h>
 #include <rt/program.h>
-#if __has_include(<rt/panic.h>)
 #include <rt/panic.h>
-#endif

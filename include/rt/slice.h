@@ -4,7 +4,8 @@
  *     slice_type(int, ints);                     declares struct ints { int *p; size_t len, cap; }
  *     slice_type(gc(struct node *), nodes);      a slice of references
  *     struct ints s = {0};                       empty, and ready to use
- *     s = append(s, 1, 2, 3);  at(s, i) += 1;  struct ints t = sub(s, 1, 3);  slice_range (i, v, s) { ... }
+ *     s = append(s, 1, 2, 3);  at(s, i) += 1;  struct ints t = sub(s, 1, 3);
+ *     slice_range (i, v, s) { ... }
  * The elements lie on the collected heap (or wherever p was pointed to); slices share them, as in
  * Go. In a collected struct a slice is a field gc(struct ints) items, written by
  * gc_copy(&obj->items, &s, 1).

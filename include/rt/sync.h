@@ -32,8 +32,7 @@ struct rt_sync_queue {
  * mutex".
  */
 struct rt_mutex {
-    uint32_t
-        state; /* bit 0 locked, 1 a waiter was woken, 2 starving; number of waiters from bit 3 */
+    uint32_t state; /* bits: 0 locked, 1 a waiter was woken, 2 starving, from 3 on: waiters */
     struct rt_sync_queue queue;
 };
 
@@ -157,12 +156,14 @@ void rt_sema_acquire(struct rt_sema *s);
 bool rt_sema_try_acquire(struct rt_sema *s); /* false instead of waiting */
 void rt_sema_release(struct rt_sema *s);
 
-/* ---- Pool
- *     -----------------------------------------------------------------------------------------
- *     static struct rt_pool buffers = { .make = new_buffer };
+/* ---- Pool ---- */
+
+/*
+ *     static struct rt_pool buffers = {.make = new_buffer};
  * A stock of collected objects that are ready for reuse. get gives any of them, or make(), or NULL
  * if make is NULL. put must get what nobody uses any more; NULL is ignored. What lies in the pool
- * for two collections is dropped, so it is no place to keep things. */
+ * for two collections is dropped, so it is no place to keep things.
+ */
 struct rt_pool_stock;
 struct rt_pool {
     void *(*make)(void);
