@@ -99,7 +99,7 @@ static bool cache_next_slots(struct gc_cache *cache, struct gc_cache_span *cs)
     return true;
 }
 
-/* The same where gcstress= may be set: then one slot at a time, so that each allocation comes by. */
+/* The same where gcstress= may be set: one slot at a time, so that each allocation comes by. */
 static RT_NOINLINE bool cache_some_slots(struct gc_cache *cache, struct gc_cache_span *cs)
 {
     if (!cache_next_slots(cache, cs))

@@ -26,16 +26,14 @@ struct sched_cpu {
     bool ticked;       /* [c] the timer fired, and others may want the turn [turn.1] */
     bool skip_next;    /* [c] a slice ended: the ring before `next` */
     bool yield;        /* [c] a test wants the goroutine preempted: sched_preempt_irq() */
-    bool
-        must_leave; /* [c] set by stw: the goroutine goes through the scheduler before it runs on */
-    bool flush;     /* [a] set by a stop that claimed this cpu: reload CR3 before anything else */
-    uint32_t
-        look_rest; /* [c] what sched_until_look will be after a pick that look_closer() asked for */
+    bool must_leave;   /* [c] set by stw: into the scheduler before the goroutine runs on */
+    bool flush; /* [a] set by a stop that claimed this cpu: reload CR3 before anything else */
+    uint32_t look_rest;   /* [c] sched_until_look after the pick that look_closer() asked for */
     bool in_service;      /* [c] it runs goroutines: below GOMAXPROCS, not dedicated; others: [S] */
     uint32_t slice_head;  /* [c] head of the ring when the slice began */
     int64_t slice_end_ns; /* [c] */
-    int64_t timers_ns;    /* [c] when it was last looked whether timers are due */
-    int64_t timers_ran_ns; /* [c] when some were, and ran */
+    int64_t timers_ns;    /* [c] when timers were last seen to be due */
+    int64_t timers_ran_ns; /* [c] ... and ran */
     int64_t armed_ns; /* [c] for when the hardware's timer is set; 0: it is not, or has fired */
     int64_t wake_ns;  /* [c] how long a halt takes to end, as seen lately */
     uint32_t idle;    /* [a] enum idle_state; claims and wakes by CAS */
@@ -84,9 +82,9 @@ void goroutine_start_system(void);
 void goroutine_find_memory(void); /* the reaper shall; scheduler stack */
 
 void sched_procs_store_stw(unsigned n);
-void sched_wake_all(void);
+void sched_wake_all(void); /* every idle cpu, to look at its state again */
 void sched_wake_after_stop(void);
-unsigned sched_searching(void);
+unsigned sched_searching(void); /* cpus that look for work to steal */
 
 /* sched/stw.c */
 bool stw_pending(void);
@@ -106,8 +104,8 @@ struct watch {
 DECLARE_PERCPU(struct watch, watch);
 
 void watchdog_start(void); /* each cpu, on its scheduler stack */
-RT_COLD void
-watchdog_tick(const struct arch_frame *frame); /* timer handler, preemption off, knob set */
+/* In the timer's handler, with preemption off below it and the knob set. */
+RT_COLD void watchdog_tick(const struct arch_frame *frame);
 
 /* This cpu stands where it could be stopped or preempted. */
 static inline void watchdog_answer(void)

@@ -27,8 +27,8 @@
  * [idle.3]  Nothing can ever run if every cpu was CPU_IDLE at one moment with all queues empty, no
  *           timer and nobody waiting for an interrupt. One moment: no cpu left idle() between the
  *           first look and the last.
- * [clock.1] Whoever runs a goroutine has set the hardware's timer, or it has just fired, unless there
- *           is neither a timer nor a slice. armed_ns says for when, and the handler makes it 0.
+ * [clock.1] Whoever runs a goroutine has set the hardware's timer, or it has just fired, unless
+ *           there is neither a timer nor a slice. armed_ns says for when; the handler makes it 0.
  * [turn.1]  An emulator that counts instructions gives one cpu after the other the turn, upwards
  *           from cpu 0, and a cpu keeps it till some timer is due, unless it halts or pauses: one
  *           busy cpu would keep it for ever. So there (`tick`) all busy cpus are interrupted
@@ -71,6 +71,7 @@ PERCPU(struct sched_cpu, sched_cpu);
 PERCPU(bool, sched_slice_armed);
 PERCPU(uint32_t, sched_until_look);
 bool sched_scan_on;
+bool sched_main_gone;
 uint64_t sched_idle_count;
 
 static uint64_t idle_mask[ARCH_MAX_CPUS / 64]; /* [a] */
@@ -141,8 +142,7 @@ RT_COLD static int64_t tick_next(void)
     return load_relaxed(&tick_at_ns);
 }
 
-/* After a tick: keep the turn or pass it on; with n cpus still in line, keep it with odds of 1 in
- * n. */
+/* After a tick: keep the turn or pass it on; with n cpus still in line, keep it once in n times. */
 RT_COLD static void turn_keep_or_pass(struct sched_cpu *c)
 {
     c->ticked = false;
@@ -151,8 +151,8 @@ RT_COLD static void turn_keep_or_pass(struct sched_cpu *c)
 }
 
 /*
- * Set the hardware's timer. Each write of it is slow, on a virtual machine very: so it may fire up to
- * TIMERS_APART_NS late while the cpu is busy, and if it is set for earlier than is needed now it stays so.
+ * Set the hardware's timer. Each write of it is slow, on a virtual machine very: so while the cpu is
+ * busy it may fire up to TIMERS_APART_NS late, and it stays set for earlier than is needed now.
  */
 static void timer_program(void)
 {
@@ -227,8 +227,8 @@ static bool slice_is_over(void)
 }
 
 /*
- * A cpu with too much to do would fire timers all the time, each for one more goroutine that waits, on
- * a stack that nobody has used yet. So while many wait they go first, for a while.
+ * A cpu with too much to do would fire timers all the time, each for one more goroutine that waits,
+ * on a stack that nobody has used yet. So while many wait they go first, for a while.
  */
 static void run_timers(struct sched_cpu *c)
 {
@@ -293,7 +293,7 @@ void ready_here(struct goroutine *g)
 
 /* ---- Picking ---- */
 
-/* Whatever pick_fast() would find on that cpu, pick_in_turn() decides. The cpu's own, or stopped. */
+/* Whatever pick_fast() would find on that cpu, pick_in_turn() decides. Our cpu, or stopped. */
 static void look_closer(unsigned cpu)
 {
     uint32_t *until = cpu_ptr(cpu, sched_until_look);
@@ -442,7 +442,8 @@ static struct goroutine *goroutine_of(struct arch_context *context)
     return container_of(context, struct goroutine, context);
 }
 
-/* What is done for the one we come from, on the stack of the one we go to [sched.2]. base: this_cpu_base(). */
+/* What is done for the one we come from, on the stack of the one we go to [sched.2]. base:
+ * this_cpu_base(). */
 
 /* Readied on the way. */
 RT_COLD static void finish_park_readied(struct goroutine *g)
@@ -761,7 +762,7 @@ static void housekeeping(void)
         c->timer_fired = false;
         arch_tlb_tune();
         run_timers(c);
-        if (slice_is_over()) { /* while we were here; else it would be due again at once, for ever */
+        if (slice_is_over()) { /* while we were here; else it would be due at once, for ever */
             c->skip_next = true;
             look_closer(arch_cpu_id());
             if (c->stash != NULL)
@@ -835,8 +836,6 @@ static void idle_end(void)
     }
 }
 
-bool sched_main_gone;
-
 static bool nothing_can_ever_run(void)
 {
     uint32_t exits = load_seq_cst(&idle_exits); /* [idle.3] */
@@ -872,8 +871,8 @@ static bool idle_poll(struct sched_cpu *c)
     return false;
 }
 
-/* Until somebody wants this cpu, or its first timer is nearly due: a halt takes time to end, so it ends
- * earlier, and idle_poll() waits for the rest. */
+/* Until somebody wants this cpu, or its first timer is nearly due: a halt takes time to end, so it
+ * is to end earlier, and idle_poll() waits for the rest. */
 static void idle_halt(struct sched_cpu *c)
 {
     arch_irq_off();

@@ -13,8 +13,8 @@
  * REJECTED. A wheel: its tick would bound the precision, or its size the range; 4-ary heaps of Go's
  * size sift through few cache lines. That also is why a place in the heap holds its timer's time.
  */
-#include <lib/fail.h>
 #include <lib/assert.h>
+#include <lib/fail.h>
 #include <lib/spinlock.h>
 #include <lib/string.h>
 #include <mm/page.h>

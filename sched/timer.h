@@ -5,6 +5,9 @@
  * runs on that cpu's scheduler stack: preemption off, no lock held; it may call ready(),
  * goroutine_spawn() and timer_start(), and must not park. Of timers with equal times the one
  * started first fires first.
+ *
+ * Guards: [t] the lock of the heap that the timer is in, its owner's while in none; [a] atomic;
+ * [I] does not change once the timer is in use.
  */
 #pragma once
 
