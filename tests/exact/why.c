@@ -61,7 +61,10 @@ int main(int argc, char **argv)
         why(hidden_leaf);
     if (strcmp(what, "stack") == 0) {
         chan(int) c = chan_make(int, 0);
+        unsigned long before = hidden_leaf;
         go(holds, c);
+        while (*(volatile unsigned long *)&hidden_leaf == before) /* its slice may end early */
+            rt_yield();
         rt_yield();
         scrub();
         why(hidden_leaf);
