@@ -11,11 +11,10 @@
 
 /* Copy n bytes in rising order, by the machine's string instruction; n may be 0. */
 static inline void arch_copy_bytes(void *dst, const void *src, size_t n);
-/* Fill n bytes, or n 8-byte words, by the machine's string instruction; n may be 0. */
+/* Fill n bytes by the machine's string instruction, or n 8-byte words by what is quickest; n may be
+ * 0. */
 static inline void arch_fill_bytes(void *dst, unsigned char byte, size_t n);
 static inline void arch_fill_words(void *dst, uint64_t word, size_t n);
-/* Clear `bytes`, a multiple of 512, not 0. */
-static inline void arch_clear_blocks(void *dst, size_t bytes);
 /* Correctly rounded square root; NaN below zero. */
 static inline double arch_sqrt(double x);
 

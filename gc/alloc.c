@@ -56,7 +56,7 @@ static struct gc_cache_span *cache_span_of(unsigned shape)
 static void clear_group(uintptr_t base, size_t slot_bytes, uint64_t free)
 {
     if (RT_LIKELY(free == UINT64_MAX)) {
-        arch_clear_blocks((void *)base, 64 * slot_bytes);
+        arch_fill_words((void *)base, 0, 8 * slot_bytes);
         return;
     }
     while (free != 0) { /* run by run */

@@ -19,28 +19,28 @@ static inline void arch_fill_bytes(void *dst, unsigned char byte, size_t n)
     __asm__ volatile("rep stosb" : "+D"(dst), "+c"(n) : "a"(byte) : "memory");
 }
 
+/* Blocks of 512 bytes by stores of 16, the rest by the string instruction. */
 static inline void arch_fill_words(void *dst, uint64_t word, size_t n)
 {
-    __asm__ volatile("rep stosq" : "+D"(dst), "+c"(n) : "a"(word) : "memory");
-}
+    char *p = dst, *end = p + n / 64 * 512;
+    size_t rest = n % 64;
 
-static inline void arch_clear_blocks(void *dst, size_t bytes)
-{
-    char *p = dst, *end = p + bytes;
-
-    __asm__ volatile("xorps %%xmm0, %%xmm0\n"
-                     "1:\n"
-                     ".set i, 0\n"
-                     ".rept 512 / 16\n"
-                     "movups %%xmm0, i(%0)\n"
-                     ".set i, i + 16\n"
-                     ".endr\n"
-                     "add $512, %0\n"
-                     "cmp %1, %0\n"
-                     "jb 1b\n"
-                     : "+r"(p)
-                     : "r"(end)
-                     : "xmm0", "memory", "cc");
+    if (p < end)
+        __asm__ volatile("movq %2, %%xmm0\n"
+                         "punpcklqdq %%xmm0, %%xmm0\n"
+                         "1:\n"
+                         ".set i, 0\n"
+                         ".rept 512 / 16\n"
+                         "movups %%xmm0, i(%0)\n"
+                         ".set i, i + 16\n"
+                         ".endr\n"
+                         "add $512, %0\n"
+                         "cmp %1, %0\n"
+                         "jb 1b\n"
+                         : "+r"(p)
+                         : "r"(end), "r"(word)
+                         : "xmm0", "memory", "cc");
+    __asm__ volatile("rep stosq" : "+D"(p), "+c"(rest) : "a"(word) : "memory");
 }
 
 static inline double arch_sqrt(double x)
