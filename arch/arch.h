@@ -67,8 +67,8 @@ static RT_ALWAYS_INLINE bool arch_count_down(uint32_t *n);
  * are atomic against other cpus that use cpu_ptr(): the first orders both ways and returns the old
  * value. A goroutine that can be preempted may find itself on another cpu between two uses.
  */
-static inline unsigned arch_cpu_id(void); /* 0 = the boot cpu; dense; index of cpu_ptr() */
-unsigned arch_cpu_count(void);            /* cpus that are up (all that will ever be) */
+static inline unsigned arch_cpu_id(void);    /* 0 = the boot cpu; dense; index of cpu_ptr() */
+static inline unsigned arch_cpu_count(void); /* cpus that are up (all that will ever be) */
 
 /* ---- Boot, in this order (lang/start.c) ---- */
 paddr_t arch_image_paddr(void); /* where the image's first byte lies */

@@ -157,19 +157,23 @@ void gc_cache_flush_stw(unsigned cpu)
 
 /* A few shapes at a time, so that each has its turn well before the epoch comes round [heap.2]. */
 #define RETIRE_SHAPES 4u
+#define RETIRE_TURNS (GC_SHAPES / RETIRE_SHAPES + 1)
+
+static RT_NOINLINE void cache_retire(unsigned cpu, unsigned shape)
+{
+    bool exhausted;
+    gc_shape_push_unswept(cache_detach(&(*cpu_ptr(cpu, gc_cache))[shape],
+                                       &(*cpu_ptr(cpu, gc_cache_span))[shape], &exhausted));
+}
 
 void gc_cache_retire_stw(unsigned cpu)
 {
-    struct gc_cache *cache = *cpu_ptr(cpu, gc_cache);
-    struct gc_cache_span *cs = *cpu_ptr(cpu, gc_cache_span);
-    unsigned shape = gc_sweep_gen * RETIRE_SHAPES % GC_SHAPES;
-    bool exhausted;
+    const struct gc_cache_span *cs = *cpu_ptr(cpu, gc_cache_span);
+    unsigned shape = gc_sweep_gen % RETIRE_TURNS * RETIRE_SHAPES, end = shape + RETIRE_SHAPES;
 
-    for (unsigned i = 0; i < RETIRE_SHAPES; i++) {
-        if (cs[shape].span != NULL)
-            gc_shape_push_unswept(cache_detach(&cache[shape], &cs[shape], &exhausted));
-        shape = shape + 1 < GC_SHAPES ? shape + 1 : 0;
-    }
+    for (; shape < end && shape < GC_SHAPES; shape++)
+        if (RT_UNLIKELY(cs[shape].span != NULL))
+            cache_retire(cpu, shape);
 }
 
 static void cache_take_span(unsigned shape, struct gc_span *span)

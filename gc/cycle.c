@@ -105,10 +105,10 @@ void gc_flush_live(void)
 
 enum wait_for { FOR_NOTHING, FOR_WISH, FOR_MARK, FOR_TIME };
 
-static struct goroutine *controller; /* [I] */
-static uint32_t waits_for;           /* [a] enum wait_for; ORDERING has its partners */
-static uint32_t wish_trigger;        /* [a] the heap is large enough */
-static uint32_t wish_forced;         /* [a] somebody waits for a whole cycle */
+struct goroutine *gc_controller; /* [I] */
+static uint32_t waits_for;       /* [a] enum wait_for; ORDERING has its partners */
+static uint32_t wish_trigger;    /* [a] the heap is large enough */
+static uint32_t wish_forced;     /* [a] somebody waits for a whole cycle */
 
 /* One that waits in rt_gc(): on its stack. */
 struct cycle_waiter {
@@ -125,7 +125,8 @@ static bool controller_call(enum wait_for what)
     if (load_seq_cst(&waits_for) != (uint32_t)what ||
         !cas_acq_rel(&waits_for, (uint32_t)what, FOR_NOTHING))
         return false;
-    ready_here(controller); /* to wake another cpu for it would only make that one harder to stop */
+    /* to wake another cpu for it would only make that one harder to stop */
+    ready_here(gc_controller);
     return true;
 }
 
@@ -270,14 +271,12 @@ void gc_share_of(unsigned procs, unsigned *dedicated, int64_t *pause)
 /* Cpus with nothing to do first; not the controller's own, which is about to wait. */
 static void choose_workers_stw(void)
 {
-    unsigned n = arch_cpu_count(), procs = sched_procs(), left;
+    unsigned procs = sched_procs(), left;
 
     gc_share_of(procs, &left, &pause_ns);
-    for (unsigned i = 0; i < n; i++)
-        cpu_ptr(i, worker)->dedicated = cpu_ptr(i, worker)->keeper = false;
     if (mode == GCMODE_STW)
         return;
-    for (unsigned pass = 0; pass < 2; pass++) {
+    for (unsigned pass = 0; pass < 2 && left > 0; pass++) {
         for (unsigned i = 0; i < procs && left > 0; i++) {
             unsigned cpu = (gc_cycle_number + i) % procs;
             struct worker *w = cpu_ptr(cpu, worker);
@@ -413,7 +412,7 @@ static uint32_t stress_left; /* [a] */
 
 static bool may_wait(const struct goroutine *g)
 {
-    return g != NULL && g != controller && !g->system;
+    return g != NULL && g != gc_controller && !g->system;
 }
 
 void gc_before_alloc(size_t bytes)
@@ -490,8 +489,12 @@ static void begin_stw(void)
 {
     for (unsigned i = 0; i < arch_cpu_count(); i++) {
         struct gc_counts *c = cpu_ptr(i, gc_counts);
+        struct gc_local *l = cpu_ptr(i, gc_local);
+        struct worker *w = cpu_ptr(i, worker);
         flush_live_stw(c);
         c->assist_ns = c->tick_ns = c->idle_ns = 0;
+        w->dedicated = w->keeper = false;
+        l->marked_bytes = l->scan_bytes = 0;
     }
     gc_limiter_begin_stw();
     gc_cycle_number++;
@@ -516,7 +519,7 @@ static void begin_stw(void)
 /* STW#2, once nothing is grey. */
 static void end_stw(struct gc_cycle_times *t)
 {
-    uint64_t marked, scanned;
+    uint64_t marked = 0, scanned = 0;
 
     gc_phase = GC_IDLE;
     rt_wb_on = gc_barrier_check ? RT_WB_CHECKING : 0;
@@ -529,13 +532,15 @@ static void end_stw(struct gc_cycle_times *t)
     gc_sweep_begin_stw();
     for (unsigned i = 0; i < arch_cpu_count(); i++) {
         struct gc_counts *c = cpu_ptr(i, gc_counts);
+        const struct gc_local *l = cpu_ptr(i, gc_local);
         flush_live_stw(c);
         gc_cache_retire_stw(i);
+        marked += l->marked_bytes;
+        scanned += l->scan_bytes;
         t->assist_ns += c->assist_ns;
         t->background_ns += c->tick_ns;
         t->idle_ns += c->idle_ns;
     }
-    gc_mark_sum_stw(&marked, &scanned);
     t->live_after = gc_heap_live;
     ASSERT(gc_heap_live >= t->live_before);
     marked += gc_heap_live - t->live_before; /* what was born black */
@@ -703,8 +708,8 @@ void gc_init(void)
     gc_mark_init();
     gc_pacer_init();
     gc_limiter_init();
-    controller = goroutine_spawn_system(controller_main, NULL, "GC controller");
-    if (controller == NULL)
+    gc_controller = goroutine_spawn_system(controller_main, NULL, "GC controller");
+    if (gc_controller == NULL)
         fatal("gc: no memory for the collector's goroutine");
     gc_special_init();
 }

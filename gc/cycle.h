@@ -8,9 +8,10 @@
 
 enum gc_phase { GC_IDLE, GC_MARKING };
 
-extern uint8_t gc_phase;         /* [S] enum gc_phase */
-extern uint32_t gc_cycle_number; /* [S] cycles begun, this run */
-extern bool gc_clobber_free;     /* [I] knob clobberfree */
+extern struct goroutine *gc_controller; /* [I] leads each cycle; rules about it: [roots.4] */
+extern uint8_t gc_phase;                /* [S] enum gc_phase */
+extern uint32_t gc_cycle_number;        /* [S] cycles begun, this run */
+extern bool gc_clobber_free;            /* [I] knob clobberfree */
 extern uint32_t gc_stress;   /* [I] knob gcstress: collect at every so many allocations; 0: no */
 extern uint8_t gc_mode_next; /* [a] enum knob_gcmode: from the next cycle on; gcmode= */
 

@@ -881,21 +881,7 @@ void gc_mark_init(void)
 
 void gc_mark_begin_stw(void)
 {
-    for (unsigned i = 0; i < arch_cpu_count(); i++) {
-        struct gc_local *l = cpu_ptr(i, gc_local);
-        l->marked_bytes = l->scan_bytes = 0;
-    }
     rescan_unit = rescan_slot = 0;
     no_pages = false;
     gc_roots_begin_stw();
-}
-
-void gc_mark_sum_stw(uint64_t *marked_bytes, uint64_t *scan_bytes)
-{
-    *marked_bytes = *scan_bytes = 0;
-    for (unsigned i = 0; i < arch_cpu_count(); i++) {
-        const struct gc_local *l = cpu_ptr(i, gc_local);
-        *marked_bytes += l->marked_bytes;
-        *scan_bytes += l->scan_bytes;
-    }
 }

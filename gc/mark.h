@@ -63,10 +63,8 @@ bool gc_mark_looks_done(void);
 /* The same for sure; O(cpus). The world is stopped. */
 bool gc_mark_is_done_stw(void);
 
-/* A cycle begins; world stopped: forget the last one's counters, queue the roots. */
+/* A cycle begins; world stopped: queue the roots. */
 void gc_mark_begin_stw(void);
-/* It has ended; world stopped: sums of what was marked. */
-void gc_mark_sum_stw(uint64_t *marked_bytes, uint64_t *scan_bytes);
 /* Give memory of chunks back, but for a few. A goroutine. */
 void gc_mark_trim(void);
 

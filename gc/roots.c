@@ -15,6 +15,8 @@
  * [roots.3] SCAN_OWN: the goroutine was running in STW#1 and was not scanned there (it is deep, or
  *           mode hybrid). While its registers are not saved only its cpu's scheduler scans it; once
  *           it has parked (tokens is -1), anybody may.
+ * [roots.4] The controller holds no reference to an object when it stops the world for a cycle: its
+ *           stack is not scanned.
  *
  * LOCKING. Cursors: roots_lock (rank GC_POOL).
  * ORDERING. SCAN_DONE is stored with release and loaded with acquire: partners are each other, and
@@ -115,17 +117,19 @@ static void scan_running(unsigned cpu, enum gc_scan_how how)
 
     if (g == NULL || g->scan_state == state_of(SCAN_DONE))
         return;
-    uintptr_t sp = frame != NULL ? arch_frame_sp(frame) : (uintptr_t)__builtin_frame_address(0);
-    sp = gc_stack_from(g, sp);
+    if (g == gc_controller) { /* [roots.4] */
+        g->scan_state = state_of(SCAN_DONE);
+        return;
+    }
+    uintptr_t sp = gc_stack_from(g, arch_frame_sp(frame));
     bool deep = g->stack_hi - sp > STOP_BYTES || g->defer_chunks != NULL;
-    if (frame != NULL && (how == GC_SCAN_LATER || (how == GC_SCAN_SHALLOW && deep))) {
+    if (how == GC_SCAN_LATER || (how == GC_SCAN_SHALLOW && deep)) {
         g->scan_state = state_of(SCAN_OWN);
         if (how == GC_SCAN_SHALLOW)
             stw_deschedule(cpu);
         return;
     }
-    if (frame != NULL)
-        scan_registers(frame);
+    scan_registers(frame);
     gc_scan_words((const void *)sp, (const void *)g->stack_hi);
     lang_scan_goroutine_roots(g, gc_scan_words);
     g->scan_state = state_of(SCAN_DONE);

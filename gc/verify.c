@@ -324,7 +324,7 @@ static void walk_roots(struct walk *w, bool ran)
     if (!ran)
         return; /* [verify.2] */
     for (struct goroutine *g = goroutine_all(); g != NULL; g = g->all_next)
-        if (g->state != G_DEAD)
+        if (g->state != G_DEAD && g != gc_controller) /* [roots.4] */
             walk_goroutine(w, g);
     w->root_kind = ROOT_RUNTIME;
     w->root_detail = 0;

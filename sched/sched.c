@@ -414,12 +414,12 @@ static bool any_queue_has_work(void)
 
 bool sched_has_work(void)
 {
-    return others_wait() || preempt_asked() || this_cpu(sched_cpu).timer_fired;
+    return others_wait() || sched_asked();
 }
 
 bool sched_asked(void)
 {
-    return preempt_asked() || this_cpu(sched_cpu).timer_fired;
+    return preempt_asked() || stw_pending() || this_cpu(sched_cpu).timer_fired;
 }
 
 void sched_out_of_service(void)

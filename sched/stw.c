@@ -2,9 +2,10 @@
  * sched/stw.c - stopping the world in place.
  *
  * WHAT. The stopper makes `epoch` odd and tells every other cpu: an idle one by claiming its idle
- * state, so that it need not even wake up; any other by an IPI, which keeps it in the handler, on
- * its interrupt frame, until `epoch` moves on. A cpu inside a runtime section only notes the
- * request, and preempt_on() takes it.
+ * state, so that it need not even wake up; one that runs a goroutine by an IPI, which keeps it in
+ * the handler, on its interrupt frame, until `epoch` moves on. A cpu inside a runtime section only
+ * notes the request, and preempt_on() takes it. One that is in its scheduler looks at `epoch` all
+ * the time: an IPI would only hold up both, and it gets one if it does not answer soon.
  *
  * INVARIANTS
  * [stw.1] One stop at a time: `world` belongs to the stopper from begin to end.
@@ -38,6 +39,7 @@
 #include <sched/stw.h>
 
 #define SPIN_TURNS 2000u
+#define LOOK_TURNS 256u                /* a cpu in its scheduler has so long to see it by itself */
 #define ANSWER_NS INT64_C(10000000000) /* a cpu that takes longer is reported by name */
 
 struct stop {
@@ -45,14 +47,16 @@ struct stop {
     const struct arch_frame
         *frame;         /* [c] for the stopper: a copy in the goroutine's block [stw.5] */
     uintptr_t asked_pc; /* [c] where the request met it in a runtime section; 0: it did not */
+    bool told;          /* [S] by an IPI */
     bool halted;        /* [a] it sleeps until a wake-up; partner: stw_end() */
     uint32_t claimed;   /* [S] its idle state before the stopper claimed it; CPU_BUSY: it did not */
 };
 static PERCPU(struct stop, stop);
 
-static uint32_t epoch; /* [a] odd: stopping or stopped */
-static uint32_t world; /* [a] 1: somebody stops the world [stw.1] */
-static bool flush;     /* [S] */
+static uint32_t epoch;          /* [a] odd: stopping or stopped */
+static uint32_t world;          /* [a] 1: somebody stops the world [stw.1] */
+static bool flush;              /* [S] */
+static uint64_t begun, stopped; /* [S] arch_cycles(): the first cpu is told; the last stood still */
 
 /* w written by whoever has `world` */
 static struct stw_record history[STW_HISTORY];  /* [w] ring */
@@ -168,6 +172,12 @@ void stw_stop_here(struct arch_frame *frame)
     flush_if_asked();
 }
 
+static void tell(unsigned cpu)
+{
+    cpu_ptr(cpu, stop)->told = true;
+    arch_ipi(cpu, ARCH_IPI_RESCHED);
+}
+
 static void wait_for(unsigned cpu, uint32_t e, struct stw_record *r)
 {
     struct stop *s = cpu_ptr(cpu, stop);
@@ -177,6 +187,8 @@ static void wait_for(unsigned cpu, uint32_t e, struct stw_record *r)
         return;
     for (uint32_t spins = 1; load_acquire(&s->stopped) != e; spins++) {
         arch_cpu_relax();
+        if (spins == LOOK_TURNS && !s->told)
+            tell(cpu);
         if (spins % (1u << 18) != 0)
             continue;
         if (start == 0)
@@ -217,23 +229,29 @@ int64_t stw_begin(enum stw_reason why)
     unsigned self = arch_cpu_id(), n = arch_cpu_count();
     struct stw_record *r = record_now();
     uint32_t e = epoch + 1;
-    *r = (struct stw_record){.why = why, .at_ns = arch_nanotime(), .slowest_cpu = self};
     trace(TRACE_STOP, why, 0);
+    *r = (struct stw_record){.why = why, .at_ns = arch_nanotime(), .slowest_cpu = self};
     flush = false;
+    begun = arch_cycles();
+    bool all_claimed = true;
     store_seq_cst(&epoch, e);
     for (unsigned i = 0; i < n; i++) {
         if (i == self)
             continue;
         struct stop *s = cpu_ptr(i, stop);
         s->asked_pc = 0; /* it is told below */
+        s->told = false;
         s->claimed = claim(i);
-        if (s->claimed == CPU_BUSY)
-            arch_ipi(i, ARCH_IPI_RESCHED);
+        if (s->claimed != CPU_BUSY)
+            continue;
+        all_claimed = false;
+        if (load_relaxed(cpu_ptr(i, current)) != NULL)
+            tell(i);
     }
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n && !all_claimed; i++)
         if (i != self && cpu_ptr(i, stop)->claimed == CPU_BUSY)
             wait_for(i, e, r);
-    r->to_stop_ns = arch_nanotime() - r->at_ns;
+    stopped = arch_cycles();
     return r->at_ns;
 }
 
@@ -264,7 +282,9 @@ int64_t stw_end(void)
         if (i != self && load_relaxed(&cpu_ptr(i, stop)->halted)) /* partner: halt_until_over() */
             arch_ipi(i, ARCH_IPI_WAKE);
 
-    int64_t total_ns = arch_nanotime() - r->at_ns; /* the world runs; books are kept behind that */
+    uint64_t over = arch_cycles(); /* the world runs: what can be done later is done from here on */
+    int64_t total_ns = arch_cycles_ns(over - begun);
+    r->to_stop_ns = arch_cycles_ns(stopped - begun);
     r->total_ns = total_ns;
     to_stop_histogram[bucket(r->to_stop_ns)]++;
     total_histogram[bucket(total_ns)]++;

@@ -66,10 +66,16 @@ extern uintptr_t arch_percpu_offset[ARCH_MAX_CPUS]; /* [I] */
 DECLARE_PERCPU(uintptr_t, arch_gs_base);            /* [I] this cpu's arch_percpu_offset */
 DECLARE_PERCPU(unsigned, arch_cpu_id);              /* [I] */
 extern bool arch_relax_pauses;                      /* [I] */
+extern unsigned arch_n_cpus;                        /* [I] once all are up */
 
 static inline unsigned arch_cpu_id(void)
 {
     return this_cpu(arch_cpu_id);
+}
+
+static inline unsigned arch_cpu_count(void)
+{
+    return arch_n_cpus;
 }
 
 /* ---- Interrupt flag ---- */

@@ -42,16 +42,11 @@ void ap_main(uint32_t arrival);
 uintptr_t ap_stack_tops[ARCH_MAX_CPUS]; /* [I] by arrival: ap.S starts on it; the scheduler's */
 uint32_t ap_arrived;                    /* [a] arrivals so far; ap.S counts it up */
 static bool ap_ready[ARCH_MAX_CPUS];    /* [a] by number */
-static unsigned n_cpus = 1;             /* [I] after arch_await_cpus() */
+unsigned arch_n_cpus = 1;               /* [I] after arch_await_cpus() */
 static uint32_t wanted[ARCH_MAX_CPUS];  /* the boot cpu's: APIC ids of the cpus to start */
 static unsigned n_wanted;               /* the boot cpu's */
 static uint32_t sipi;                   /* the boot cpu's: the command */
 _Static_assert(ARCH_MAX_CPUS == 256, "ap.S knows how many may arrive");
-
-unsigned arch_cpu_count(void)
-{
-    return n_cpus;
-}
 
 static void patch32(char *page, const char *where, uint32_t v)
 {
@@ -190,10 +185,10 @@ unsigned arch_await_cpus(void)
             first = n;
         wait_ready(first, SECOND_WAIT_NS);
     }
-    n_cpus = 1 + count_ready(first);
+    arch_n_cpus = 1 + count_ready(first);
     for (unsigned i = 0; i < n; i++)
-        if (n_cpus < n + 1 && !came(wanted[i], n_cpus - 1))
+        if (arch_n_cpus < n + 1 && !came(wanted[i], arch_n_cpus - 1))
             boot_complain("cpu", "the one with APIC id %u does not answer; left out", wanted[i]);
     paging_unmap_low();
-    return n_cpus;
+    return arch_n_cpus;
 }

@@ -79,7 +79,7 @@ static inline unsigned arch_cpu_id(void)
     return host_cpu;
 }
 
-unsigned arch_cpu_count(void)
+static inline unsigned arch_cpu_count(void)
 {
     return host_cpu_count;
 }
