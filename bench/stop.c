@@ -84,7 +84,6 @@ static void places_print(void)
         rt_printf("# %4u stops waited for %s (%s): mean %ld ns, worst %ld ns\n", places[i].n,
                   places[i].function, places[i].outer, (long)(places[i].sum_ns / places[i].n),
                   (long)places[i].worst_ns);
-    n_places = 0;
 }
 
 /*
@@ -98,6 +97,7 @@ static void stops_of_collections(struct bench *b, unsigned cycles)
     static struct stw_record recent[8];
     size_t n = 0, n_records = 0;
 
+    n_places = 0;
     for (unsigned i = 0; i < cycles && n < MAX; i++) {
         int64_t begun = rt_nanotime();
         rt_gc();
@@ -117,8 +117,6 @@ static void stops_of_collections(struct bench *b, unsigned cycles)
     bench_metric(b, (double)to_stop[n_records - 1 - n_records / 100], "p99-to-stop-ns");
     if (!b->is_short)
         bench_notes(b, places_print);
-    else
-        n_places = 0;
 }
 
 #define CYCLES(b) ((b)->icount ? 5 : (b)->is_short ? 20 : 100)
