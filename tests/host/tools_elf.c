@@ -24,7 +24,6 @@
 #include "tests/host/check.h"
 #include "tests/host/dies.h"
 
-#include <setjmp.h>
 #include <time.h>
 
 static char dir[] = "/tmp/tools_elf.XXXXXX";
@@ -307,7 +306,6 @@ static void check_defect(const struct defect *d, const char *cc)
 
 int main(int argc, char **argv)
 {
-
     if (argc == 3 && strcmp(argv[1], "--imagecheck") == 0) { /* this program as the tool itself */
         char *args[] = {"imagecheck", argv[2]};
         return imagecheck_main(2, args);

@@ -11,6 +11,7 @@
 #include "tools/escape.c"
 #undef main
 
+#include "tests/host/dies.h"
 #include "tests/host/fuzz.h"
 #include "tools/common/util.c"
 #include "tools/escape/debug.c"
@@ -22,22 +23,11 @@
 #include "tools/escape/text.c"
 #include "tools/escape/type.c"
 
-#include <setjmp.h>
-
 /* The rest has names of its own for what ir.c calls by them too. */
 #define found set_found
 #include "tools/escape/lint.c"
 #undef found
 #include "tools/escape/report.c"
-
-static jmp_buf refused;
-static char complaint[1024];
-
-static void refuse(const char *message)
-{
-    snprintf(complaint, sizeof complaint, "%s", message);
-    longjmp(refused, 1);
-}
 
 #define DEBUG_INFO                                                                                 \
     "!llvm.module.flags = !{!0}\n"                                                                 \
@@ -156,16 +146,16 @@ static const struct {
     const char *name, *text;
 } samples[] = {{"typed", typed}, {"opaque", opaque}, {"modern", modern}};
 
-/* Reads, links, solves, reports: NULL, or the complaint. */
+/* Reads, links, solves: NULL, or the complaint. */
 static const char *run(const char *name, const char *text, size_t bytes, struct world *w)
 {
     static struct ir_program program;
 
-    util_die_hook = refuse;
+    util_die_hook = on_die;
     program = (struct ir_program){0};
     *w = (struct world){0};
-    if (setjmp(refused))
-        return complaint;
+    if (setjmp(died))
+        return said;
     char *copy = util_alloc(bytes + 1);
 
     memcpy(copy, text, bytes);
@@ -242,11 +232,11 @@ static void refusals_name_the_line(void)
     struct world w;
     char deep[5000];
 
-    CHECK(strstr(run("bad.ll", "target\0x", 8, &w) ? complaint : "", "a NUL in the text") != NULL);
+    CHECK(strstr(run("bad.ll", "target\0x", 8, &w) ? said : "", "a NUL in the text") != NULL);
     util_free_all();
     memset(deep, '{', sizeof deep);
     memcpy(deep, "%t = type ", 10);
-    CHECK(strstr(run("bad.ll", deep, sizeof deep, &w) ? complaint : "", "nested too deep") != NULL);
+    CHECK(strstr(run("bad.ll", deep, sizeof deep, &w) ? said : "", "nested too deep") != NULL);
     util_free_all();
 }
 

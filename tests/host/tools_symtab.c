@@ -15,8 +15,7 @@
 #include "tools/common/elf.c"
 #include "tools/common/util.c"
 #include "tests/host/check.h"
-
-#include <setjmp.h>
+#include "tests/host/dies.h"
 
 static const char program[] =
     "int volatile sink;\n"                                             /* 1 */
@@ -154,23 +153,14 @@ static const char script[] =
     "}\n"
     "ENTRY(main)\n";
 
-static jmp_buf verify_died;
-static char verify_said[1024];
-
-static void verify_die(const char *message)
-{
-    snprintf(verify_said, sizeof verify_said, "%s", message);
-    longjmp(verify_died, 1);
-}
-
 /* Status of symtab --verify; 1 if it ended the tool. */
 static int verify_status(const char *image)
 {
     char *args[] = {"symtab", "--root", dir, "--verify", util_printf("%s/%s", dir, image)};
 
-    if (setjmp(verify_died))
+    if (setjmp(died))
         return 1;
-    util_die_hook = verify_die;
+    util_die_hook = on_die;
     int status = symtab_main(5, args);
     util_die_hook = NULL;
     return status;
@@ -212,9 +202,9 @@ static void check_two_links(const char *cc, const char *ld)
               "table.o -o other.elf 2>>log",
               dir, cc, flags, cc, flags, ld)) == 0,
           "link of another program", what);
-    check(verify_status("other.elf") == 1 && strstr(verify_said, "code moved"),
+    check(verify_status("other.elf") == 1 && strstr(said, "code moved"),
           "--verify sees that code moved", what);
-    check(verify_status("first.elf") == 1 && strstr(verify_said, "no table"),
+    check(verify_status("first.elf") == 1 && strstr(said, "no table"),
           "--verify sees that there is no table", what);
     util_die_hook = NULL;
 }
