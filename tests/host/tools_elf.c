@@ -23,10 +23,9 @@
 #include "tools/common/util.c"
 #include "tests/host/check.h"
 #include "tests/host/dies.h"
+#include "tests/host/tempdir.h"
 
 #include <time.h>
-
-static char dir[] = "/tmp/tools_elf.XXXXXX";
 
 /* All that tools do with a file but print and write. Returns false if it was refused. */
 static bool digest(uint8_t *data, size_t size)
@@ -311,8 +310,7 @@ int main(int argc, char **argv)
         return imagecheck_main(2, args);
     }
     check_seed();
-    if (!mkdtemp(dir))
-        util_die("no temporary directory");
+    tempdir_make();
     util_program = argv[0];
     util_die_hook = on_die;
     texts_are_refused();
@@ -324,8 +322,7 @@ int main(int argc, char **argv)
         if (run(lld ? "clang --version && ld.lld --version" : "gcc --version"))
             check_defect(&defects[i], lld ? "clang" : "gcc");
     }
-    if (system(util_printf("rm -rf %s", dir)) != 0)
-        printf("can't remove %s\n", dir);
+    tempdir_remove();
     util_free_all();
     return check_end();
 }

@@ -15,8 +15,7 @@
 #include "tools/common/elf.c"
 #include "tools/common/util.c"
 #include "tests/host/check.h"
-
-static char dir[] = "/tmp/tools_gcmap.XXXXXX";
+#include "tests/host/tempdir.h"
 
 static const char macros[] =
     "#include <stdint.h>\n#include <stddef.h>\n"
@@ -351,8 +350,7 @@ int main(int argc, char **argv)
         char *args[] = {"gcmap", argv[2]};
         return gcmap_main(2, args);
     }
-    if (!mkdtemp(dir))
-        util_die("no temporary directory");
+    tempdir_make();
     for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
         struct gcmap g;
 
@@ -374,8 +372,7 @@ int main(int argc, char **argv)
     if (build("clang -gdwarf-4 -O1", good))
         check_mistakes("clang -gdwarf-4 -O1");
     check_full_pool();
-    if (system(util_printf("rm -rf %s", dir)) != 0)
-        printf("can't remove %s\n", dir);
+    tempdir_remove();
     util_free_all();
     return check_end();
 }

@@ -6,6 +6,7 @@
 #undef main
 
 #include "tools/common/util.c"
+#include "tests/host/tempdir.h"
 
 static unsigned n_passed, n_failed;
 static char findings[4096];
@@ -112,15 +113,13 @@ static void portable_folders_do_not_ask(void)
 
 static void a_tree_is_walked(void)
 {
-    char dir[] = "/tmp/tools_layers.XXXXXX";
-
-    if (!mkdtemp(dir) ||
-        system(
+    tempdir_make();
+    if (system(
             util_printf("cd %s && mkdir -p sched/deep lang build odd && echo '#include <lang/a.h>' "
                         "| tee sched/deep/b.c build/c.c odd/d.h >lang/e.S && echo '#include "
                         "\"../../lang/e.S\"' >sched/deep/f.h && touch lang/a.h",
                         dir)) != 0)
-        util_die("no temporary directory");
+        util_die("can't make a tree in %s", dir);
     findings[0] = '\0';
     char *args[] = {"layers", dir, NULL};
     int status = layers_main(2, args);
@@ -133,8 +132,7 @@ static void a_tree_is_walked(void)
         n_failed++;
         printf("FAILED: a tree: status %d, findings:\n%s", status, findings);
     }
-    if (system(util_printf("rm -rf %s", dir)) != 0)
-        n_failed++;
+    tempdir_remove();
 }
 
 int main(void)

@@ -21,11 +21,10 @@
 #include "tools/common/util.c"
 #include "tests/host/check.h"
 #include "tests/host/dies.h"
+#include "tests/host/tempdir.h"
 
 #include <setjmp.h>
 #include <sys/mman.h>
-
-static char dir[] = "/tmp/tools_mkimage.XXXXXX";
 
 #define CHECK(ok, what) checkf(ok, "line %d: %s", __LINE__, what)
 
@@ -576,8 +575,7 @@ int main(void)
     struct image image;
 
     check_seed();
-    if (!mkdtemp(dir))
-        util_die("no temporary directory");
+    tempdir_make();
     util_die_hook = on_die;
     if (setjmp(died)) {
         printf("FAILED: ended with: %s\n", said);
@@ -597,8 +595,7 @@ int main(void)
     errors(&p);
     pe_of("gcc");
     pe_of("clang -fuse-ld=lld");
-    if (system(util_printf("rm -rf %s", dir)) != 0)
-        printf("can't remove %s\n", dir);
+    tempdir_remove();
     while (n_given > 0)
         free(blocks_given[--n_given]);
     util_free_all();

@@ -16,6 +16,7 @@
 #include "tools/common/util.c"
 #include "tests/host/check.h"
 #include "tests/host/dies.h"
+#include "tests/host/tempdir.h"
 
 static const char program[] =
     "int volatile sink;\n"                                             /* 1 */
@@ -40,8 +41,6 @@ static const char program[] =
     "{\n"                                                              /* 20 */
     "    return outermost(3) & 1;\n"                                   /* 21 */
     "}\n";                                                             /* 22 */
-
-static char dir[] = "/tmp/tools_symtab.XXXXXX";
 
 /* Compile the program; false if the compiler isn't there. */
 static bool build(const char *flags, const char *image)
@@ -266,8 +265,7 @@ int main(void)
     unsigned built = 0;
 
     check_seed();
-    if (!mkdtemp(dir))
-        util_die("no temporary directory");
+    tempdir_make();
     util_write_file(util_printf("%s/program.c", dir), program, sizeof program - 1);
     util_write_file(util_printf("%s/script", dir), script, sizeof script - 1);
     for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
@@ -295,8 +293,7 @@ int main(void)
     util_free_all();
     printf("%u of %zu variants built and checked\n", built, sizeof variants / sizeof *variants);
     check(built > 0, "a compiler is there", "gcc, clang");
-    if (system(util_printf("rm -rf %s", dir)) != 0)
-        printf("can't remove %s\n", dir);
+    tempdir_remove();
     util_free_all();
     return check_end();
 }

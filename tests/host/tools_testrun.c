@@ -11,6 +11,7 @@
 #include <tools/common/util.c>
 #include <tools/common/verdict.c>
 #include "tests/host/check.h"
+#include "tests/host/tempdir.h"
 
 /* ---- Reports ---- */
 
@@ -164,10 +165,9 @@ static void file(const char *path, const char *text)
 
 static void the_tool(void)
 {
-    char dir[] = "/tmp/tools_testrun.XXXXXX";
-
-    if (!mkdtemp(dir) || chdir(dir) != 0 || mkdir("tools", 0777) != 0)
-        util_die("no temporary directory");
+    tempdir_make();
+    if (chdir(dir) != 0 || mkdir("tools", 0777) != 0)
+        util_die("can't use %s", dir);
     unsetenv("ASAN_OPTIONS");
     file("tools/run.sh", "#!/bin/sh\n. ./$1\n");
     file("good", "case $ARGS in *list*) echo end of list; exit;; esac\nprintf '" GOOD "'\n");
@@ -214,8 +214,9 @@ static void the_tool(void)
     check(strstr(output, "no message matches: no such") != NULL, "a message that does not come",
           output);
     check(run_tool("") == 1, "nothing to do", output);
-    if (chdir("/") != 0 || system(util_printf("rm -rf %s", dir)) != 0)
-        util_die("can't remove %s", dir);
+    if (chdir("/") != 0)
+        util_die("can't leave %s", dir);
+    tempdir_remove();
 }
 
 int main(void)
