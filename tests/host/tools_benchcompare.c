@@ -6,18 +6,7 @@
 #undef main
 
 #include "tools/common/util.c"
-
-static unsigned n_passed, n_failed;
-
-static void check(bool ok, const char *what)
-{
-    if (ok) {
-        n_passed++;
-        return;
-    }
-    n_failed++;
-    printf("FAILED: %s\n", what);
-}
+#include "tests/host/check.h"
 
 static const char *file(const char *text)
 {
@@ -36,10 +25,10 @@ static void lines_are_read(void)
     struct results r = read_results(path);
     struct figure *f = find(&r, "Yield", "ns/op");
 
-    check(f != NULL && f->n == 2 && median(f) == 13, "two samples, and their median");
-    check(find(&r, "Yield", "B/op") != NULL, "the second unit");
-    check(find(&r, "Chan-16", "ns/op") != NULL, "only the cores are taken off a name");
-    check(r.n == 3, "nothing else");
+    checkf(f != NULL && f->n == 2 && median(f) == 13, "two samples, and their median");
+    checkf(find(&r, "Yield", "B/op") != NULL, "the second unit");
+    checkf(find(&r, "Chan-16", "ns/op") != NULL, "only the cores are taken off a name");
+    checkf(r.n == 3, "nothing else");
     unlink(path);
 }
 
@@ -61,14 +50,14 @@ static void noise_is_judged(void)
     struct figure m = figure_with("ns/op", 5, mixed), a3 = figure_with("ns/op", 3, low);
     struct figure b3 = figure_with("ns/op", 3, high), exact = figure_with("instr/op", 1, low);
 
-    check(fabs(u_test(&a, &b) - 2.0 / 252) < 1e-9, "U = 0 of 5 and 5: p = 2/252");
-    check(fabs(u_test(&b, &a) - 2.0 / 252) < 1e-9, "the same the other way round");
-    check(fabs(u_test(&a3, &b3) - 2.0 / 20) < 1e-9, "U = 0 of 3 and 3: p = 0.1");
-    check(u_test(&a, &m) > 0.3, "mixed samples: no difference");
-    check(u_test(&a, &a) == 1, "equal samples: p = 1");
-    check(differs(&a, &b) && !differs(&a, &m), "5 samples tell");
-    check(!differs(&a3, &b3), "3 samples never do");
-    check(differs(&exact, &exact), "instructions are exact");
+    checkf(fabs(u_test(&a, &b) - 2.0 / 252) < 1e-9, "U = 0 of 5 and 5: p = 2/252");
+    checkf(fabs(u_test(&b, &a) - 2.0 / 252) < 1e-9, "the same the other way round");
+    checkf(fabs(u_test(&a3, &b3) - 2.0 / 20) < 1e-9, "U = 0 of 3 and 3: p = 0.1");
+    checkf(u_test(&a, &m) > 0.3, "mixed samples: no difference");
+    checkf(u_test(&a, &a) == 1, "equal samples: p = 1");
+    checkf(differs(&a, &b) && !differs(&a, &m), "5 samples tell");
+    checkf(!differs(&a3, &b3), "3 samples never do");
+    checkf(differs(&exact, &exact), "instructions are exact");
 }
 
 static int golden(const char *text, const char *results)
@@ -87,17 +76,17 @@ static void golden_is_guarded(void)
     const char *g = "# comment\n\nYield instr/op 100 2%\nStop max-ns 850 10%\n";
 
     printf("(six reports follow, four of them failures that are meant)\n");
-    check(golden(g, "BenchmarkYield-1 9 100 instr/op\nBenchmarkStop-1 1 850 max-ns\n") == 0,
-          "the same");
-    check(golden(g, "BenchmarkYield-1 9 102.4 instr/op\nBenchmarkStop-1 1 100 max-ns\n") == 0,
-          "worse within the tolerance and half an instruction, and better");
-    check(golden(g, "BenchmarkYield-1 9 102.6 instr/op\nBenchmarkStop-1 1 850 max-ns\n") != 0,
-          "worse");
-    check(golden(g, "BenchmarkYield-1 9 100 instr/op\n") != 0, "one is missing");
-    check(golden(g, "BenchmarkYield-1 9 100 instr/op\nBenchmarkStop-1 1 950 max-ns\n") != 0,
-          "the other is worse");
-    check(golden("MarkRate MB/s 300 5%\n", "BenchmarkMarkRate-1 1 200 MB/s\n") != 0,
-          "of a rate, less is worse");
+    checkf(golden(g, "BenchmarkYield-1 9 100 instr/op\nBenchmarkStop-1 1 850 max-ns\n") == 0,
+           "the same");
+    checkf(golden(g, "BenchmarkYield-1 9 102.4 instr/op\nBenchmarkStop-1 1 100 max-ns\n") == 0,
+           "worse within the tolerance and half an instruction, and better");
+    checkf(golden(g, "BenchmarkYield-1 9 102.6 instr/op\nBenchmarkStop-1 1 850 max-ns\n") != 0,
+           "worse");
+    checkf(golden(g, "BenchmarkYield-1 9 100 instr/op\n") != 0, "one is missing");
+    checkf(golden(g, "BenchmarkYield-1 9 100 instr/op\nBenchmarkStop-1 1 950 max-ns\n") != 0,
+           "the other is worse");
+    checkf(golden("MarkRate MB/s 300 5%\n", "BenchmarkMarkRate-1 1 200 MB/s\n") != 0,
+           "of a rate, less is worse");
 }
 
 int main(void)
@@ -106,6 +95,5 @@ int main(void)
     noise_is_judged();
     golden_is_guarded();
     util_free_all();
-    printf("%u passed, %u failed\n", n_passed, n_failed);
-    return n_failed != 0;
+    return check_end();
 }

@@ -6,9 +6,9 @@
 #undef main
 
 #include "tools/common/util.c"
+#include "tests/host/check.h"
 #include "tests/host/tempdir.h"
 
-static unsigned n_passed, n_failed;
 static char findings[4096];
 
 static void collect(const char *finding)
@@ -23,12 +23,8 @@ static void expect(const char *path, const char *text, const char *wanted)
 {
     findings[0] = '\0';
     check_text("/nonexistent", path, util_printf("%s", text));
-    if (strcmp(findings, wanted) == 0) {
-        n_passed++;
-        return;
-    }
-    n_failed++;
-    printf("FAILED: %s: %s\n  wanted: %s\n  got:    %s\n", path, text, wanted, findings);
+    checkf(strcmp(findings, wanted) == 0, "%s: %s\n  wanted: %s\n  got:    %s", path, text, wanted,
+           findings);
 }
 
 static void edges_are_judged(void)
@@ -126,12 +122,8 @@ static void a_tree_is_walked(void)
     const char *wanted = "odd/d.h:1: odd/ is no layer that tools/layers.c knows\n"
                          "sched/deep/b.c:1: sched/ may not include lang/a.h\n"
                          "sched/deep/f.h:1: sched/ may not include lang/e.S\n";
-    if (status == 1 && strcmp(findings, wanted) == 0) {
-        n_passed++;
-    } else {
-        n_failed++;
-        printf("FAILED: a tree: status %d, findings:\n%s", status, findings);
-    }
+    checkf(status == 1 && strcmp(findings, wanted) == 0, "a tree: status %d, findings:\n%s", status,
+           findings);
     tempdir_remove();
 }
 
@@ -144,6 +136,5 @@ int main(void)
     portable_folders_do_not_ask();
     a_tree_is_walked();
     util_free_all();
-    printf("%u passed, %u failed\n", n_passed, n_failed);
-    return n_failed != 0;
+    return check_end();
 }
