@@ -36,7 +36,6 @@
 extern const char text_start[], text_end[], text_user_fault_start[], text_user_fault_end[];
 
 #define NIL_BYTES 4096u /* a fault below this address is a field of a null pointer */
-#define NIL_TEXT "runtime error: invalid memory address or nil pointer dereference"
 
 /* What the faulting instruction seems to have called. */
 void fault_panic(uintptr_t what, uintptr_t address)
@@ -57,8 +56,8 @@ void fault_panic(uintptr_t what, uintptr_t address)
     case RT_PANIC_CHECK:
         panic_fault(RT_PANIC_CHECK, "runtime error: floating point error", 0, at);
     default:
-        panic_fault(address < NIL_BYTES ? RT_PANIC_NIL_DEREF : RT_PANIC_FAULT, NIL_TEXT, address,
-                    at);
+        panic_fault(address < NIL_BYTES ? RT_PANIC_NIL_DEREF : RT_PANIC_FAULT,
+                    "runtime error: " PANIC_NIL_TEXT, address, at);
     }
 }
 
@@ -238,9 +237,8 @@ CHECK_HANDLER(out_of_bounds, const struct check_bounds *check, uintptr_t index)
 CHECK_HANDLER(type_mismatch_v1, const struct check_mismatch *check, uintptr_t address)
 {
     if (address < NIL_BYTES)
-        panic_runtime(RT_PANIC_NIL_DEREF,
-                      "invalid memory address or nil pointer dereference (%s:%u)",
-                      CHECK_FILE(&check->place), check->place.line);
+        panic_runtime(RT_PANIC_NIL_DEREF, PANIC_NIL_TEXT " (%s:%u)", CHECK_FILE(&check->place),
+                      check->place.line);
     panic_runtime(RT_PANIC_ALIGN, "misaligned memory access (%s:%u)", CHECK_FILE(&check->place),
                   check->place.line);
 }

@@ -252,8 +252,7 @@ void rt_panic_value(void *value)
 void rt_repanic(struct rt_panic *e)
 {
     if (e == NULL)
-        panic_text(RT_PANIC_NIL_DEREF,
-                   "runtime error: invalid memory address or nil pointer dereference", 0, CALLER);
+        panic_text(RT_PANIC_NIL_DEREF, "runtime error: " PANIC_NIL_TEXT, 0, CALLER);
     e->repanicked = true;
     panic_start(e, CALLER);
 }

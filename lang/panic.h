@@ -10,6 +10,9 @@
 #include <rt/panic.h>
 #include <sched/goroutine.h>
 
+/* Of a pointer that is NULL, or wild: behind "runtime error: ". */
+#define PANIC_NIL_TEXT "invalid memory address or nil pointer dereference"
+
 /* "panic: text". `text` is a literal, without "runtime error: " unless it is one. */
 RT_NORETURN void panic_plain(enum rt_panic_kind kind, const char *text);
 

@@ -527,8 +527,7 @@ static void select_prepare(const struct select_arrays *a, const struct rt_select
         if (c == NULL)
             continue;
         if (kind == RT_SELECT_SEND && cases[i].elem == NULL && c->elem_bytes > 0)
-            panic_plain(RT_PANIC_NIL_DEREF,
-                        "runtime error: invalid memory address or nil pointer dereference");
+            panic_plain(RT_PANIC_NIL_DEREF, "runtime error: " PANIC_NIL_TEXT);
         if (c->slot_bytes != 8)
             continue;
         a->elems[i] = kind == RT_SELECT_SEND ? &a->words[i] : got;

@@ -7,6 +7,7 @@ texts() { # the string literals in calls of the functions that report
     find arch lib mm sched gc lang include -name '*.[ch]' ! -path 'include/c/*' -exec cat {} + | grep -v '^ *[*#/]' | tr -s ' \n\t' ' ' |
         grep -oE '\b(rt_panic|panic_runtime|panic_text|panic_plain|panic_fault|sched_panic|sched_fatal|panic_fatal_frame|rt_fatal|fatal|fatal_frame|cannot_start|boot_complain)\([^;]*"[^;]*;' |
         grep -oE '"[^"]*"' | sed 's/^"//; s/"$//; s/\\n//g; s/\\$//' | sort -u
+    sed -n 's/^#define PANIC_[A-Z]*_TEXT "\(.*\)"$/\1/p' lang/*.h
 }
 longest_piece() {
     awk '{
