@@ -183,11 +183,6 @@ RT_NORETURN static void panic_start(struct rt_panic *e, struct trace_start at)
     panic_uncaught(&p, at);
 }
 
-/* The caller of the function that this stands in. */
-#define CALLER                                                                                     \
-    ((struct trace_start){(uintptr_t)__builtin_return_address(0),                                  \
-                          *(uintptr_t *)__builtin_frame_address(0), 0, false})
-
 RT_NORETURN static void panic_text(enum rt_panic_kind kind, const char *text, uintptr_t address,
                                    struct trace_start at)
 {

@@ -292,21 +292,17 @@ void traceback_report(struct trace_start at, bool all)
         print_others(g, sched_running_on, stopped_frame);
 }
 
-#define CALLER_WALK(g)                                                                             \
-    walk_of((g), (struct trace_start){(uintptr_t)__builtin_return_address(0),                      \
-                                      *(uintptr_t *)__builtin_frame_address(0), 0, false})
-
 void rt_print_stack(void)
 {
     const struct goroutine *g = goroutine_current();
 
-    print_goroutine(g, CALLER_WALK(g), "running", false);
+    print_goroutine(g, walk_of(g, CALLER), "running", false);
 }
 
 void rt_print_goroutines(void)
 {
     const struct goroutine *g = goroutine_current();
-    struct walk w = CALLER_WALK(g);
+    struct walk w = walk_of(g, CALLER);
 
     stw_begin(STW_REPORT); /* [trace.2] */
     print_goroutine(g, w, "running", false);

@@ -20,9 +20,13 @@
 struct trace_start {
     uintptr_t pc, fp; /* fp: the frame pointer of the function that pc is in */
     uintptr_t sp;     /* if exact, else 0 */
-    bool
-        exact; /* pc is an instruction that was interrupted or faulted, not the one behind a call */
+    bool exact;       /* pc was interrupted or faulted; else it is behind a call */
 };
+
+/* The caller of the function that this stands in. */
+#define CALLER                                                                                     \
+    ((struct trace_start){(uintptr_t)__builtin_return_address(0),                                  \
+                          *(uintptr_t *)__builtin_frame_address(0), 0, false})
 
 /*
  * For a report; the other cpus have been stopped: the running goroutine from `at`, and, as
