@@ -241,8 +241,7 @@ static inline bool arch_frame_irqs_on(const struct arch_frame *f);
 static inline bool arch_frame_stepping(const struct arch_frame *f);
 static inline void arch_frame_set_step(struct arch_frame *f, bool on);
 
-/* Trap after each instruction from here on: arch_on_debug_trap(). Survives a switch
- * by a call. */
+/* Trap after each instruction from here on: arch_on_debug_trap(). Survives a switch by a call. */
 static inline void arch_step_on(void);
 static inline void arch_step_off(void);
 

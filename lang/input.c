@@ -137,8 +137,7 @@ void input_start(void)
 ssize_t rt_read_line(char *buf, size_t size)
 {
     static bool after_cr; /* a terminal sends CR, a file LF, some both */
-    static bool
-        ended; /* the last byte was Ctrl-D, and a line without a newline may have come first */
+    static bool ended;    /* the last byte was Ctrl-D, perhaps behind a line without a newline */
     size_t n = 0;
     bool some = false;
     int c = 0;

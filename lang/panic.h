@@ -29,10 +29,9 @@ RT_NORETURN void panic_fatal_frame(const struct arch_frame *frame, const char *t
 
 /* One panic, or one rt_goexit(), that is running deferred calls; on the stack of its goroutine. */
 struct panic_state {
-    struct panic_state
-        *link; /* the next older one: it was running the deferred call that panicked */
-    struct rt_panic *object; /* NULL: rt_goexit() */
-    uintptr_t runner;        /* frame pointer of the function that makes the deferred calls */
-    bool direct;             /* the running call is the deferred function itself, not a thunk */
+    struct panic_state *link; /* the next older one: it ran the deferred call that panicked */
+    struct rt_panic *object;  /* NULL: rt_goexit() */
+    uintptr_t runner;         /* frame pointer of the function that makes the deferred calls */
+    bool direct;              /* the running call is the deferred function itself, not a thunk */
     bool recovered;
 };

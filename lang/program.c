@@ -116,9 +116,8 @@ void rt_out32(uint16_t port, uint32_t value)
 
 /* ---- Interrupt lines as channels ---- */
 struct irq_chan {
-    struct rt_chan
-        *chan;       /* [I] once attached; a hold keeps it alive for ever, as the line is kept */
-    uint64_t unsent; /* [a] counted while the buffer was full */
+    struct rt_chan *chan; /* [I] once attached; a hold keeps it for ever, as the line is kept */
+    uint64_t unsent;      /* [a] counted while the buffer was full */
 };
 static struct irq_chan irq_chans[ARCH_IRQ_LINES];
 

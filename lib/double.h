@@ -7,8 +7,7 @@
 #include <rt/compiler.h>
 
 #define DOUBLE_FRACTION_BITS 52
-#define DOUBLE_LEADING_ONE                                                                         \
-    (UINT64_C(1) << DOUBLE_FRACTION_BITS) /* not stored; subnormals have none */
+#define DOUBLE_LEADING_ONE (UINT64_C(1) << DOUBLE_FRACTION_BITS) /* not stored; not of subnormals */
 #define DOUBLE_FRACTION_MASK (DOUBLE_LEADING_ONE - 1)
 #define DOUBLE_EXPONENT_MAX 0x7ff /* as it is stored: of infinities and NaN */
 #define DOUBLE_BIAS 1023

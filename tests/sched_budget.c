@@ -145,8 +145,7 @@ TEST_OPTS(budget, sections_are_short, .timeout_s = 60)
 /* ---- Marking lets go when it is asked [mark.6] ---- */
 
 #ifdef RT_DEBUG
-#define LET_GO_BUDGET                                                                              \
-    4000u /* -Og and asserts; seldom a step of globals and a chunk's page: 3,250 */
+#define LET_GO_BUDGET 4000u /* -Og and asserts; seldom a step of globals and a page: 3,250 */
 #else
 #define LET_GO_BUDGET 2000u /* an object with 64 references at the end; else some hundred */
 #endif

@@ -99,8 +99,7 @@ void apic_init_cpu(void)
     wrmsr(MSR_APIC_BASE, base);
     if (x2apic)
         wrmsr(MSR_APIC_BASE, base | 1u << 10);
-    /* First of all: as long as it is disabled, as after INIT, it masks whatever is written below.
-     * */
+    /* First of all: while it is disabled, as after INIT, it masks whatever is written below. */
     apic_write(APIC_SVR, 0x100 | VECTOR_SPURIOUS);
     apic_write(APIC_TPR, 0);
     apic_write(APIC_LVT_LINT0, LVT_MASKED);

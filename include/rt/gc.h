@@ -67,9 +67,10 @@ struct rt_type {
     uint8_t flags;
     const uint64_t *map;
     const char *name;
-    uint32_t shape; /* the allocator's: where this core's free slots of this shape are; 0: ask */
-    uint32_t
-        array_shape; /* the allocator's: 1 + first entry in its table of array shapes; 0: ask */
+    /* The allocator's: where this core's free slots of this shape are; 1 + the first entry in its
+     * table of array shapes. 0: ask. */
+    uint32_t shape;
+    uint32_t array_shape;
 };
 _Static_assert(sizeof(struct rt_type) == 40, "tools/gcmap.c knows this layout");
 
