@@ -48,7 +48,6 @@ static uint64_t live_objects(void)
     return s.mallocs - s.frees;
 }
 
-/* All of 100,000 cells in one chain survive, and go when the root goes. */
 /* Neither is inlined: what their registers held must not be a root when the list is to die. */
 static RT_NOINLINE void list_make(uint64_t n)
 {
@@ -68,6 +67,7 @@ static RT_NOINLINE uint64_t list_count_good(uint64_t n)
     return good;
 }
 
+/* All of 100,000 cells in one chain survive, and go when the root goes. */
 TEST(gc_mark, a_long_list_lives_and_dies_with_its_root)
 {
     enum { N = 100000 };
