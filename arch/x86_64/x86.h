@@ -124,7 +124,6 @@ struct cpu_features {
     bool nx, smep, smap, umip, mce, pge, gib_pages, x2apic, tsc_deadline, rdrand, erms;
     bool hypervisor, tcg, icount; /* an emulator's; QEMU's; it counts instructions */
     unsigned phys_bits;           /* of a physical address */
-    char vendor[13];
 };
 extern struct cpu_features cpu_features; /* [I] */
 
