@@ -33,7 +33,8 @@ static const char *meta_find(const struct ir_file *f, uint32_t node, const char 
     return NULL;
 }
 
-uint64_t ir_meta_number(const struct ir_file *f, uint32_t node, const char *key)
+/* The value of `key` in a node, as a number; 0 if it has none. */
+static uint64_t meta_number(const struct ir_file *f, uint32_t node, const char *key)
 {
     const char *c = meta_find(f, node, key);
 
@@ -60,14 +61,8 @@ const char *ir_meta_text(const struct ir_file *f, uint32_t node, const char *key
     return intern((struct span){c + 1, (uint32_t)strcspn(c + 1, "\"\n")});
 }
 
-const char *ir_meta_word(const struct ir_file *f, uint32_t node, const char *key)
-{
-    const char *c = meta_find(f, node, key);
-
-    return c ? intern((struct span){c, (uint32_t)strcspn(c, ",) \n")}) : NULL;
-}
-
-bool ir_meta_is(const struct ir_file *f, uint32_t node, const char *kind)
+/* Is the node a !DI..., say "DILexicalBlock"? */
+static bool meta_is(const struct ir_file *f, uint32_t node, const char *kind)
 {
     if (node >= f->n_meta || f->meta[node] == 0)
         return false;
@@ -96,10 +91,10 @@ struct ir_place ir_place_of(const struct ir_file *f, uint32_t loc)
     /* An inlined piece is where it was inlined. */
     while (ir_meta_ref(f, loc, "inlinedAt") != IR_NONE && hops++ < DEPTH_MAX)
         loc = ir_meta_ref(f, loc, "inlinedAt");
-    if (!ir_meta_is(f, loc, "DILocation"))
+    if (!meta_is(f, loc, "DILocation"))
         return place;
-    place.line = (uint32_t)ir_meta_number(f, loc, "line");
-    place.column = (uint32_t)ir_meta_number(f, loc, "column");
+    place.line = (uint32_t)meta_number(f, loc, "line");
+    place.column = (uint32_t)meta_number(f, loc, "column");
     uint32_t file = ir_meta_ref(f, ir_meta_ref(f, loc, "scope"), "file");
 
     const char *name = ir_meta_text(f, file, "filename");

@@ -163,16 +163,10 @@ void ir_link(struct ir_program *p);
 
 /* ---- Debug information; numbers of metadata, IR_NONE when there is none ---- */
 
-/* The value of `key` in a node, as a number; 0 if it has none. `key: !17` gives 17 by
- * ir_meta_ref(), IR_NONE if there is none. */
-uint64_t ir_meta_number(const struct ir_file *f, uint32_t node, const char *key);
+/* The node that `key` of a node names, 17 for `key: !17`; IR_NONE if there is none. */
 uint32_t ir_meta_ref(const struct ir_file *f, uint32_t node, const char *key);
 /* A text without its quotes, interned; NULL if there is none. */
 const char *ir_meta_text(const struct ir_file *f, uint32_t node, const char *key);
-/* Is the node a !DI..., say "DILexicalBlock"? */
-bool ir_meta_is(const struct ir_file *f, uint32_t node, const char *kind);
-/* The name of an enumerator-like value: `tag: DW_TAG_member`. Interned. */
-const char *ir_meta_word(const struct ir_file *f, uint32_t node, const char *key);
 
 struct ir_place {
     const char *path; /* NULL: unknown */
