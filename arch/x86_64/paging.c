@@ -150,7 +150,8 @@ static void map_at_boot(uintptr_t va, paddr_t pa, uint64_t bytes, enum arch_prot
         fatal("boot: too little memory for page tables");
 }
 
-paddr_t image_paddr(const void *image_address)
+/* Where a symbol of the image lies in memory. */
+static paddr_t paddr_of_image(const void *image_address)
 {
     return (uintptr_t)image_address - image_slide;
 }
@@ -158,7 +159,7 @@ paddr_t image_paddr(const void *image_address)
 /* One RAM range in the direct map, read-only where it is the image's text or rodata. */
 static void direct_map_range(paddr_t lo, paddr_t hi)
 {
-    paddr_t ro_lo = image_paddr(text_start), ro_hi = image_paddr(rodata_end);
+    paddr_t ro_lo = paddr_of_image(text_start), ro_hi = paddr_of_image(rodata_end);
 
     if (hi <= ro_lo || lo >= ro_hi) {
         map_at_boot(ARCH_DIRECT_BASE + lo, lo, hi - lo, ARCH_WRITE);
@@ -174,7 +175,7 @@ static void direct_map_range(paddr_t lo, paddr_t hi)
 static void map_image_part(const char *lo, const char *hi, enum arch_prot prot)
 {
     if (hi > lo)
-        map_at_boot((uintptr_t)lo, image_paddr(lo), (uint64_t)(hi - lo), prot);
+        map_at_boot((uintptr_t)lo, paddr_of_image(lo), (uint64_t)(hi - lo), prot);
 }
 
 void paging_init(const struct boot_range *ram, size_t n, paddr_t image_at)
@@ -195,7 +196,7 @@ void paging_init(const struct boot_range *ram, size_t n, paddr_t image_at)
 
 paddr_t paging_root(void)
 {
-    return image_paddr(root);
+    return paddr_of_image(root);
 }
 
 void paging_map_low_page(paddr_t page)

@@ -138,9 +138,8 @@ extern const char *const cpu_fault_names[32];
 /* ---- paging.c ---- */
 void paging_init(const struct boot_range *ram, size_t n, paddr_t image_paddr);
 paddr_t paging_root(void);
-paddr_t image_paddr(const void *image_address); /* where a symbol of the image lies in memory */
-void paging_map_low_page(paddr_t page);         /* identity, executable: the trampoline */
-void paging_unmap_low(void);                    /* empties the low half again */
+void paging_map_low_page(paddr_t page);              /* identity, executable: the trampoline */
+void paging_unmap_low(void);                         /* empties the low half again */
 volatile void *device_map(paddr_t pa, size_t bytes); /* uncached, for ever; NULL: no memory */
 /* A framebuffer, stores combined where the cpu can; also before paging_init(), if it lies low. */
 volatile void *framebuffer_map(paddr_t pa, uint64_t bytes);
