@@ -107,7 +107,7 @@ RT_COLD void chan_panic_closed(void)
     panic_plain(RT_PANIC_CLOSED_CHANNEL, "send on closed channel");
 }
 
-RT_COLD void chan_wait_for_ever(enum wait_reason why)
+RT_NORETURN static RT_COLD void chan_wait_for_ever(enum wait_reason why)
 {
     for (;;)
         park(why);

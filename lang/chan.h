@@ -88,7 +88,6 @@ enum chan_result chan_recv_locked(struct rt_chan *c, void *elem);
 enum chan_result chan_send_locked(struct rt_chan *c, const void *elem);
 
 RT_NORETURN void chan_panic_closed(void); /* send on closed channel */
-RT_NORETURN void chan_wait_for_ever(enum wait_reason why);
 
 /* What an element looks like in a slot, where that is not the element itself. */
 uint64_t chan_box(struct rt_chan *c, const void *elem); /* an element above CHAN_INLINE_MAX */

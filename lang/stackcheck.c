@@ -100,7 +100,8 @@ static RT_NOINLINE void report(const struct goroutine *g, struct stackcheck_repo
               (long)(frame - r.address), owner.name, owner.file, owner.line, (unsigned long)g->id);
 }
 
-void stackcheck_word(uintptr_t address, const char *done, uintptr_t pc)
+/* [pc] has handed out `address`: a report, if it is on the running goroutine's stack. */
+static void stackcheck_word(uintptr_t address, const char *done, uintptr_t pc)
 {
     struct goroutine *g = goroutine_current();
 

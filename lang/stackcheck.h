@@ -28,10 +28,7 @@ struct stackcheck_report {
 };
 extern struct stackcheck_report stackcheck_last;
 
-/* [pc] has handed out `address`: a report, if it is on the running goroutine's stack. */
-void stackcheck_word(uintptr_t address, const char *done, uintptr_t pc);
-
-/* The same for each reference of an element of that type. */
+/* [pc] sends an element of that type: a report for each reference to the goroutine's own stack. */
 void stackcheck_elem(const struct rt_type *type, const void *elem, uintptr_t pc);
 
 /* At the head of a function that sends for the program. */
