@@ -154,7 +154,6 @@ void arch_ipi_nmi(unsigned cpu); /* for reports only: arch_on_nmi() on the targe
 static inline uint64_t arch_cycles(void);
 /* *at = arch_cycles(), in the fewest instructions. */
 static RT_ALWAYS_INLINE void arch_cycles_store(uint64_t *at);
-uint64_t arch_boot_cycles(void); /* what it was when the loader entered the image */
 
 int64_t arch_nanotime(void);             /* ns since boot; monotonic over all cpus; any context */
 int64_t arch_cycles_ns(uint64_t cycles); /* how long so many cycles last, about */

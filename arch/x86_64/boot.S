@@ -34,9 +34,6 @@ boot_entry:
 1:  popl %ebp
     movl $START_MAGIC, (%ebx)
     subl $PHYS(1b), %ebp /* the slide, from here on */
-    rdtsc
-    movl %eax, PHYS(boot_cycles)(%ebp)
-    movl %edx, PHYS(boot_cycles) + 4(%ebp)
 
     leal PHYS(boot_stack_top)(%ebp), %esp
     movl %ebx, %esi /* cpuid eats ebx */
@@ -172,9 +169,6 @@ boot_gdt:
     .quad 0
     .quad 0x00af9a000000ffff /* 64-bit code */
     .quad 0x00cf92000000ffff /* data */
-    .globl boot_cycles
-boot_cycles: /* arch_boot_cycles() */
-    .quad 0
 boot_gdt_ptr:
     .word 23
     .long 0 /* filled in: physical */

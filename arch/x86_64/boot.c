@@ -89,12 +89,6 @@ RT_NORETURN void boot_main(uint32_t start_info, uint32_t image_begins)
     boot_go(start_info);
 }
 
-uint64_t arch_boot_cycles(void)
-{
-    extern uint64_t boot_cycles; /* boot.S */
-    return boot_cycles;
-}
-
 paddr_t arch_image_paddr(void)
 {
     return image_at;
