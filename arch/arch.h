@@ -148,7 +148,7 @@ enum arch_ipi {
 };
 
 void arch_ipi(unsigned cpu, enum arch_ipi what);
-void arch_ipi_nmi(unsigned cpu); /* for reports only: arch_on_nmi() on the target */
+void arch_ipi_nmi(unsigned cpu); /* it ends the run, with a report from there */
 
 /* Cycle counter; monotonic per cpu, its rate is the clock's business (arch_nanotime). */
 static inline uint64_t arch_cycles(void);
@@ -323,3 +323,6 @@ bool arch_on_fault(struct arch_frame *frame, enum arch_fault what, uintptr_t add
 bool arch_on_debug_trap(struct arch_frame *frame);
 
 #include <arch_impl.h> /* the port's: -Iarch/$(ARCH) */
+
+/* Where the cpu stood when arch_stop_other_cpus() or an NMI stopped it; NULL: it runs. */
+DECLARE_PERCPU(const struct arch_frame *, arch_stopped_frame); /* [a] */

@@ -25,7 +25,6 @@
 #define FRAMES_LAST 50
 
 extern const char text_start[], text_end[], text_runtime_start[], text_runtime_end[];
-DECLARE_PERCPU(const struct arch_frame *, arch_stopped_frame);
 
 bool traceback_is_program(uintptr_t pc)
 {

@@ -27,7 +27,6 @@
 
 static uint32_t reporter; /* [a] cpu + 1 */
 static uint32_t depth;    /* the reporter's alone */
-DECLARE_PERCPU(const struct arch_frame *, arch_stopped_frame);
 
 void fatal_print_pc(uintptr_t pc, bool is_return_address)
 {

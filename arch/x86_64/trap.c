@@ -32,7 +32,7 @@ _Static_assert(ARCH_VECTOR_RESCHED == 0xf1, "entry.S: VECTOR_RESCHED");
 #define PF_FETCH 16u
 
 static PERCPU(uint8_t, stop_request); /* [a] set before an NMI that means "stop for ever" */
-PERCPU(const struct arch_frame *, arch_stopped_frame); /* [a] where the cpu stood; NULL: it runs */
+PERCPU(const struct arch_frame *, arch_stopped_frame);
 
 static bool in_stack_window(uintptr_t va)
 {
