@@ -301,7 +301,8 @@ static void judge(struct lint *l, const struct graph *g, const struct found *val
             if (o->kind == OBJ_GIVEN)
                 value = (struct end){END_PARAM, o->level, o->index};
             else if (is_collected(l, g, values->objects[i]) &&
-                     (at == IR_NONE || follows(g, g->objects[values->objects[i]].index, at)))
+                     (at == IR_NONE ||
+                      follows(g, g->objects[values->objects[i]].index, at))) /* [lint.1] */
                 what = object_name(g, values->objects[i]);
             else
                 continue;
