@@ -914,7 +914,7 @@ TEST(go_programs, each_value_is_received_once)
     }
 }
 
-/* ---- TestSelfSelect: who sends and receives on one channel in one select never meets himself ---- */
+/* ---- TestSelfSelect: who sends and receives on one channel in one select never meets himself [select.1] ---- */
 
 static void talk(int me, chan(int) c, chan(int) done)
 {

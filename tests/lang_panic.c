@@ -192,7 +192,7 @@ static void directly(void)
     boom("x");
 }
 
-/* Only when called by the deferred function itself; a second time it is nil. */
+/* Only when called by the deferred function itself [panic.3]; a second time it is nil. */
 TEST(recover, only_directly_in_a_deferred_function)
 {
     reset();
@@ -289,7 +289,7 @@ static void replaces(void)
 }
 
 /* The newer panic goes on with the calls that are left; the older one is gone when it is
- * recovered. */
+ * recovered [panic.2]. */
 TEST(panic, a_deferred_panic_replaces)
 {
     reset();

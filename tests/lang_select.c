@@ -229,7 +229,8 @@ static void recv_one(chan(int) c, chan(int) out)
     chan_send(out, chan_recv(c));
 }
 
-/* One channel twice, in the same and in both directions: a select never meets itself. */
+/* One channel twice, in the same and in both directions: a select never meets itself
+ * [select.1]. */
 TEST(select, one_channel_in_several_cases)
 {
     chan(int) c = chan_make(int, 0), out = chan_make(int, 1), buffered = chan_make(int, 2);

@@ -85,6 +85,7 @@ static void fire(void *arg)
     add_acq_rel((unsigned *)arg, 1);
 }
 
+/* They are true exactly if it was to fire, and then it does not [time.1]. */
 TEST(time, stop_and_reset_tell_whether_it_was_to_fire)
 {
     struct rt_timer k = {0};

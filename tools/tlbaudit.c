@@ -7,8 +7,8 @@
  *
  * WHAT. QEMU's monitor walks the tables that each cpu's CR3 points to and prints one line a page:
  * virtual address, physical address, flags. What the runtime claims of itself is counted there:
- * [tlb.1] no page is writable and executable
- * [tlb.2] no page that is executable somewhere is writable at another address
+ * [tlb.1] no page is writable and executable [page_table.1]
+ * [tlb.2] no page that is executable somewhere is writable at another address [page_table.1]
  * [tlb.3] nothing is mapped in the low half of the address space, the first 2 MiB least of all
  * [tlb.4] no page is accessible to user mode
  * [tlb.5] writes of the kernel obey read-only pages (CR0.WP), no-execute is on (EFER.NXE), and,
