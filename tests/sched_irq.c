@@ -5,7 +5,7 @@
  * port's own loop-back: what is written comes back as if somebody had typed it. While that is on
  * nothing must be printed.
  */
-#include <tests/sched_common.h>
+#include <tests/hogs.h>
 
 #define RTC_LINE 8u
 #define RTC_A 0x0a
@@ -74,25 +74,15 @@ TEST(irq, a_line_as_a_channel)
  * cpus don't keep it up. */
 TEST(irq, interrupts_reach_goroutines_behind_hogs)
 {
-    static struct hog hogs[64];
-    static uint32_t stop;
-    unsigned n = arch_cpu_count() < 64 ? arch_cpu_count() : 64;
-
     ticks_ready(t);
-    memset(hogs, 0, sizeof hogs);
-    store_release(&stop, 0);
-    for (unsigned i = 0; i < n; i++) {
-        hogs[i].stop = &stop;
-        go(hog_main, &hogs[i]);
-    }
+    unsigned n = hogs_start(arch_cpu_count());
     rtc_start();
     for (unsigned received = 0; received < 5; received++) {
         rt_chan_recv(ticks.p);
         rtc(RTC_C);
     }
     rtc_stop();
-    store_release(&stop, 1);
-    EXPECT(t, WAIT_UNTIL(hogs_ended(hogs, n), 20));
+    hogs_finish(t, n);
 }
 
 static bool does_nothing(RT_UNUSED void *arg, RT_UNUSED uint64_t n)

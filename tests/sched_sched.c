@@ -1,11 +1,9 @@
 /*
  * tests/sched_sched.c - goroutines: waiting and waking, turns, fairness, GOMAXPROCS, preemption.
  */
-#include <tests/sched_common.h>
+#include <tests/hogs.h>
 
 #include <sched/stw.h>
-
-#define HOGS_MAX 64u
 
 /* ---- park() and ready() ---- */
 
@@ -102,25 +100,6 @@ TEST(sched, yield_goes_to_the_end)
 
 /* ---- Fairness [sched.4] ---- */
 
-static struct hog hogs[HOGS_MAX];
-static uint32_t hogs_stop;
-
-static void hogs_start(unsigned n)
-{
-    memset(hogs, 0, sizeof hogs);
-    store_release(&hogs_stop, 0);
-    for (unsigned i = 0; i < n; i++) {
-        hogs[i].stop = &hogs_stop;
-        go(hog_main, &hogs[i]);
-    }
-}
-
-static void hogs_finish(struct test *t, unsigned n)
-{
-    store_release(&hogs_stop, 1);
-    EXPECT(t, WAIT_UNTIL(hogs_ended(hogs, n), 20));
-}
-
 /* Several times more loops that never yield than cpus: each goes on, again and again. */
 TEST(sched, hogs_share)
 {
@@ -129,8 +108,8 @@ TEST(sched, hogs_share)
 
     hogs_start(n);
     for (unsigned round = 0; round < 3; round++) {
-        hogs_note(hogs, n, before);
-        EXPECT(t, WAIT_UNTIL(hogs_moved(hogs, n, before), 10));
+        hogs_note(n, before);
+        EXPECT(t, WAIT_UNTIL(hogs_moved(n, before), 10));
     }
     hogs_finish(t, n);
 }
@@ -209,9 +188,9 @@ static void link_main(unsigned n_hogs)
     uint32_t n = add_relaxed(&chain.links, 1) + 1;
 
     if (n == 1)
-        hogs_note(hogs, n_hogs, chain.before);
+        hogs_note(n_hogs, chain.before);
     if (n == LINKS)
-        store_relaxed(&chain.moved, hogs_moved(hogs, n_hogs, chain.before));
+        store_relaxed(&chain.moved, hogs_moved(n_hogs, chain.before));
     else
         go(link_main, n_hogs);
     for (int64_t end = arch_nanotime() + 12000000; arch_nanotime() < end;)
@@ -249,9 +228,8 @@ TEST(sched, a_pair_starves_nobody)
     hogs_start(n);
     for (unsigned round = 0; round < 2; round++) {
         uint32_t rounds = load_relaxed(&pair.rounds);
-        hogs_note(hogs, n, before);
-        EXPECT(t,
-               WAIT_UNTIL(hogs_moved(hogs, n, before) && load_relaxed(&pair.rounds) != rounds, 10));
+        hogs_note(n, before);
+        EXPECT(t, WAIT_UNTIL(hogs_moved(n, before) && load_relaxed(&pair.rounds) != rounds, 10));
     }
     hogs_finish(t, n);
     store_release(&pair.stop, 1);
@@ -332,15 +310,14 @@ TEST_OPTS(sched, fewer_cpus_with_a_hog_on_each, .need_cpus = 2)
 
     for (unsigned round = 0; round < 3; round++) {
         hogs_start(n);
-        hogs_note(hogs, n, before);
-        EXPECT(t, WAIT_UNTIL(hogs_moved(hogs, n, before), 10));
+        hogs_note(n, before);
+        EXPECT(t, WAIT_UNTIL(hogs_moved(n, before), 10));
         rt_gomaxprocs(1);
-        hogs_note(hogs, n, before);
+        hogs_note(n, before);
         int64_t end = rt_nanotime() + INT64_C(10000000000);
-        while (!hogs_moved(hogs, n, before) &&
-               rt_nanotime() < end) /* no sleeping: it would bring slices */
-            arch_cpu_relax();
-        EXPECT(t, hogs_moved(hogs, n, before));
+        while (!hogs_moved(n, before) && rt_nanotime() < end)
+            arch_cpu_relax(); /* no sleeping: it would bring slices */
+        EXPECT(t, hogs_moved(n, before));
         rt_gomaxprocs(n);
         hogs_finish(t, n);
     }
@@ -361,14 +338,14 @@ TEST(sched, timers_of_cpus_out_of_service)
     unsigned n = arch_cpu_count(), old = rt_gomaxprocs(n), all = 8 * n;
 
     store_relaxed(&sleepers_up, 0);
-    hogs_start(n); /* so that everybody is spread over the cpus */
+    unsigned n_hogs = hogs_start(n); /* so that everybody is spread over the cpus */
     for (unsigned i = 0; i < all; i++)
         go(sleeps, INT64_C(60000000) + i * 100000);
     rt_sleep(30000000);
     rt_gomaxprocs(1);
     EXPECT(t, WAIT_UNTIL(load_acquire(&sleepers_up) == all, 10));
     rt_gomaxprocs(old);
-    hogs_finish(t, n);
+    hogs_finish(t, n_hogs);
 }
 
 /* ---- Many ---- */

@@ -1,34 +1,13 @@
 /*
  * tests/sched_stw.c - stopping the world.
  */
-#include <tests/sched_common.h>
+#include <tests/hogs.h>
 
 #include <lib/bits.h>
 #include <lib/spinlock.h>
 #include <sched/stw.h>
 
 #define N_MAX 64u
-
-static struct hog hogs[N_MAX];
-static uint32_t hogs_stop;
-
-static unsigned hogs_start(unsigned n)
-{
-    n = n < N_MAX ? n : N_MAX;
-    memset(hogs, 0, sizeof hogs);
-    store_release(&hogs_stop, 0);
-    for (unsigned i = 0; i < n; i++) {
-        hogs[i].stop = &hogs_stop;
-        go(hog_main, &hogs[i]);
-    }
-    return n;
-}
-
-static void hogs_finish(struct test *t, unsigned n)
-{
-    store_release(&hogs_stop, 1);
-    EXPECT(t, WAIT_UNTIL(hogs_ended(hogs, n), 20));
-}
 
 static void wait_ns(int64_t ns)
 {
@@ -44,19 +23,19 @@ TEST(stw, nothing_runs_while_stopped)
     unsigned moved = 0;
 
     for (unsigned round = 0; round < test_rounds(16); round++) {
-        uint64_t before[N_MAX];
+        uint64_t before[HOGS_MAX];
         rt_sleep(rng_below(&t->rng, 2000000));
         stw_begin(STW_TEST);
-        hogs_note(hogs, n, before);
+        hogs_note(n, before);
         wait_ns(round % 4 == 0 ? 3000000 : rng_below(&t->rng, 50000));
         for (unsigned i = 0; i < n; i++)
             moved += load_relaxed(&hogs[i].count) != before[i];
         stw_end();
     }
     EXPECT_EQ(t, moved, 0);
-    uint64_t before[N_MAX];
-    hogs_note(hogs, n, before);
-    EXPECT(t, WAIT_UNTIL(hogs_moved(hogs, n, before), 20));
+    uint64_t before[HOGS_MAX];
+    hogs_note(n, before);
+    EXPECT(t, WAIT_UNTIL(hogs_moved(n, before), 20));
     hogs_finish(t, n);
 }
 
@@ -242,7 +221,7 @@ TEST(stw, who_was_running)
 TEST(stw, deschedule_everybody)
 {
     unsigned n = hogs_start(2 * arch_cpu_count());
-    uint64_t before[N_MAX];
+    uint64_t before[HOGS_MAX];
 
     for (unsigned round = 0; round < test_rounds(50); round++) {
         stw_begin(STW_TEST);
@@ -252,8 +231,8 @@ TEST(stw, deschedule_everybody)
             wait_ns(1000000);
         stw_end();
     }
-    hogs_note(hogs, n, before);
-    EXPECT(t, WAIT_UNTIL(hogs_moved(hogs, n, before), 20));
+    hogs_note(n, before);
+    EXPECT(t, WAIT_UNTIL(hogs_moved(n, before), 20));
     hogs_finish(t, n);
 }
 
