@@ -72,18 +72,10 @@ static RT_NOINLINE void fill(struct test *t, size_t bytes, uint64_t salt)
         REQUIRE(t, w[i] == (i ^ salt));
 }
 
-/* Words that calls left below us must not keep the object. */
-static RT_NOINLINE void scrub(void)
-{
-    uintptr_t junk[400];
-    for (unsigned i = 0; i < 400; i++)
-        *(volatile uintptr_t *)&junk[i] = 0;
-}
-
 static void drop(void)
 {
     gc_set(large.p, NULL);
-    scrub();
+    test_scrub_stack();
     rt_gc();
     gc_sweep_finish();
 }

@@ -328,14 +328,6 @@ static bool fail_once(struct test *t, const struct scenario *s, unsigned what, u
     return failed;
 }
 
-/* Dead words of old frames, which would keep a few objects. */
-static RT_NOINLINE void scrub(void)
-{
-    uintptr_t junk[400];
-    for (unsigned i = 0; i < 400; i++)
-        *(volatile uintptr_t *)&junk[i] = 0;
-}
-
 #define SLACK_PAGES 150 /* caches, spans that a cpu holds, stacks that are kept */
 
 /* Every way to fail, one after the other (on many cpus a third of the scenarios, by the seed); then the
@@ -358,7 +350,7 @@ static void campaign(struct test *t, unsigned what, uint64_t k_max)
         failures += (unsigned)k - 1;
         /* what finalizers let go is garbage of the next cycle */
         for (unsigned round = 0; round < 2; round++) {
-            scrub();
+            test_scrub_stack();
             rt_gc();
             gc_special_drain();
         }

@@ -46,14 +46,6 @@ static RT_NOINLINE struct thing *thing_make(int id)
     return p;
 }
 
-/* Overwrite what calls left on the stack below us, so that no old word keeps an object. */
-static RT_NOINLINE void scrub(void)
-{
-    uintptr_t junk[300];
-    for (unsigned i = 0; i < 300; i++)
-        *(volatile uintptr_t *)&junk[i] = 0;
-}
-
 static RT_NOINLINE void drop_many(unsigned n, bool with_finalizer)
 {
     for (unsigned i = 0; i < n; i++) {
@@ -69,7 +61,7 @@ TEST(gc_special, finalizers_run_once)
     n_order = 0;
     drop_many(40, true);
     for (int i = 0; i < 4; i++) {
-        scrub();
+        test_scrub_stack();
         collect();
     }
     EXPECT_GE(t, n_order, 38);
@@ -96,7 +88,7 @@ TEST(gc_special, order_follows_references)
     drop_pair();
     drop_many(8, false);
     for (int i = 0; i < 5 && n_order < 2; i++) {
-        scrub();
+        test_scrub_stack();
         collect();
     }
     REQUIRE(t, n_order == 2);
@@ -124,7 +116,7 @@ TEST(gc_special, resurrection_works_once)
     drop_saving();
     drop_many(8, false);
     for (int i = 0; i < 4; i++) {
-        scrub();
+        test_scrub_stack();
         collect();
     }
     REQUIRE(t, saved.p != NULL);
@@ -153,7 +145,7 @@ TEST(gc_special, cleanups_run_unless_stopped)
     drop_with_cleanups();
     drop_many(8, false);
     for (int i = 0; i < 4; i++) {
-        scrub();
+        test_scrub_stack();
         collect();
     }
     EXPECT_EQ(t, n_order, 2);
@@ -178,7 +170,7 @@ TEST(gc_special, weak_references_are_cleared)
     REQUIRE(t, gone != NULL);
     drop_many(8, false);
     for (int i = 0; i < 4; i++) {
-        scrub();
+        test_scrub_stack();
         collect();
     }
     EXPECT(t, rt_weak_get(gone) == NULL);
@@ -204,7 +196,7 @@ TEST(gc_special, weak_references_may_point_inside)
     EXPECT(t, rt_weak_make(NULL) == NULL);
     drop_many(8, false);
     for (int i = 0; i < 4; i++) {
-        scrub();
+        test_scrub_stack();
         collect();
     }
     EXPECT(t, rt_weak_get(start) == held);
@@ -239,7 +231,7 @@ TEST(gc_special, weak_is_cleared_before_the_finalizer)
     gc_set(weak_seen_by_finalizer.p, w);
     drop_many(8, false);
     for (int i = 0; i < 4 && n_order == 0; i++) {
-        scrub();
+        test_scrub_stack();
         collect();
     }
     EXPECT_EQ(t, n_order, 1);
@@ -277,7 +269,7 @@ TEST(gc_special, cleared_finalizers_do_not_run)
     drop_cleared();
     drop_many(8, false);
     for (int i = 0; i < 3; i++) {
-        scrub();
+        test_scrub_stack();
         collect();
     }
     EXPECT_EQ(t, n_order, 0);
@@ -306,13 +298,13 @@ TEST(gc_special, a_finalizer_that_blocks_blocks_no_collection)
     drop_blocking();
     drop_many(8, false);
     for (int i = 0; i < 10 && n_order == 0; i++) {
-        scrub();
+        test_scrub_stack();
         collect();
     }
     REQUIRE(t, n_order == 1);
     drop_many(20, true);
     for (int i = 0; i < 5; i++) {
-        scrub();
+        test_scrub_stack();
         collect();
     }
     for (unsigned step = 0; gc_find_memory(step); step++)
@@ -347,7 +339,7 @@ TEST_DIES(gc_special, a_finalizer_that_panics_ends_the_program, 2,
 {
     drop_panicking(false);
     for (int i = 0; i < 10; i++) {
-        scrub();
+        test_scrub_stack();
         collect();
     }
 }
@@ -357,7 +349,7 @@ TEST_DIES(gc_special, a_cleanup_that_panics_ends_the_program, 2,
 {
     drop_panicking(true);
     for (int i = 0; i < 10; i++) {
-        scrub();
+        test_scrub_stack();
         collect();
     }
 }
@@ -390,7 +382,7 @@ TEST(gc_special, cleanups_come_after_the_finalizer)
     drop_with_both();
     drop_many(8, false);
     for (int i = 0; i < 5; i++) {
-        scrub();
+        test_scrub_stack();
         collect();
     }
     REQUIRE(t, n_order == 1); /* saved.p names it */
@@ -398,7 +390,7 @@ TEST(gc_special, cleanups_come_after_the_finalizer)
     gc_set(saved.p, NULL);
     drop_many(8, false);
     for (int i = 0; i < 5 && n_order < 2; i++) {
-        scrub();
+        test_scrub_stack();
         collect();
     }
     REQUIRE(t, n_order == 2);
@@ -425,7 +417,7 @@ TEST(gc_special, a_resurrected_object_can_have_another_finalizer)
     drop_immortal();
     drop_many(8, false);
     for (int i = 0; i < 15; i++) {
-        scrub();
+        test_scrub_stack();
         collect();
         gc_set(saved.p, NULL);
     }
@@ -465,7 +457,7 @@ TEST(gc_special, four_byte_objects_are_objects)
     EXPECT(t, gc_object_of(b, &bytes) == b);
     drop_small(60);
     for (int i = 0; i < 5; i++) {
-        scrub();
+        test_scrub_stack();
         collect();
     }
     EXPECT_GE(t, small_sum, 57);
@@ -482,7 +474,7 @@ static RT_NOINLINE void keep_until_told(struct test *t)
     rt_set_finalizer(p, finalize);
     p = NULL;
     for (int i = 0; i < 4; i++) {
-        scrub();
+        test_scrub_stack();
         collect();
     }
     EXPECT_EQ(t, n_order, 0);
@@ -495,7 +487,7 @@ TEST(gc_special, what_is_kept_is_not_finalized)
     keep_until_told(t);
     drop_many(8, false);
     for (int i = 0; i < 5 && n_order == 0; i++) {
-        scrub();
+        test_scrub_stack();
         collect();
     }
     EXPECT_EQ(t, n_order, 1);
@@ -515,7 +507,7 @@ TEST(gc_special, goexit_in_a_finalizer_ends_that_one_only)
     drop_exiting();
     drop_many(20, true);
     for (int i = 0; i < 20 && (n_order < 20 || gc_special_queued() != 0); i++) {
-        scrub();
+        test_scrub_stack();
         collect();
     }
     EXPECT_GE(t, n_order, 20);

@@ -192,6 +192,14 @@ unsigned test_rounds(unsigned n)
     return options.stress || arch_cpu_count() <= 2 ? n : (n + 2) / 3;
 }
 
+RT_NOINLINE void test_scrub_stack(void)
+{
+    uintptr_t junk[400];
+
+    for (unsigned i = 0; i < 400; i++)
+        *(volatile uintptr_t *)&junk[i] = 0;
+}
+
 void test_note(struct test *t, const char *fmt, ...)
 {
     char text[512];

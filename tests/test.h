@@ -64,6 +64,8 @@ void test_note(struct test *t, const char *fmt, ...) RT_PRINTF(2, 3); /* a `# ..
 /* How often a case repeats what differs only by random numbers and luck: n times, or a third of that
  * in a short run on more than two cpus, which share the cores of a small host. */
 unsigned test_rounds(unsigned n);
+/* Overwrites what calls left on the stack below, so that no old word keeps an object. */
+void test_scrub_stack(void);
 void test_shuffle(struct test *t, void *array, size_t n, size_t elem_bytes);
 
 #define EXPECT(t, cond)                                                                            \
