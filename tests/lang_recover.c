@@ -605,7 +605,7 @@ static struct {
 /* Between two instructions: now and then somebody else goes on. */
 static bool at_a_step(struct arch_frame *frame)
 {
-    uint64_t h = (add_relaxed(&storm.steps, 1) + storm.seed) * 0x9e3779b97f4a7c15u;
+    uint64_t h = (add_relaxed(&storm.steps, 1) + storm.seed) * RNG_GOLDEN;
 
     if (h >> 59 == 0)
         sched_preempt_irq(frame); /* may not return */

@@ -33,7 +33,7 @@ static struct {
 static bool at_a_step(struct arch_frame *frame)
 {
     uint64_t n = add_relaxed(&books.steps, 1);
-    uint64_t h = (n + books.step_seed) * 0x9e3779b97f4a7c15u;
+    uint64_t h = (n + books.step_seed) * RNG_GOLDEN;
 
     if (h >> 60 == 0)
         sched_preempt_irq(frame); /* may not return */

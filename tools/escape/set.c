@@ -1,12 +1,13 @@
 /* tools/escape/set.c - hash sets of numbers; see set.h. */
 #include "tools/escape/set.h"
 
+#include "lib/rand.h"
 #include "tools/common/util.h"
 
 /* The slot that holds this key, or that it would go to. */
 static uint64_t *slot_of(const struct set *s, uint64_t key)
 {
-    uint64_t h = key * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+    uint64_t h = key * RNG_GOLDEN >> 32;
 
     while (s->slots[h & (s->cap - 1)] && s->slots[h & (s->cap - 1)] != key)
         h++;
