@@ -82,7 +82,7 @@ elif have dnf; then
     # shellcheck disable=SC2086
     run $sudo dnf install -y $packages
 elif have pacman; then
-    packages=$(names gcc gcc binutils make qemu-system-x86 glibc gcc)
+    packages=$(names gcc gcc binutils make qemu-system-x86 glibc gcc clang)
     # shellcheck disable=SC2086
     run $sudo pacman -S --needed --noconfirm $packages
 elif have brew; then
