@@ -398,7 +398,7 @@ static void die_attribute(struct parse *p, const struct dwarf_unit *unit, struct
     case AT_name:
         die->name = v->text;
         break;
-    case AT_type: /* an offset for now; refs_resolve() makes it an index */
+    case AT_type: /* an offset for now; dwarf_open() makes it an index */
         die->type = v->kind == KIND_REF ? (uint32_t)v->number : DIE_NONE;
         break;
     case AT_abstract_origin:
