@@ -64,7 +64,7 @@ static struct symbol place_symbol(uintptr_t pc)
     struct symbol s;
 
     symbol_lookup(pc - 1, &s);
-    while ((memcmp)(s.name, "rt_", 3) == 0 && symbol_outer(&s))
+    while (strncmp(s.name, "rt_", 3) == 0 && symbol_outer(&s))
         ;
     return s;
 }
