@@ -115,7 +115,7 @@ static void print_trace(const struct gc_cycle_times *c, int64_t now)
     int64_t total = now * (int64_t)c->procs;
 
     add(&t, "gc %lu @", (unsigned long)num_gc);
-    add_div(&t, (uint64_t)now / 1000000, 3);
+    add_div(&t, (uint64_t)c->begun_ns / 1000000, 3);
     add(&t, "s %ld%%: ", total > 0 ? (long)((int64_t)gc_cpu * 100 / total) : 0L);
     add_ms(&t, c->stop1_ns);
     add(&t, "+");
@@ -187,20 +187,5 @@ void rt_read_mem_stats(struct rt_mem_stats *out)
     out->pause_max_ns = load_relaxed(&pause_max);
     out->goroutines = goroutine_count();
     out->limiter_last_cycle = gc_limiter_last_cycle();
-    uint64_t to_stop[STW_BUCKETS], total[STW_BUCKETS];
-    (void)stw_histogram(to_stop, total);
-    for (unsigned b = STW_BUCKETS; b-- > 0;) {
-        if (total[b] != 0) {
-            out->stop_max_ns = UINT64_C(1) << b;
-            break;
-        }
-    }
-    struct stw_record recent[64];
-    size_t n = stw_recent(recent, ARRAY_LEN(recent));
-    uint64_t longest = 0;
-    for (size_t i = 0; i < n; i++)
-        if ((uint64_t)recent[i].total_ns > longest)
-            longest = (uint64_t)recent[i].total_ns;
-    if (longest > out->stop_max_ns / 2)
-        out->stop_max_ns = longest; /* exact, if it is among the recent ones */
+    out->stop_max_ns = (uint64_t)stw_longest_ns();
 }

@@ -63,6 +63,7 @@ static struct stw_record history[STW_HISTORY];  /* [w] ring */
 static uint64_t n_stops;                        /* [w] [a] */
 static uint64_t to_stop_histogram[STW_BUCKETS]; /* [w] */
 static uint64_t total_histogram[STW_BUCKETS];   /* [w] */
+static int64_t longest_ns;                      /* [w] [a] */
 
 static const char *const reason_texts[] = {
 #define STW_REASON_TEXT(name, text) [STW_##name] = text,
@@ -288,6 +289,8 @@ int64_t stw_end(void)
     r->total_ns = total_ns;
     to_stop_histogram[bucket(r->to_stop_ns)]++;
     total_histogram[bucket(total_ns)]++;
+    if (total_ns > longest_ns)
+        store_relaxed(&longest_ns, total_ns);
     store_release(&n_stops, n_stops + 1); /* partner: stw_recent() */
     trace(TRACE_START, (uint64_t)total_ns, 0);
     store_release(&world, 0);
@@ -333,6 +336,11 @@ size_t stw_recent(struct stw_record *out, size_t max)
         out[i] = history[(n - 1 - i) % STW_HISTORY];
     preempt_on();
     return i;
+}
+
+int64_t stw_longest_ns(void)
+{
+    return load_relaxed(&longest_ns);
 }
 
 uint64_t stw_histogram(uint64_t to_stop[STW_BUCKETS], uint64_t total[STW_BUCKETS])

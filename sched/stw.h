@@ -67,4 +67,5 @@ struct stw_record {
 size_t stw_recent(struct stw_record *out, size_t max);
 /* Copies of the histograms of all stops so far; returns the number of stops. */
 uint64_t stw_histogram(uint64_t to_stop[STW_BUCKETS], uint64_t total[STW_BUCKETS]);
+int64_t stw_longest_ns(void); /* the longest total_ns so far */
 const char *stw_reason_text(enum stw_reason why);
