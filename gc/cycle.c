@@ -152,6 +152,16 @@ static bool wish(uint32_t *which)
 }
 
 /*
+ * Nothing was collected for two minutes. Idle cpus look, and whoever needs another span. Not a
+ * timer: a program that waits for ever would then always have one, and its deadlock would never be
+ * found.
+ */
+static bool long_ago(void)
+{
+    return arch_nanotime() - load_relaxed(&last_cycle_ns) >= FORCE_NS && gc_percent_on();
+}
+
+/*
  * Zero what earlier, deeper calls left below us: the frames between here and the switch have holes
  * that nobody writes, and an old reference in one keeps its object, and all that it leads to,
  * through this very cycle.
@@ -372,8 +382,8 @@ bool sched_up_idle_work(void)
     }
     if (!any && page_zero_idle() != 0)
         any = true;
-    if (!any)
-        gc_check_time();
+    if (!any && gc_phase == GC_IDLE && long_ago())
+        (void)wish(&wish_trigger); /* the caller's next step is the scheduler's */
     return any;
 }
 
@@ -429,7 +439,7 @@ void gc_before_alloc(size_t bytes)
         gc_tick_start();
         if (RT_LIKELY(!load_relaxed(&gc_limiting)))
             assist(g, bytes);
-    } else if (load_relaxed(&gc_heap_live) >= load_relaxed(&gc_trigger)) {
+    } else if (load_relaxed(&gc_heap_live) >= load_relaxed(&gc_trigger) || long_ago()) {
         if (wish(&wish_trigger))
             sched_next_first(); /* not when our slice ends: the heap would outgrow its goal */
     }
@@ -644,18 +654,6 @@ static void run_cycle(bool forced)
 }
 
 /* ---- Life of the controller ---- */
-
-/*
- * Called now and then by allocation and by idle cpus: nothing was collected for two minutes. Not a
- * timer: a program that waits for ever would then always have one, and its deadlock would never be
- * found.
- */
-void gc_check_time(void)
-{
-    if (arch_nanotime() - load_relaxed(&last_cycle_ns) >= FORCE_NS && gc_phase == GC_IDLE &&
-        gc_percent_on())
-        (void)wish(&wish_trigger); /* the caller's next step is the scheduler's */
-}
 
 static void controller_main(RT_UNUSED void *arg)
 {

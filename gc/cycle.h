@@ -11,7 +11,7 @@ enum gc_phase { GC_IDLE, GC_MARKING };
 extern struct goroutine *gc_controller; /* [I] leads each cycle; rules about it: [roots.4] */
 extern uint8_t gc_phase;                /* [S] enum gc_phase */
 extern uint32_t gc_cycle_number;        /* [S] cycles begun, this run */
-extern bool gc_clobber_free;            /* [I] knob clobberfree */
+extern bool gc_clobber_free;            /* [a] knob clobberfree */
 extern uint32_t gc_stress;   /* [I] knob gcstress: collect at every so many allocations; 0: no */
 extern uint8_t gc_mode_next; /* [a] enum knob_gcmode: from the next cycle on; gcmode= */
 
@@ -77,8 +77,6 @@ static inline bool gc_may_alloc(void)
     return gc_phase == GC_IDLE && load_relaxed(&gc_heap_live) < load_relaxed(&gc_trigger) &&
            gc_stress == 0;
 }
-
-void gc_check_time(void); /* has it been long enough since the last cycle? */
 
 /* See that this cpu marks for its share of the time while a cycle marks. Preemption may be off. */
 void gc_tick_start(void);
