@@ -485,7 +485,7 @@ models: ## check the models in models/ exhaustively, and that their mutants fail
 	$(Q)HOSTCC='$(HOSTCC)' models/check.sh '$(abspath $(O))/models'
 	$(Q)command -v spin >/dev/null || exit 0; CC='$(HOSTCC)' models/run.sh '$(abspath $(O))/models/barrier'
 .PHONY: models
-mutants: ## break scheduler and channels on purpose; which test notices? M=pattern (half an hour)
+mutants: ## break scheduler, channels and collector on purpose; which test notices? M=pattern (half an hour)
 	$(Q)O='$(O)' CC='$(CC)' MAKE='$(MAKE)' M='$(or $(M),.)' tests/mutants/run.sh
 .PHONY: mutants
 check-compile-fail: $(HOST)/testrun ## what must not compile, with both compilers

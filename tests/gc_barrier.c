@@ -64,13 +64,19 @@ static void barrier_goes_on(void)
     rt_wb_on |= RT_WB_MARKING;
 }
 
-/* Entries that the barrier left with this cpu; takes them back. */
-static unsigned take_grey(void)
+/* Entries that the barrier left with this cpu; takes them back. Preemption off, or in a handler. */
+static unsigned forget_grey(void)
 {
-    preempt_off();
     struct gc_local *l = this_cpu_ptr(gc_local);
     unsigned n = (unsigned)l->chunk->n;
     l->chunk->n = 0;
+    return n;
+}
+
+static unsigned take_grey(void)
+{
+    preempt_off();
+    unsigned n = forget_grey();
     preempt_on();
     return n;
 }
@@ -109,6 +115,78 @@ TEST(gc_barrier, check_and_store_are_one_step_for_a_stop)
     }
     EXPECT_GE(t, restarts, 2); /* at the branch and at the store */
     EXPECT_GE(t, greyed, 2);
+    gc_set(slot_owner.p, NULL);
+    gc_set(new_value.p, NULL);
+}
+
+/* Marking is on all the time; one cycle ends and the next begins: nothing is grey any more. */
+static void cycle_turns(void)
+{
+    stored_before = slot_owner.p->next == new_value.p;
+    (void)forget_grey();
+}
+
+static RT_NOINLINE void by_set(struct cell *owner, RT_UNUSED struct cell *a, struct cell *b)
+{
+    gc_set(owner->next, b);
+}
+static RT_NOINLINE void by_swap(struct cell *owner, struct cell *a, struct cell *b)
+{
+    if (gc_swap(owner->next, b) != a)
+        gc_set(owner->next, NULL);
+}
+static RT_NOINLINE void by_cas(struct cell *owner, struct cell *a, struct cell *b)
+{
+    (void)gc_cas(owner->next, a, b);
+}
+static RT_NOINLINE void by_copy(struct cell *owner, RT_UNUSED struct cell *a,
+                                RT_UNUSED struct cell *b)
+{
+    gc_copy(&owner->next, &new_value.p, 1);
+}
+
+/*
+ * The slow paths, with a new cycle at any instruction where they let one in: either all of the store
+ * came before it, or all of it, greying included, comes after it [bar.1] [bar.2].
+ */
+TEST(gc_barrier, slow_paths_are_one_step_for_a_stop)
+{
+    static void (*const ways[])(struct cell *, struct cell *, struct cell *) = {by_set, by_swap,
+                                                                                by_cas, by_copy};
+    struct cell *owner = gc_new(struct cell), *a = gc_new(struct cell), *b = gc_new(struct cell);
+
+    if (rt_wb_on)
+        test_skip(t, "the barrier is on all the time (gcbarriercheck)");
+    if (gc_mode_next != GCMODE_DEFAULT)
+        test_skip(t, "another barrier (gcmode)");
+
+    rt_gc(); /* so that no cycle comes in between */
+    gc_set(slot_owner.p, owner);
+    gc_set(new_value.p, b);
+    for (unsigned way = 0; way < sizeof ways / sizeof ways[0]; way++) {
+        unsigned before = 0, after = 0, k = 0;
+        for (bool reached = true; reached; k++) {
+            gc_set(owner->next, a);
+            unsigned cpu = arch_cpu_id();
+            rt_wb_on |= RT_WB_MARKING;
+            stepper_begin(k, cycle_turns);
+            arch_step_on();
+            ways[way](owner, a, b);
+            arch_step_off();
+            debugtrap_set(NULL);
+            rt_wb_on &= (uint8_t)~RT_WB_MARKING;
+            reached = stepper.changed;
+            unsigned n = take_grey();
+            EXPECT(t, owner->next == b);
+            if (arch_cpu_id() == cpu) /* else some of it is there */
+                EXPECT_EQ(t, n, reached && stored_before ? 0 : 1);
+            before += reached && !stored_before;
+            after += reached && stored_before;
+            REQUIRE(t, k < 1000);
+        }
+        EXPECT_GE(t, before, 3);
+        EXPECT_GE(t, after, 1);
+    }
     gc_set(slot_owner.p, NULL);
     gc_set(new_value.p, NULL);
 }

@@ -4,6 +4,8 @@
 #include <tests/test.h>
 #include <gc/cycle.h>
 #include <gc/limiter.h>
+#include <lib/knobs.h>
+#include <mm/page.h>
 #include <rt/rt.h>
 #include <sched/sched.h>
 
@@ -33,6 +35,19 @@ TEST(gc_limiter, the_bucket_fills_above_one_half)
     EXPECT_EQ(t, b.fill_ns, 0);
     gc_bucket_add(&b, 0, 0);
     EXPECT_EQ(t, b.fill_ns, 0);
+}
+
+/* Unless GOMEMLIMIT says otherwise: RAM less a twentieth, but at least 8 MiB or a quarter of a small machine. */
+TEST(gc_limiter, the_default_limit_leaves_a_reserve)
+{
+    struct page_stats s;
+
+    if (knobs.gomemlimit != 0)
+        test_skip(t, "GOMEMLIMIT is given");
+    page_get_stats(&s);
+    uint64_t ram = s.total_pages * PAGE_BYTES, mib = UINT64_C(1) << 20;
+    uint64_t reserve = ram > 160 * mib ? ram / 20 : ram > 32 * mib ? 8 * mib : ram / 4;
+    EXPECT_EQ(t, rt_gc_set_memory_limit(-1), ram - reserve);
 }
 
 struct node {

@@ -125,3 +125,91 @@ TEST_OPTS(gc_share, a_program_keeps_three_quarters_of_one_cpu, .need_mib = 96, .
     gc_set(live.p, NULL);
     rt_gc();
 }
+
+static RT_NOINLINE void hold(unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        struct node *node = gc_new(struct node);
+        gc_set(node->next, live.p);
+        gc_set(live.p, node);
+    }
+}
+
+/*
+ * A cpu with nothing to do marks, and leaves when its timer fires, within the slice under way [cycle.4]
+ * [mark.6]. A nap into which a stint of the background falls takes longer: the stint, and what a busy cpu's
+ * timer may be late.
+ */
+TEST_OPTS(gc_share, an_idle_cpu_marks_until_it_is_wanted, .need_mib = 96, .icount_only = true)
+{
+    enum {
+        NAP_NS = 150000
+    }; /* no multiple of the time that an idle cpu marks without a look at anything */
+    int64_t worst = 0, idle_ns = 0;
+    unsigned naps = 0, short_naps = 0;
+
+    hold(200000);
+    rt_gc();
+    uint64_t cycle = gc_num_cycles();
+    go(rt_gc);
+    while (gc_num_cycles() == cycle) {
+        int64_t due = rt_nanotime() + NAP_NS;
+        rt_sleep(NAP_NS);
+        int64_t late = rt_nanotime() - due;
+        if (gc_phase == GC_MARKING) {
+            naps++;
+            short_naps += late < 10000;
+            idle_ns = cpu_ptr(0, gc_counts)->idle_ns;
+            if (late > worst)
+                worst = late;
+        }
+    }
+    test_note(t,
+              "%u naps while marking, %u of them less than 10 us late, at most %ld ns; %ld us of "
+              "marking by the idle cpu",
+              naps, short_naps, (long)worst, (long)(idle_ns / 1000));
+    EXPECT_GE(t, naps, 20);
+    EXPECT_GE(t, idle_ns, 1000000);
+    EXPECT_GE(t, short_naps, naps * 2 / 5);
+    EXPECT_LE(t, worst, 150000);
+    gc_set(live.p, NULL);
+    rt_gc();
+}
+
+static void allocate_much(unsigned n, uint64_t *most_percent, int64_t *assist_ns)
+{
+    struct rt_mem_stats s;
+
+    for (unsigned i = 0; i < n; i++) {
+        gc_keep(gc_new(struct node));
+        if (i % 128 != 0)
+            continue;
+        rt_read_mem_stats(&s);
+        if (s.heap_live_bytes * 100 / s.heap_goal_bytes > *most_percent)
+            *most_percent = s.heap_live_bytes * 100 / s.heap_goal_bytes;
+        if (cpu_ptr(0, gc_counts)->assist_ns > *assist_ns)
+            *assist_ns = cpu_ptr(0, gc_counts)->assist_ns;
+    }
+}
+
+/* Who allocates faster than a quarter of the cpu can mark pays for it, so that the heap keeps to its goal [pacer.2]. */
+TEST_OPTS(gc_share, assists_keep_the_heap_below_its_goal, .need_mib = 96, .icount_only = true)
+{
+    uint64_t most_percent = 0, cycles;
+    int64_t assist_ns = 0;
+    int old = rt_gc_set_percent(100);
+
+    hold(100000); /* 6.4 MB */
+    rt_gc();
+    cycles = gc_num_cycles();
+    allocate_much(600000, &most_percent, &assist_ns);
+    test_note(t, "%lu cycles, at most %lu %% of the goal, assists of up to %ld us",
+              (unsigned long)(gc_num_cycles() - cycles), (unsigned long)most_percent,
+              (long)(assist_ns / 1000));
+    EXPECT_GE(t, gc_num_cycles() - cycles, 3);
+    EXPECT_LE(t, most_percent, 103);
+    EXPECT_GE(t, assist_ns, 1000000);
+    gc_set(live.p, NULL);
+    (void)rt_gc_set_percent(old);
+    rt_gc();
+}
