@@ -120,6 +120,14 @@ static bool build(const char *flags, const char *text)
                               flags)) == 0;
 }
 
+/* Are the compiler that begins this command, and the linker that it asks for, on this machine? */
+static bool there(const char *flags)
+{
+    return system(util_printf("command -v %.*s >/dev/null", (int)strcspn(flags, " "), flags)) ==
+               0 &&
+           (strstr(flags, "-fuse-ld=lld") == NULL || system("command -v ld.lld >/dev/null") == 0);
+}
+
 static void gcmap_of_image(struct gcmap *g)
 {
     *g = (struct gcmap){0};
@@ -354,8 +362,10 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
         struct gcmap g;
 
-        if (!build(variants[i], good))
+        if (!build(variants[i], good)) {
+            check(!there(variants[i]), "the program compiles", variants[i]);
             continue;
+        }
         built++;
         gcmap_of_image(&g);
         check(g.n_errors == 0, "no errors in a good program", variants[i]);
