@@ -18,10 +18,12 @@
  *     TSO         stores wait in a buffer of one entry for each mutator, drained at will, by locked steps and by stops
  *     CHAN        a channel slot: send stores into it, receive takes out of it
  *     CHANSHADE   ... and what is overwritten there by NULL is greyed (the barrier on channel buffers)
+ *     STACKSLOT   mutator 0 has the address of mutator 1's first register: a variable on another goroutine's stack
+ *     STACKSHADE  ... and writes there through the barrier
  *     WEAK        a weak reference to object 0: get, which greys (WEAKSHADE) while marking, is one step
  *     FIN         object 0 has a finalizer: what it leads to is a root (FINROOT), and it is given out once after its death
  *     SMALL       mutator 1 has one register and stores nothing: for the actors that would make too many states
- * Without DEL, RSEQ, STWSCAN (as LATESCAN), RESUMESCAN, BLACK, CHANSHADE, WEAKSHADE or FINROOT an assertion fails.
+ * Without DEL, RSEQ, STWSCAN (as LATESCAN), RESUMESCAN, BLACK, CHANSHADE, STACKSHADE, WEAKSHADE or FINROOT an assertion fails.
  */
 #ifndef NO
 #define NO 2
@@ -38,6 +40,7 @@
 
 #define GLOBAL NO
 #define SLOT (NO + 1) /* the channel's */
+#define STACK (NO + 2) /* mutator 1's first register, as mutator 0 sees it */
 
 byte color[NO];
 byte field[NO];
@@ -78,6 +81,7 @@ inline memory_get(s, d)
     :: s < NO -> d = field[s]
     :: s == GLOBAL -> d = global
     :: s == SLOT -> d = chan_slot
+    :: s == STACK -> d = reg[2]
     fi
 }
 
@@ -87,6 +91,7 @@ inline memory_put(s, v)
     :: s < NO -> field[s] = v
     :: s == GLOBAL -> global = v
     :: s == SLOT -> chan_slot = v
+    :: s == STACK -> reg[2] = v
     fi
 }
 
@@ -135,6 +140,9 @@ proctype mutator(byte m)
         :: s = GLOBAL; get(m, s, o); check(o); R(m, i) = o
         :: (R(m, j) != NIL) -> s = R(m, j); check(s); get(m, s, o); check(o); R(m, i) = o
         :: R(m, i) = NIL
+#ifdef STACKSLOT
+        :: (m == 0) -> get(m, STACK, o); check(o); R(m, i) = o
+#endif
         :: /* allocate: a free slot, cleared */
             if
             :: (color[0] == FREE && !finalized) -> o = 0
@@ -158,6 +166,9 @@ proctype mutator(byte m)
             :: (R(m, j) != NIL) -> check(R(m, j)); to[m] = R(m, j)
 #ifdef CHAN
             :: (chan_slot == NIL) -> to[m] = SLOT /* send */
+#endif
+#ifdef STACKSLOT
+            :: (m == 0) -> to[m] = STACK
 #endif
             fi;
             value[m] = R(m, i); flag[m] = marking; at[m] = 1
@@ -189,7 +200,11 @@ proctype mutator(byte m)
         if
         :: flag[m] ->
 #ifdef DEL
-            get(m, to[m], old); shade(old);
+            get(m, to[m], old);
+#if defined(STACKSLOT) && !defined(STACKSHADE)
+            if :: to[m] == STACK -> old = NIL :: else fi;
+#endif
+            shade(old);
 #endif
 #ifdef INS
             if :: !scanned[m] -> shade(value[m]) :: else fi;

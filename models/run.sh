@@ -45,6 +45,8 @@ check tso holds $ours -DTSO -DSMALL
 check tso_no_deletion fails -DTSO -DSMALL -DBLACK -DRSEQ -DSTWSCAN -DRESUMESCAN
 check channel holds $ours -DCHAN -DCHANSHADE -DSMALL
 check channel_no_shade fails $ours -DCHAN -DSMALL
+check stack_slot holds $ours -DSTACKSLOT -DSTACKSHADE -DSMALL
+check stack_slot_plain fails $ours -DSTACKSLOT -DSMALL
 check weak holds $ours -DWEAK -DWEAKSHADE
 check weak_no_shade fails $ours -DWEAK
 check finalizer holds $ours -DFIN -DFINROOT
