@@ -35,6 +35,17 @@ static void live_make(uint64_t bytes)
     }
 }
 
+/* All of it is still there, and refers to what it did. */
+static void live_check(uint64_t bytes)
+{
+    uint64_t n = bytes / (sizeof(struct obj16) + 8);
+    gc(void *) *all = keep.p;
+
+    for (uint64_t i = 1; i < n; i++)
+        if (((const struct obj16 *)all[i])->a != all[i / 2])
+            rt_fatal("bench: object %lu of %lu is damaged", (unsigned long)i, (unsigned long)n);
+}
+
 /* ---- Which core was waited for, and what it was doing ---- */
 
 enum { PLACES = 64 };
@@ -130,6 +141,7 @@ BENCH_OPTS(StopGCLive64M, .once = true, .need_mib = 256)
 {
     live_make(64 << 20);
     stops_of_collections(b, CYCLES(b) / 5 + 2);
+    live_check(64 << 20);
     live_make(0);
 }
 
@@ -137,6 +149,7 @@ BENCH_OPTS(StopGCLive512M, .once = true, .need_mib = 1536, .wall_only = true, .l
 {
     live_make(512 << 20);
     stops_of_collections(b, 10);
+    live_check(512 << 20);
     live_make(0);
 }
 
@@ -144,6 +157,7 @@ BENCH_OPTS(StopGCLive1G, .once = true, .need_mib = 3000, .wall_only = true, .lon
 {
     live_make(UINT64_C(1) << 30);
     stops_of_collections(b, 3);
+    live_check(UINT64_C(1) << 30);
     live_make(0);
 }
 
