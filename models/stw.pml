@@ -9,6 +9,7 @@
  *   NO_LOOK        idle() looks neither for a stop after it said that it is idle nor for requests before it halts
  *   HALT_RACE      a long stop's cpu looks at the epoch before it says that it halts
  *   SECTION        an interrupt stops a cpu inside a runtime section at once
+ *   NO_TELL        a cpu that was in its scheduler is not told, even if it does not answer
  */
 #define CPUS 2
 mtype = { BUSY, IDLE, WOKEN, CLAIMED };
@@ -22,6 +23,7 @@ bool halted[CPUS];           /* it says so */
 bool wake[CPUS];             /* a wake-up is on its way */
 bool world;                  /* everybody else stands still */
 bool inside[CPUS];           /* in a runtime section */
+bool looking[CPUS];          /* in its scheduler: no goroutine is current */
 byte finished;               /* stops */
 
 inline work()
@@ -53,7 +55,8 @@ inline stop_here()
 			halted[me] = false
 		fi
 	:: else
-	fi
+	fi;
+	d_step { e = 0; seen = false } /* old values would only make more states */
 }
 
 /* An interrupt may come between any two steps while interrupts are on; outside sections it stops the cpu at once. */
@@ -81,6 +84,8 @@ end:	do
 			:: else
 			fi;
 			work()
+		:: true -> /* a loop that nothing but an interrupt ends */
+			(pending[me] || (finished == 2 && epoch % 2 == 0))
 		:: /* a runtime section: the interrupt leaves a note, preempt_on() takes it */
 			inside[me] = true;
 			maybe_interrupt();
@@ -97,7 +102,8 @@ end:	do
 			:: request[me] -> request[me] = false; stop_here()
 			:: else
 			fi
-		:: /* idle() */
+		:: /* the scheduler, and idle() */
+			looking[me] = true;
 			if
 			:: state[me] = IDLE
 			:: state[me] = WOKEN /* somebody wakes us at once */
@@ -136,7 +142,8 @@ end:	do
 			:: else
 			fi;
 			stop_here();
-			work()
+			work();
+			looking[me] = false
 		fi
 	:: else -> break
 	od
@@ -145,22 +152,31 @@ end:	do
 proctype stopper()
 {
 	mtype was[CPUS] = BUSY;
+	bool told[CPUS];
 	byte i, n;
 
 	for (n : 1 .. 2) {
 		epoch++;
 		for (i : 0 .. CPUS - 1) {
 			d_step { was[i] = state[i]; if :: was[i] != BUSY -> state[i] = CLAIMED :: else fi };
+			told[i] = false;
 			if
-			:: was[i] == BUSY -> pending[i] = true
+			:: was[i] == BUSY && !looking[i] -> told[i] = true; pending[i] = true
 			:: else
 			fi
 		}
 		for (i : 0 .. CPUS - 1) {
 			if
 			:: was[i] != BUSY
-			:: else -> (stopped[i] == epoch)
-			fi
+			:: else ->
+				if
+				:: stopped[i] == epoch
+#ifndef NO_TELL
+				:: !told[i] -> pending[i] = true; (stopped[i] == epoch)
+#endif
+				fi
+			fi;
+			told[i] = false
 		}
 		world = true;
 		assert(!inside[0] && !inside[1]);
