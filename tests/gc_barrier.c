@@ -1,9 +1,10 @@
 /*
  * tests/gc_barrier.c - the barrier and the allocator, stopped at every instruction.
  *
- * The tests step through gc_set() and gc_new() an instruction at a time. At the k-th one the
- * handler does what a stop would do there: if the goroutine may be stopped, rseq_fixup(), and a
- * change of the world. For every k the result must be one of the two that are right.
+ * The tests step through gc_set() and gc_new() an instruction at a time. At the k-th one where the
+ * goroutine may be stopped the world changes: the handler does itself what a stop would do
+ * (rseq_fixup(), and the change), or another core really stops the world there, or the goroutine
+ * really leaves its core to another. For every k the result must be one of the two that are right.
  */
 #include <tests/test.h>
 #include <gc/alloc.h>
@@ -15,18 +16,33 @@
 #include <lib/rseq.h>
 #include <rt/rt.h>
 #include <sched/sched.h>
+#include <sched/internal.h>
+#include <sched/stw.h>
 
 struct cell {
     gc(struct cell *) next;
     uint64_t id;
 };
 
+enum how { AS_IF, BY_A_STOP, BY_LEAVING };
+
 static struct {
+    enum how how;
     struct goroutine *g;
     uint32_t step, at; /* the change happens at the at-th step where a stop may come in */
-    bool changed, restarted;
+    bool begun, restarted;
+    bool asked;   /* [a] the helper is to make the change */
+    bool changed; /* [a] */
+    bool over;    /* [a] for the helper */
     void (*change)(void);
+    struct rt_waitgroup helper;
 } stepper;
+
+static void make_change(void)
+{
+    stepper.change();
+    store_release(&stepper.changed, true);
+}
 
 static bool on_step(struct arch_frame *frame)
 {
@@ -34,12 +50,68 @@ static bool on_step(struct arch_frame *frame)
         arch_frame_set_step(frame, false);
         return true;
     }
-    if (preempt_depth() != 0 || stepper.changed || stepper.step++ < stepper.at)
+    if (preempt_depth() != 0 || stepper.begun || stepper.step++ < stepper.at)
         return true;
-    stepper.changed = true;
-    stepper.restarted = rseq_fixup(frame);
-    stepper.change();
+    stepper.begun = true;
+    if (stepper.how == AS_IF) {
+        stepper.restarted = rseq_fixup(frame);
+        make_change();
+        return true;
+    }
+    store_release(&stepper.asked, true);
+    if (stepper.how == BY_LEAVING) {
+        sched_preempt_irq(frame); /* the helper is next */
+        return true;
+    }
+    while (!stw_pending())
+        arch_cpu_relax();
+    for (int64_t ipi = arch_nanotime() + 20000; arch_nanotime() < ipi;)
+        arch_cpu_relax(); /* it is pending now, and taken when this handler returns */
     return true;
+}
+
+static void helper_main(void)
+{
+    while (!load_acquire(&stepper.over)) {
+        if (!swap_acq_rel(&stepper.asked, false)) {
+            if (stepper.how == BY_LEAVING)
+                rt_yield();
+            continue;
+        }
+        if (stepper.how == BY_A_STOP)
+            stw_begin(STW_TEST);
+        make_change();
+        if (stepper.how == BY_A_STOP)
+            stw_end();
+    }
+    rt_wg_done(&stepper.helper);
+}
+
+static void helper_begin(enum how how)
+{
+    stepper.how = how;
+    stepper.over = false;
+    if (how == AS_IF)
+        return;
+    rt_wg_add(&stepper.helper, 1);
+    go(helper_main);
+    rt_yield(); /* it is in its loop, and in the queue */
+}
+
+static void helper_end(void)
+{
+    store_release(&stepper.over, true);
+    rt_wg_wait(&stepper.helper);
+    stepper.how = AS_IF;
+}
+
+/* Stepping is over. Was there a k-th step? */
+static bool stepper_end(void)
+{
+    debugtrap_set(NULL);
+    while (stepper.begun && !load_acquire(&stepper.changed))
+        rt_yield();
+    return stepper.begun;
 }
 
 static void stepper_begin(uint32_t at, void (*change)(void))
@@ -47,7 +119,7 @@ static void stepper_begin(uint32_t at, void (*change)(void))
     stepper.g = goroutine_current();
     stepper.step = 0;
     stepper.at = at;
-    stepper.changed = stepper.restarted = false;
+    stepper.begun = stepper.changed = stepper.restarted = false;
     stepper.change = change;
     debugtrap_set(on_step);
 }
@@ -83,7 +155,7 @@ static unsigned take_grey(void)
 
 /* The barrier turned on at any instruction: the old value was overwritten before that, or it was
  * greyed [bar.2]. */
-TEST(gc_barrier, check_and_store_are_one_step_for_a_stop)
+static void set_at_every_instruction(struct test *t, enum how how)
 {
     struct cell *owner = gc_new(struct cell), *a = gc_new(struct cell), *b = gc_new(struct cell);
     unsigned restarts = 0, greyed = 0, k = 0;
@@ -96,15 +168,15 @@ TEST(gc_barrier, check_and_store_are_one_step_for_a_stop)
     rt_gc(); /* so that no cycle comes in between */
     gc_set(slot_owner.p, owner);
     gc_set(new_value.p, b);
+    helper_begin(how);
     for (bool reached = true; reached; k++) {
         gc_set(owner->next, a);
         stepper_begin(k, barrier_goes_on);
         arch_step_on();
         gc_set(owner->next, b);
         arch_step_off();
-        debugtrap_set(NULL);
+        reached = stepper_end();
         rt_wb_on &= (uint8_t)~RT_WB_MARKING;
-        reached = stepper.changed;
         unsigned n = take_grey();
         EXPECT(t, owner->next == b);
         if (reached)
@@ -113,10 +185,32 @@ TEST(gc_barrier, check_and_store_are_one_step_for_a_stop)
         greyed += n;
         REQUIRE(t, k < 200);
     }
-    EXPECT_GE(t, restarts, 2); /* at the branch and at the store */
+    helper_end();
+    if (how == AS_IF)
+        EXPECT_GE(t, restarts, 2); /* at the branch and at the store */
     EXPECT_GE(t, greyed, 2);
     gc_set(slot_owner.p, NULL);
     gc_set(new_value.p, NULL);
+}
+
+TEST(gc_barrier, check_and_store_are_one_step_for_a_stop)
+{
+    set_at_every_instruction(t, AS_IF);
+}
+
+/* [stw.2] */
+TEST(gc_barrier, check_and_store_are_one_step_for_a_real_stop)
+{
+    if (rt_gomaxprocs(0) < 2)
+        test_skip(t, "needs 2 cores");
+    set_at_every_instruction(t, BY_A_STOP);
+}
+
+TEST(gc_barrier, check_and_store_are_one_step_for_who_comes_next)
+{
+    int procs = rt_gomaxprocs(1);
+    set_at_every_instruction(t, BY_LEAVING);
+    rt_gomaxprocs(procs);
 }
 
 /* Marking is on all the time; one cycle ends and the next begins: nothing is grey any more. */
@@ -173,9 +267,8 @@ TEST(gc_barrier, slow_paths_are_one_step_for_a_stop)
             arch_step_on();
             ways[way](owner, a, b);
             arch_step_off();
-            debugtrap_set(NULL);
+            reached = stepper_end();
             rt_wb_on &= (uint8_t)~RT_WB_MARKING;
-            reached = stepper.changed;
             unsigned n = take_grey();
             EXPECT(t, owner->next == b);
             if (arch_cpu_id() == cpu) /* else some of it is there */
@@ -219,7 +312,7 @@ static uint8_t epoch_of(const void *p)
 
 /* No slot goes to two, and no new object has an old epoch, wherever the cpu changes hands
  * [alloc.2]. */
-TEST(gc_barrier, taking_a_slot_is_one_step_for_a_stop)
+static void take_at_every_instruction(struct test *t, enum how how)
 {
     struct rt_type *type;
     unsigned restarts = 0, k = 0;
@@ -227,6 +320,7 @@ TEST(gc_barrier, taking_a_slot_is_one_step_for_a_stop)
     rt_gc();
     (void)make_cell(&type);
     new_shape = type->shape;
+    helper_begin(how);
     for (bool reached = true; reached; k++) {
         while (bits_count((*this_cpu_ptr(gc_cache))[new_shape >> GC_CACHE_SHIFT].free) < 3)
             (void)make_cell(&type);
@@ -236,9 +330,8 @@ TEST(gc_barrier, taking_a_slot_is_one_step_for_a_stop)
         arch_step_on();
         struct cell *c = make_cell(&type);
         arch_step_off();
-        debugtrap_set(NULL);
+        reached = stepper_end();
         gc_epoch_birth = epoch;
-        reached = stepper.changed;
         if (reached) {
             EXPECT(t, (uintptr_t)c != stolen);
             bool before = (uintptr_t)c < stolen; /* slots of one span are handed out upwards */
@@ -252,12 +345,27 @@ TEST(gc_barrier, taking_a_slot_is_one_step_for_a_stop)
         restarts += stepper.restarted;
         REQUIRE(t, k < 200);
     }
-    EXPECT_GE(t, restarts, 8);
+    helper_end();
+    if (how == AS_IF)
+        EXPECT_GE(t, restarts, 8);
+}
+
+TEST(gc_barrier, taking_a_slot_is_one_step_for_a_stop)
+{
+    take_at_every_instruction(t, AS_IF);
+}
+
+TEST(gc_barrier, taking_a_slot_is_one_step_for_who_comes_next)
+{
+    int procs = rt_gomaxprocs(1);
+    take_at_every_instruction(t, BY_LEAVING);
+    rt_gomaxprocs(procs);
 }
 
 /* ---- Preemption at every few instructions, while collections run ---- */
 
 static gc_root(struct cell *, shared);
+#define ID (UINT64_C(0x1234567) << 32)
 static uint32_t steps, damaged, ended;
 
 static bool preempt_often(struct arch_frame *frame)
@@ -271,15 +379,21 @@ static bool preempt_often(struct arch_frame *frame)
 
 static void stepped_player(unsigned n)
 {
+    struct cell *mine[4] = {0}; /* a slot that went to two has another's id soon */
+
     arch_step_on();
     for (unsigned i = 0; i < 150; i++) {
         struct cell *c = gc_new(struct cell), *old;
-        c->id = 0x1234567;
+        c->id = ID | n << 16 | i;
         gc_set(c->next, shared.p);
         old = gc_swap(shared.p, c);
         for (unsigned d = 0; old != NULL && d < 3; d++, old = old->next)
-            if (old->id != 0x1234567)
+            if (old->id >> 32 != ID >> 32)
                 __atomic_fetch_add(&damaged, 1, __ATOMIC_RELAXED);
+        old = mine[i % 4];
+        if (old != NULL && old->id != (ID | n << 16 | (i - 4)))
+            __atomic_fetch_add(&damaged, 1, __ATOMIC_RELAXED);
+        mine[i % 4] = c;
         if (i % 8 == n % 8)
             gc_set(c->next, NULL);
     }
