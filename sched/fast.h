@@ -78,7 +78,7 @@ static RT_ALWAYS_INLINE void enqueue_next(struct runq *q, struct goroutine *g)
 /* The right to enqueue g, which waits or is about to [park.1]. False: it finds the permit. */
 static RT_ALWAYS_INLINE bool ready_claim(struct goroutine *g)
 {
-    int32_t tokens = add_acq_rel(&g->tokens, 1); /* partner: finish_park() */
+    int32_t tokens = add_acq_rel(&g->tokens, 1); /* partner: sched_finish_park() */
 
     DEBUG_ASSERT(tokens == -1 || tokens == 0); /* one ready() for each park() */
     return RT_LIKELY(tokens == -1);

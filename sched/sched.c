@@ -27,7 +27,7 @@
  * [idle.3]  Nothing can ever run if every cpu was CPU_IDLE at one moment with all queues empty, no
  *           timer and nobody waiting for an interrupt. One moment: no cpu left idle() between the
  *           first look and the last.
- * [clock.1] Whoever runs a goroutine has set the hardware's timer, or it has just fired, unless
+ * [armed.1] Whoever runs a goroutine has set the hardware's timer, or it has just fired, unless
  *           there is neither a timer nor a slice. armed_ns says for when; the handler makes it 0.
  * [turn.1]  An emulator that counts instructions gives one cpu after the other the turn, upwards
  *           from cpu 0, and a cpu keeps it till some timer is due, unless it halts or pauses: one
@@ -184,7 +184,7 @@ static void timer_program(void)
     }
 }
 
-/* [clock.1] */
+/* [armed.1] */
 RT_UNUSED static bool timer_is_set(const struct sched_cpu *c)
 {
     return load_relaxed(&c->armed_ns) != 0 || load_relaxed(&c->timer_fired) ||
@@ -912,7 +912,7 @@ static void idle(void)
     wake_late(c);
     idle_end();
     if (RT_UNLIKELY(tick) || c->armed_ns == 0)
-        timer_program(); /* busy again [turn.1]; woken just as it fired [clock.1] */
+        timer_program(); /* busy again [turn.1]; woken just as it fired [armed.1] */
 }
 
 /*

@@ -141,7 +141,7 @@ static void sleep_and_wake(struct rt_sema *mine, struct rt_sema *next, struct rt
 
 /*
  * Cpus are woken by others just when their timer fires: it is set anew for whoever sleeps next
- * [clock.1] of sched/sched.c. Each of a ring of goroutines sleeps, wakes the next, and waits for the
+ * [armed.1] Each of a ring of goroutines sleeps, wakes the next, and waits for the
  * one before.
  */
 TEST(timer, woken_as_it_fires)
