@@ -92,6 +92,7 @@ static paddr_t find_memory(const struct boot_info *info)
 static void main_thunk(RT_UNUSED void *args)
 {
     input_start();
+    rt_yield(); /* the runtime's own goroutines begin to wait: the collector's would else miss its first call */
     rt_exit(main(knobs_cmdline.argc, knobs_cmdline.argv));
 }
 
