@@ -479,6 +479,11 @@ stress: TEST_SMP := $(if $(call given,SMP),$(SMP),1$(comma)2$(comma)4$(comma)8)
 stress: $(HOST)/testrun ## the long, seeded tests: BUILD=stress on 1, 2, 4 and 8 cores
 	$(Q)$(MAKE) BUILD=stress CC='$(CC)' test-parts
 	$(Q)$(TESTRUN) -a --stress -i 300 'guest:stress=$(call test_out,stress)/tests.elf' 'matrix:machines=$(call test_out,stress)/tests.elf'
+	$(Q)for level in g 3; do $(MAKE) BUILD=stress CC='$(CC)' SMP='$(TEST_SMP)' LEVEL=$$level O='$(O)/O'$$level EXTRA='$(EXTRA) -O'$$level shell-games || exit 1; done
+# The collector's stress again, as another level of optimisation compiles it.
+shell-games: TEST_SMP := $(SMP)
+shell-games: $(HOST)/testrun $(TEST_IMAGE)
+	$(Q)$(TESTRUN) -a --stress -i 300 -t 'gc_mark.shell_game*' 'guest:stress -O$(LEVEL)=$(TEST_IMAGE)'
 check-host: $(HOST)/testrun host-tests ## the tests that run on this machine
 	$(Q)$(TESTRUN) $(WORK_HOST)
 models: ## check the models in models/ exhaustively, and that their mutants fail (needs spin; minutes)

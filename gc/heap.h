@@ -160,8 +160,10 @@ static inline uint32_t gc_slot_of(const struct gc_span *span, uintptr_t a)
 static inline struct gc_span *gc_slot_at(uintptr_t a, uint32_t *slot)
 {
     struct gc_span *span = gc_span_of(a);
-    if (span == NULL || a >= span->limit)
+    if (span == NULL || a >= span->limit) {
+        *slot = 0;
         return NULL;
+    }
     *slot = gc_slot_of(span, a);
     return span;
 }

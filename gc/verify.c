@@ -338,7 +338,7 @@ static void walk_all(struct walk *w, bool ran)
     the_walk = w;
     walk_roots(w, ran);
     for (; w->next < w->n_nodes && w->found == WHY_NOTHING; w->next++) {
-        uint32_t slot = 0; /* a node has one; gcc -O3 does not know */
+        uint32_t slot;
         w->from = w->next;
         const struct gc_span *span = gc_slot_at(node_at(w, w->next)->slot_address, &slot);
         gc_each_reference(span, slot, walk_edge, w);
@@ -380,7 +380,7 @@ static void print_path(const struct walk *w, uint32_t i)
         length++;
     for (;; at++) {
         const struct node *n = node_at(w, i);
-        uint32_t slot = 0; /* as above */
+        uint32_t slot;
         const struct gc_span *span = gc_slot_at(n->slot_address, &slot);
         bool show = at < PATH_MAX / 2 || at + PATH_MAX / 2 >= length;
         if (show)
