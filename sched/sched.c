@@ -790,6 +790,7 @@ static void dispatch(struct goroutine *g)
     }
     trace_debug(TRACE_SWITCH, g->id, g->preempted);
     DEBUG_ASSERT(timer_is_set(c));
+    DEBUG_ASSERT(load_relaxed(&c->idle) == CPU_BUSY); /* [stw.3] */
     if (!g->preempted) {
         g->state = G_RUNNING;
         this_cpu(current) = g;

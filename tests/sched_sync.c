@@ -103,6 +103,29 @@ TEST(mutex, waiters_come_in_order)
     EXPECT_EQ(t, late, 0);
 }
 
+/* Who was woken and found the lock taken again waits at the front, not behind those that came after it. */
+TEST(mutex, who_lost_to_a_newcomer_is_next)
+{
+    struct rt_mutex m = {0};
+    struct rt_waitgroup wg = {0};
+    int order[2], n = 0, procs = rt_gomaxprocs(1);
+
+    rt_mutex_lock(&m);
+    rt_wg_add(&wg, 2);
+    for (int i = 0; i < 2; i++) {
+        go(lock_and_note, &m, order, &n, i, &wg);
+        until_queued(&m.queue, (size_t)i + 1);
+    }
+    rt_mutex_unlock(&m); /* wakes the first; it runs when we wait */
+    rt_mutex_lock(&m);
+    until_queued(&m.queue, 2);
+    rt_mutex_unlock(&m);
+    rt_wg_wait(&wg);
+    rt_gomaxprocs(procs);
+    EXPECT_EQ(t, order[0], 0);
+    EXPECT_EQ(t, order[1], 1);
+}
+
 static void hog(struct rt_mutex *m, const bool *stop, struct rt_waitgroup *wg)
 {
     while (!*(const volatile bool *)stop) {
