@@ -54,6 +54,7 @@
 
 #define TICK_NS 100000                 /* a stint [cycle.5] */
 #define IDLE_NS 100000                 /* as long as an idle or dedicated cpu marks at a time */
+#define ZERO_AFTER_NS 1000000          /* the next cycle's stop would wait for who zeroes pages */
 #define KEEPER_NS 10000000             /* how often it looks [cycle.6] */
 #define LATE_NS 500000                 /* mode hybrid: when running stacks are scanned */
 #define FORCE_NS INT64_C(120000000000) /* as Go's forcegcperiod */
@@ -151,6 +152,11 @@ static bool wish(uint32_t *which)
     return controller_call(FOR_WISH);
 }
 
+static int64_t since_last_cycle(void)
+{
+    return arch_nanotime() - load_relaxed(&last_cycle_ns);
+}
+
 /*
  * Nothing was collected for two minutes. Idle cpus look, and whoever needs another span. Not a
  * timer: a program that waits for ever would then always have one, and its deadlock would never be
@@ -158,7 +164,7 @@ static bool wish(uint32_t *which)
  */
 static bool long_ago(void)
 {
-    return arch_nanotime() - load_relaxed(&last_cycle_ns) >= FORCE_NS && gc_percent_on();
+    return since_last_cycle() >= FORCE_NS && gc_percent_on();
 }
 
 /*
@@ -380,8 +386,8 @@ bool sched_up_idle_work(void)
             break;
         any = true;
     }
-    if (!any && page_zero_idle() != 0)
-        any = true;
+    if (!any && since_last_cycle() > ZERO_AFTER_NS)
+        any = page_zero_idle();
     if (!any && gc_phase == GC_IDLE && long_ago())
         (void)wish(&wish_trigger); /* the caller's next step is the scheduler's */
     return any;
