@@ -701,10 +701,9 @@ void gc_init(void)
     rseq_init(table);
     gc_mode_next = (uint8_t)knobs.gcmode;
     gc_clobber_free = knobs.clobberfree;
-#ifdef RT_DEBUG
-    gc_verify_cycles = true;
-#else
     gc_verify_cycles = knobs.gccheckmark;
+#ifdef RT_DEBUG
+    gc_verify_cycles |= knobs.gcverify;
 #endif
     if (knobs.gcbarriercheck)
         check_barrier_from_now_on();

@@ -29,7 +29,7 @@ enum gc_drill {
     GC_DRILL_WHITE_BIRTH,    /* objects born while marking get the last epoch */
 };
 extern uint8_t gc_drill;      /* [a] takes effect in the next cycle */
-extern bool gc_verify_cycles; /* [a] gc_verify_stw() after each: debug builds, gccheckmark=1 */
+extern bool gc_verify_cycles; /* [a] gc_verify_stw() in each: knobs gccheckmark, gcverify */
 
 /* Each cpu's own counters; sums are made when somebody asks. Preemption off. */
 struct gc_counts {

@@ -87,6 +87,8 @@
     W(KNOB_IN_GODEBUG, "gcmode", gcmode, gcmode, GCMODE_DEFAULT, "which write barrier, if any")    \
     N(KNOB_IN_GODEBUG, "gccheckmark", gccheckmark, BOOL, false, 0, 1,                              \
       "mark again with the world stopped, and compare")                                            \
+    N(KNOB_IN_GODEBUG, "gcverify", gcverify, BOOL, true, 0, 1,                                     \
+      "debug builds: look at every reference after each collection, in its stop")                  \
     N(KNOB_IN_GODEBUG, "gcstress", gcstress, NUM, 0, 0, INT32_MAX,                                 \
       "collect at every so many allocations; 0: as needed")                                        \
     N(KNOB_IN_GODEBUG, "gcbarriercheck", gcbarriercheck, BOOL, false, 0, 1,                        \

@@ -239,10 +239,10 @@ static void test_good_knobs(void)
     CHECK(parse("GOTRACEBACK=crash") == 0 && k.gotraceback == TRACEBACK_CRASH, "%s", why);
     CHECK(parse("GODEBUG=gctrace=1,schedtrace=1000,gcmode=hybrid,gccheckmark=1,gcstress=3") == 0 &&
               k.gctrace == 1 && k.schedtrace == 1000 && k.gcmode == GCMODE_HYBRID &&
-              k.gccheckmark && k.gcstress == 3,
+              k.gccheckmark && k.gcverify && k.gcstress == 3,
           "%s", why);
-    CHECK(parse("GODEBUG=clobberfree,,asyncpreemptoff=0,seed=9,") == 0 && k.clobberfree &&
-              !k.asyncpreemptoff && k.seed == 9,
+    CHECK(parse("GODEBUG=clobberfree,,asyncpreemptoff=0,gcverify=0,seed=9,") == 0 &&
+              k.clobberfree && !k.gcverify && !k.asyncpreemptoff && k.seed == 9,
           "%s", why);
     CHECK(parse("GODEBUG=") == 0 && parse("GODEBUG=,,,") == 0, "empty");
     CHECK(parse("GODEBUG=gctrace=1 GODEBUG=gcstress=2") == 0 && k.gctrace == 1 && k.gcstress == 2,
