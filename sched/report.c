@@ -33,15 +33,19 @@ static void schedtrace_print(struct timer *t)
 
     for (unsigned i = 0; i < n; i++)
         idle += sched_is_idle(i);
+    /* one piece of text: the program may end, or print, meanwhile */
+    static char lengths[1024];
+    size_t used = 0;
+    lengths[0] = '\0';
+    for (unsigned i = 0; i < n && used + 12 < sizeof(lengths); i++)
+        used += (size_t)rt_snprintf(lengths + used, sizeof(lengths) - used, i > 0 ? " %u" : "%u",
+                                    runq_length(cpu_ptr(i, runq)));
 
     rt_printf("SCHED %ldms: gomaxprocs=%u idleprocs=%u threads=%u spinningthreads=%u "
               "needspinning=0 idlethreads=%u "
-              "runqueue=%u [",
+              "runqueue=%u [%s]\n",
               (long)((arch_nanotime() - trace_start_ns) / 1000000), n, idle, arch_cpu_count(),
-              sched_searching(), sched_idle_cpus(), globq_length());
-    for (unsigned i = 0; i < n; i++)
-        rt_printf(i > 0 ? " %u" : "%u", runq_length(cpu_ptr(i, runq)));
-    rt_printf("]\n");
+              sched_searching(), sched_idle_cpus(), globq_length(), lengths);
     if (!timer_start(t, t->when_ns + (int64_t)knobs.schedtrace * 1000000, schedtrace_print))
         fatal("sched: no memory for the schedtrace timer");
 }

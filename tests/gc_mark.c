@@ -222,56 +222,66 @@ TEST(gc_mark, registers_of_running_goroutines_are_roots)
     rt_wg_wait(&wg);
 }
 
-/* Its address, but not in any form that the collector knows. */
-static RT_NOINLINE uintptr_t make_hidden(uint64_t id)
+enum { VECTORS = 8 };
+
+static RT_NOINLINE void root_make(unsigned i)
 {
-    return ~(uintptr_t)cell_make(id);
+    gc_set(roots.p[i], cell_make(i));
 }
 
-/* From here to *stop the object is named by a vector register alone. */
+/* From here to *stop the object is named by a vector register alone, once `roots` does no longer. */
 static RT_NOINLINE void spin_with_vector(struct test *t, volatile bool *stop,
-                                         struct rt_waitgroup *wg, uint64_t id)
+                                         struct rt_waitgroup *wg, unsigned i, volatile bool *taken)
 {
-    uintptr_t word = make_hidden(id);
+    uintptr_t word = (uintptr_t)&roots.p[i];
 
-    __asm__ volatile("notq %0\n\t"
-                     "movq %0, %%xmm11\n\t"
+    root_make(i);
+    __asm__ volatile("movq (%0), %%xmm11\n\t"
                      "xorl %k0, %k0\n\t"
                      "xorl %%ecx, %%ecx\n\txorl %%edx, %%edx\n\txorl %%esi, %%esi\n\t"
                      "xorl %%edi, %%edi\n\txorl %%r8d, %%r8d\n\txorl %%r9d, %%r9d\n\t"
-                     "xorl %%r10d, %%r10d\n\txorl %%r11d, %%r11d\n"
+                     "xorl %%r10d, %%r10d\n\txorl %%r11d, %%r11d\n\t"
+                     "movb $1, (%2)\n"
                      "1:\tcmpb $0, (%1)\n\t"
                      "je 1b\n\t"
                      "movq %%xmm11, %0"
                      : "+a"(word)
-                     : "b"(stop)
+                     : "b"(stop), "r"(taken)
                      : "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "xmm11", "memory",
                        "cc");
-    EXPECT(t, cell_good((struct cell *)word, id));
+    EXPECT(t, cell_good((struct cell *)word, i));
     rt_wg_done(wg);
 }
 
 static RT_NOINLINE void spin_with_vector_deep(struct test *t, volatile bool *stop,
-                                              struct rt_waitgroup *wg, uint64_t id, unsigned depth)
+                                              struct rt_waitgroup *wg, unsigned i,
+                                              volatile bool *taken, unsigned depth)
 {
     char pad[100];
     __asm__ volatile("" : : "r"(pad) : "memory");
     if (depth == 0)
-        spin_with_vector(t, stop, wg, id);
+        spin_with_vector(t, stop, wg, i, taken);
     else
-        spin_with_vector_deep(t, stop, wg, id, depth - 1);
+        spin_with_vector_deep(t, stop, wg, i, taken, depth - 1);
     __asm__ volatile("" : : "r"(pad) : "memory");
 }
 
 /* The same with vector registers: of goroutines that run, and in the saved frames of those that were preempted. */
 TEST(gc_mark, vector_registers_are_roots)
 {
-    static volatile bool stop;
+    static volatile bool stop, taken[VECTORS];
     static struct rt_waitgroup wg;
     stop = false;
-    rt_wg_add(&wg, 8);
-    for (unsigned i = 0; i < 8; i++)
-        go(spin_with_vector_deep, t, &stop, &wg, 1000000 + i, i % 2 * 50);
+    rt_wg_add(&wg, VECTORS);
+    for (unsigned i = 0; i < VECTORS; i++) {
+        taken[i] = false;
+        go(spin_with_vector_deep, t, &stop, &wg, i, &taken[i], i % 2 * 50);
+    }
+    for (unsigned i = 0; i < VECTORS; i++) {
+        while (!taken[i])
+            rt_yield();
+        gc_set(roots.p[i], NULL);
+    }
     for (unsigned i = 0; i < 5; i++) {
         rt_gc();
         churn(500);
