@@ -112,7 +112,7 @@ TEST_OPTS(gc_large, scattered_frames_hold_one_object, .need_mib = 100, .timeout_
     for (uint64_t round = 0; round < rounds; round++) {
         fill(t, bytes, round);
         uintptr_t hidden = look_inside(t, bytes);
-        EXPECT_LE(t, free_pages(), before - bytes / PAGE_BYTES + 200);
+        EXPECT_LE(t, free_pages(), before - bytes / PAGE_BYTES + 600);
         rt_gc();
         REQUIRE(t, ((uint64_t *)large.p)[509] == (509 ^ round));
         drop();

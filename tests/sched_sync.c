@@ -353,7 +353,8 @@ static void wait_for_ticket(struct meeting *k, int me)
     while (k->tickets == 0)
         rt_cond_wait(&k->c, &k->m);
     k->tickets--;
-    k->order[k->n++] = me;
+    k->order[k->n] = me;
+    store_release(&k->n, k->n + 1); /* partner: the test, which looks without the lock */
     rt_mutex_unlock(&k->m);
     rt_wg_done(&k->wg);
 }
@@ -374,7 +375,7 @@ TEST(cond, signal_wakes_in_order_and_broadcast_wakes_all)
         k.tickets++;
         rt_cond_signal(&k.c);
         rt_mutex_unlock(&k.m);
-        while (load_relaxed(&k.n) != i + 1)
+        while (load_acquire(&k.n) != i + 1)
             rt_yield();
         EXPECT_EQ(t, k.order[i], i);
     }
