@@ -315,7 +315,7 @@ static void *alloc_large(size_t bytes, const struct gc_header *header, unsigned 
         if (!memory_short(step++, bytes, flags))
             return NULL;
     }
-    span->elem = header->elem;
+    *gc_large_elem(span) = header->elem;
     span->prefix_bytes = header->prefix_bytes;
     span->prefix_scan = header->prefix_scan;
     size_t room = (size_t)span->n_units * GC_UNIT_BYTES;

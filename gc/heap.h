@@ -88,21 +88,18 @@ extern struct gc_shape gc_shapes[GC_SHAPES];
 
 /* I fixed while the span exists   o its owner [heap.5]   a atomic */
 struct gc_span {
-    uintptr_t base;  /* [I] slot 0; a multiple of a unit */
-    uintptr_t limit; /* [I] end of the last slot; of a large object: its end, rounded up to 8 */
-    union {
-        uint64_t mask;              /* [I] GC_MASK; 0 for GC_NOSCAN */
-        const struct rt_type *elem; /* [I] GC_LARGE: as in struct gc_header */
-    };
-    uint32_t slot_bytes;   /* [I] 0 for GC_LARGE */
-    uint32_t magic;        /* [I] 0 for GC_LARGE: every offset is slot 0 */
-    uint16_t n_slots;      /* [I] */
-    uint16_t shape;        /* [I] index in gc_shapes; 0 for GC_LARGE */
-    uint8_t kind;          /* [I] enum gc_kind */
-    uint8_t fresh;         /* [o] slots never handed out are all zero */
-    uint8_t swept;         /* [o] low byte of the gc_sweep_gen it was last swept in */
-    uint8_t rescan;        /* [a] a grey object of it was dropped: scan all its marked ones again */
-    uint32_t n_units;      /* [I] */
+    uintptr_t base;      /* [I] slot 0; a multiple of a unit */
+    uintptr_t limit;     /* [I] end of the last slot; of a large object: its end, rounded up to 8 */
+    uint64_t mask;       /* [I] GC_MASK: as the shape, never 0; of all others 0 */
+    uint32_t slot_bytes; /* [I] 0 for GC_LARGE */
+    uint32_t magic;      /* [I] 0 for GC_LARGE: every offset is slot 0 */
+    uint16_t n_slots;    /* [I] */
+    uint16_t shape;      /* [I] index in gc_shapes; 0 for GC_LARGE */
+    uint8_t kind;        /* [I] enum gc_kind */
+    uint8_t fresh;       /* [o] slots never handed out are all zero */
+    uint8_t swept;       /* [o] low byte of the gc_sweep_gen it was last swept in */
+    uint8_t rescan;      /* [a] a grey object of it was dropped: scan all its marked ones again */
+    uint32_t n_units;    /* [I] */
     uint16_t prefix_bytes; /* [I] GC_LARGE */
     uint8_t prefix_scan;   /* [I] GC_LARGE */
     uint8_t state;         /* [o] enum gc_span_state, for checks */
@@ -119,6 +116,12 @@ enum gc_span_state { GC_SPAN_OUT, GC_SPAN_CACHED, GC_SPAN_LISTED, GC_SPAN_SWEEPI
 static inline uint8_t *gc_epochs(const struct gc_span *span)
 {
     return (uint8_t *)(uintptr_t)(span + 1);
+}
+
+/* Of a GC_LARGE span, as in struct gc_header: behind its only epoch byte. [I] */
+static inline const struct rt_type **gc_large_elem(const struct gc_span *span)
+{
+    return (const struct rt_type **)(uintptr_t)(gc_epochs(span) + 8);
 }
 
 /* The page map: an entry for each unit from ARCH_DIRECT_BASE on: RAM, and the window behind it. */

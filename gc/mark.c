@@ -251,11 +251,12 @@ static RT_NOINLINE void push_slow(struct gc_local *l, uintptr_t entry)
         return;
     }
     chunk_put_full(l->chunk);
-    c->entry[0] = entry;
+    c->entry[0] = entry - ARCH_DIRECT_BASE;
     c->n = 1;
     l->chunk = c;
 }
 
+/* An address and its tag. */
 static inline void push(struct gc_local *l, uintptr_t entry)
 {
     struct gc_chunk *c = l->chunk;
@@ -263,7 +264,7 @@ static inline void push(struct gc_local *l, uintptr_t entry)
         push_slow(l, entry);
         return;
     }
-    c->entry[c->n++] = entry;
+    c->entry[c->n++] = entry - ARCH_DIRECT_BASE;
 }
 
 static inline void push_word(struct gc_local *l, uintptr_t word)
@@ -312,11 +313,12 @@ static inline uintptr_t *room(struct gc_local *l)
 
 /* Push those of the words chosen by `mask` that may be references; there is room. The new top. */
 static RT_ALWAYS_INLINE uintptr_t *push_window(uintptr_t *top, const uintptr_t *p, uint64_t mask,
-                                               uintptr_t heap_bytes)
+                                               uintptr_t direct_base, uintptr_t heap_bytes)
 {
     for (; mask != 0; mask &= mask - 1) {
         uintptr_t w = load_relaxed(&p[arch_lowest_bit(mask)]); /* once: it may change meanwhile */
-        if (w - ARCH_DIRECT_BASE < heap_bytes)
+        w -= direct_base;
+        if (w < heap_bytes)
             *top++ = w & ~(uintptr_t)7;
     }
     return top;
@@ -327,7 +329,7 @@ static void scan_window(struct gc_local *l, const uintptr_t *p, uint64_t mask)
     uintptr_t *top = room(l);
 
     if (RT_LIKELY(top != NULL)) {
-        top = push_window(top, p, mask, gc_heap_bytes);
+        top = push_window(top, p, mask, ARCH_DIRECT_BASE, gc_heap_bytes);
         l->chunk->n = (uint64_t)(top - l->chunk->entry);
         return;
     }
@@ -449,7 +451,8 @@ static void scan_large(struct gc_local *l, const struct gc_span *span, uintptr_t
     if (from % PIECE_BYTES == 0 && from + PIECE_BYTES < end)
         push(l, (at + PIECE_BYTES) | GC_ENTRY_PIECE);
     scan_piece(l,
-               &(struct layout){span->base, end, span->prefix_bytes, span->prefix_scan, span->elem},
+               &(struct layout){span->base, end, span->prefix_bytes, span->prefix_scan,
+                                *gc_large_elem(span)},
                from);
 }
 
@@ -474,7 +477,7 @@ static void scan_object(struct gc_local *l, const struct gc_span *span, uintptr_
         scan_window(l, (const uintptr_t *)object, span->mask);
     } else if (span->kind == GC_HEADER) {
         scan_headered(l, (const struct gc_header *)object, 0);
-    } else if (span->kind == GC_LARGE && (span->elem != NULL || span->prefix_scan)) {
+    } else if (span->kind == GC_LARGE && (*gc_large_elem(span) != NULL || span->prefix_scan)) {
         scan_large(l, span, span->base);
     }
 }
@@ -559,12 +562,13 @@ struct found {
 /* What the loop keeps in registers. */
 struct marker {
     struct gc_local *l;
-    uintptr_t *top;                 /* of l->chunk's entries; its own count is GC_CHUNK_BOTTOM */
-    uintptr_t *room;                /* up to here there is room for a window */
-    struct gc_span *const *pagemap; /* as if it began at address 0 */
-    uintptr_t heap_bytes;           /* what is above came later: black */
-    int64_t quantum, budget;        /* what is left of this quantum, and after it */
-    uint64_t marked, noscan;        /* bytes; the second are in the first */
+    uintptr_t *top;  /* of l->chunk's entries; its own count is GC_CHUNK_BOTTOM */
+    uintptr_t *room; /* up to here there is room for a window */
+    struct gc_span *const *pagemap;
+    uintptr_t direct_base;   /* ARCH_DIRECT_BASE: no instruction has room for it */
+    uintptr_t heap_bytes;    /* what is above came later: black */
+    int64_t quantum, budget; /* what is left of this quantum, and after it */
+    uint64_t marked, noscan; /* bytes; the second are in the first */
     uint8_t white, black;
 };
 
@@ -618,12 +622,24 @@ static RT_ALWAYS_INLINE enum popped pop_tagged(struct marker *m, uintptr_t *a)
         return POP_EMPTY;
     }
     marker_save(m);
-    bool more = take_tagged(m->l, *a);
+    bool more = take_tagged(m->l, *a + m->direct_base);
     marker_load(m);
     *a &= ~(uintptr_t)7;
     if (!more)
         m->quantum -= PIECE_BYTES;
     return more ? POP_FOUND : POP_NO_OBJECT;
+}
+
+/*
+ * The slot that an entry points into; false: behind the last one. In a small span the low 32 bits
+ * of entry and base are enough, and the low 16 of the slot; in a large one all is slot 0.
+ */
+static RT_ALWAYS_INLINE bool entry_slot(const struct gc_span *span, uintptr_t entry, uint64_t *slot)
+{
+    _Static_assert(ARCH_DIRECT_BASE % (UINT64_C(1) << 32) == 0, "what an entry counts from");
+    _Static_assert(GC_SPAN_BYTES_MAX / 8 <= UINT16_MAX, "slots of a small span");
+    *slot = gc_slot_index((uint32_t)(entry - span->base), span->magic);
+    return (uint16_t)*slot < span->n_slots;
 }
 
 /* Take the newest entry, find its object, and prefetch what scanning will touch. */
@@ -637,11 +653,11 @@ static RT_ALWAYS_INLINE enum popped pop(struct marker *m, struct found *out)
             return what;
     }
     const struct gc_span *span = m->pagemap[a >> GC_UNIT_SHIFT];
-    if (RT_UNLIKELY(span == NULL) || RT_UNLIKELY(a >= span->limit)) {
+    uint64_t slot;
+    if (RT_UNLIKELY(span == NULL) || RT_UNLIKELY(!entry_slot(span, a, &slot))) {
         m->quantum -= ENTRY_COST;
         return POP_NO_OBJECT;
     }
-    uint64_t slot = gc_slot_of(span, a);
     out->span = span;
     out->epoch = gc_epochs(span) + slot;
     out->object = span->base + slot * span->slot_bytes;
@@ -657,23 +673,24 @@ static RT_ALWAYS_INLINE void blacken(struct marker *m, const struct gc_span *spa
     if (*epoch != m->white)
         return;
     *epoch = m->black;
-    if (RT_LIKELY(span->kind <= GC_MASK)) {
-        uint64_t bytes = span->slot_bytes, mask = span->mask;
+    uint64_t bytes = span->slot_bytes, mask = span->mask;
+    if (RT_LIKELY(mask != 0)) {
         m->marked += bytes;
-        if (mask == 0) {
-            m->noscan += bytes;
-            return;
-        }
+        m->quantum -= (int64_t)bytes;
         if (RT_LIKELY(m->top <= m->room)) {
-            m->quantum -= (int64_t)bytes;
-            m->top = push_window(m->top, (const uintptr_t *)object, mask, m->heap_bytes);
+            m->top =
+                push_window(m->top, (const uintptr_t *)object, mask, m->direct_base, m->heap_bytes);
             return;
         }
+    } else if (span->kind == GC_NOSCAN) {
+        m->marked += bytes;
+        m->noscan += bytes;
+        return;
     } else {
         m->marked += gc_slot_size(span);
     }
     m->noscan += gc_slot_size(span); /* scan_object() counts for itself */
-    m->quantum -= span->kind == GC_NOSCAN ? 0 : PIECE_BYTES;
+    m->quantum -= PIECE_BYTES;
     marker_save(m);
     scan_object(m->l, span, object);
     marker_load(m);
@@ -688,11 +705,11 @@ static void drain(struct gc_local *l, int64_t budget)
 {
     struct gc_ring *ring = &l->ring;
     uint64_t head = ring->head, n = ring->n;
-    const uint64_t below = (ARCH_DIRECT_BASE >> GC_UNIT_SHIFT) * sizeof(gc_pagemap[0]);
     struct found f;
     struct marker m = {
         .l = l,
-        .pagemap = (struct gc_span *const *)((uintptr_t)gc_pagemap - below),
+        .pagemap = gc_pagemap,
+        .direct_base = ARCH_DIRECT_BASE,
         .heap_bytes = gc_heap_bytes,
         .quantum = QUANTUM,
         .budget = budget,
@@ -700,6 +717,7 @@ static void drain(struct gc_local *l, int64_t budget)
         .black = gc_epoch,
     };
 
+    __asm__("" : "+r"(m.direct_base)); /* not made anew for each word */
     marker_load(&m);
     for (bool more = true; more;) {
         enum popped what = POP_FOUND;
@@ -715,8 +733,10 @@ static void drain(struct gc_local *l, int64_t budget)
             ring->epoch[at] = f.epoch;
             ring->object[at] = f.object;
         }
-        while (what != POP_EMPTY && more && (more = go_on(&m))) {
+        while (n == GC_RING && (more = go_on(&m))) {
             what = pop(&m, &f);
+            if (RT_UNLIKELY(what == POP_EMPTY))
+                break;
             if (RT_UNLIKELY(what != POP_FOUND))
                 continue;
             const struct gc_span *span = ring->span[head];

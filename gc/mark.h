@@ -7,8 +7,9 @@
 #include <sched/goroutine.h>
 
 /*
- * An entry of the grey set is an address, its low three bits taken for tags. Not every entry is an
- * object, and not every object is white still: whoever takes it looks.
+ * An entry of the grey set is an address, counted from ARCH_DIRECT_BASE, its low three bits taken
+ * for tags. Not every entry is an object, and not every object is white still: whoever takes it
+ * looks.
  */
 #define GC_ENTRY_PIECE 1u /* go on scanning the black object around here, from here on */
 #define GC_ENTRY_STACK 2u /* found on a stack: may be the end of the object before it */

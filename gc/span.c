@@ -324,6 +324,7 @@ struct gc_span *gc_span_make_large(size_t bytes)
     }
     *span = large;
     gc_epochs(span)[0] = 0;
+    *gc_large_elem(span) = NULL;
     add_relaxed(&gc_shapes[0].n_spans, 1);
     if (RT_UNLIKELY(gc_barrier_check))
         gc_check_cover(span);

@@ -51,7 +51,7 @@ static struct layout layout_of(const struct gc_span *span, uint32_t slot)
 {
     if (span->kind == GC_LARGE)
         return (struct layout){span->base, span->limit - span->base, span->prefix_bytes,
-                               span->prefix_scan, span->elem};
+                               span->prefix_scan, *gc_large_elem(span)};
     uintptr_t start = gc_slot_address(span, slot);
     const struct gc_header *h = (const struct gc_header *)start;
     return (struct layout){start + h->offset, h->bytes, h->prefix_bytes, h->prefix_scan, h->elem};
@@ -105,7 +105,7 @@ static const char *type_name(const struct gc_span *span, uint32_t slot)
     if (span->kind == GC_MASK)
         return gc_shapes[span->shape].name;
     if (span->kind == GC_LARGE)
-        elem = span->elem;
+        elem = *gc_large_elem(span);
     if (span->kind == GC_HEADER)
         elem = ((const struct gc_header *)gc_slot_address(span, slot))->elem;
     return elem != NULL ? elem->name : "bytes";
