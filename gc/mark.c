@@ -631,15 +631,13 @@ static RT_ALWAYS_INLINE enum popped pop_tagged(struct marker *m, uintptr_t *a)
 }
 
 /*
- * The slot that an entry points into; false: behind the last one. In a small span the low 32 bits
- * of entry and base are enough, and the low 16 of the slot; in a large one all is slot 0.
+ * The slot that an entry points into, or the one behind the last [span.5]. In a small span the low
+ * 32 bits of entry and base are enough; in a large one all is slot 0.
  */
-static RT_ALWAYS_INLINE bool entry_slot(const struct gc_span *span, uintptr_t entry, uint64_t *slot)
+static RT_ALWAYS_INLINE uint64_t entry_slot(const struct gc_span *span, uintptr_t entry)
 {
     _Static_assert(ARCH_DIRECT_BASE % (UINT64_C(1) << 32) == 0, "what an entry counts from");
-    _Static_assert(GC_SPAN_BYTES_MAX / 8 <= UINT16_MAX, "slots of a small span");
-    *slot = gc_slot_index((uint32_t)(entry - span->base), span->magic);
-    return (uint16_t)*slot < span->n_slots;
+    return gc_slot_index((uint32_t)(entry - span->base), span->magic);
 }
 
 /* Take the newest entry, find its object, and prefetch what scanning will touch. */
@@ -653,11 +651,11 @@ static RT_ALWAYS_INLINE enum popped pop(struct marker *m, struct found *out)
             return what;
     }
     const struct gc_span *span = m->pagemap[a >> GC_UNIT_SHIFT];
-    uint64_t slot;
-    if (RT_UNLIKELY(span == NULL) || RT_UNLIKELY(!entry_slot(span, a, &slot))) {
+    if (RT_UNLIKELY(span == NULL)) {
         m->quantum -= ENTRY_COST;
         return POP_NO_OBJECT;
     }
+    uint64_t slot = entry_slot(span, a);
     out->span = span;
     out->epoch = gc_epochs(span) + slot;
     out->object = span->base + slot * span->slot_bytes;

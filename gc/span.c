@@ -14,6 +14,8 @@
  * [span.4] No object ends where RAM ends. A word on a stack that names an object's end keeps it,
  *          and this address is in many a dead frame: of the page allocator, of whoever walked all
  *          memory.
+ * [span.5] If slots do not fill the units, the byte behind their epoch bytes is 0, no epoch: a word that
+ *          points there needs no check to mean nothing.
  *
  * LOCKING. meta_lock (rank GC_POOL) guards the slabs; shapes_lock (rank SPAN) the insertion of
  * shapes, which are found without it.
@@ -210,6 +212,16 @@ struct gc_span *gc_span_at_index(size_t unit)
 #define SPAN_MANY_UNITS 4u
 #define SPAN_MANY_AFTER 32u
 
+/* [span.5] The byte is one of the padding: where slots fill the units it is asked for only if the
+ * last slot is left out [span.4]. */
+#define PADDED(bytes, units)                                                                       \
+    ((units)*GC_UNIT_BYTES % (bytes) == 0 ? (units)*GC_UNIT_BYTES / (bytes) % 16 != 1              \
+                                          : (units)*GC_UNIT_BYTES / (bytes) % 16 != 0)
+#define CLASS_PADDED(bytes, units)                                                                 \
+    _Static_assert(PADDED(bytes, units) && ((units) != 1 || PADDED(bytes, SPAN_MANY_UNITS)),       \
+                   "spans of " #bytes " have padding behind their epoch bytes");
+GC_CLASSES(CLASS_PADDED)
+
 struct gc_span *gc_span_make(unsigned shape_number)
 {
     struct gc_shape *shape = &gc_shapes[shape_number];
@@ -250,7 +262,7 @@ struct gc_span *gc_span_make(unsigned shape_number)
         .swept = (uint8_t)gc_sweep_gen,
         .n_units = units,
     };
-    memset(gc_epochs(span), 0, align_up(n_slots, 16));
+    memset(gc_epochs(span), 0, align_up(n_slots, 16)); /* [span.5] */
     add_relaxed(&shape->n_spans, 1);
     if (RT_UNLIKELY(gc_barrier_check))
         gc_check_cover(span);

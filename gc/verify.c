@@ -148,6 +148,8 @@ static void check_span(const struct gc_span *span)
     ASSERT(span->limit <= span->base + (uintptr_t)span->n_units * GC_UNIT_BYTES);
     ASSERT(span->kind == gc_shapes[span->shape].kind);
     if (span->kind != GC_LARGE) {
+        ASSERT(span->limit == span->base + (uintptr_t)span->n_units * GC_UNIT_BYTES ||
+               gc_epochs(span)[span->n_slots] == 0); /* [span.5] */
         ASSERT(span->slot_bytes == gc_classes[gc_shapes[span->shape].class].bytes);
         ASSERT(span->limit == span->base + (uintptr_t)span->n_slots * span->slot_bytes);
     }
