@@ -44,10 +44,12 @@ ctrl_backslash='\034'
 image() {
     ingot APP="$tmp/info.c" all && cp "$IMAGES/info.elf" "$tmp/"
 }
-feed() { # keys, and @pattern: wait until the program has printed that
+# Keys; @pattern: wait until the program has printed that; keys@pattern: press them until then, again and again.
+feed() {
     for key in "$@"; do
         case $key in
         @*) for _ in $(seq 150); do grep -q "${key#@}" "$tmp/raw" && break || sleep 0.1; done ;;
+        *@*) for _ in $(seq 30); do printf "${key%%@*}"; sleep 0.2; grep -q "${key#*@}" "$tmp/raw" && break; done ;;
         *) printf "$key" ;;
         esac
     done
@@ -66,7 +68,7 @@ hogged() {
     printed '^info: [0-9]+ goroutines, [0-9]+ cores, [0-9]+ ms@^goroutine .*(running|runnable)@^main[.]hog@^end$'
 }
 waiting() {
-    press "$ctrl_t" @main.main 'after\n'
+    press "${ctrl_t}@IO wait" @main.main 'after\n'
     printed '^info: 2 goroutines@^goroutine .*IO wait@^main[.]reads@^goroutine 1 .chan receive@^line .after., 5 bytes@^end$'
 }
 amid_a_line() { # on two cores either may be first
