@@ -24,6 +24,8 @@
  *          whoever sweeps it, which happens with preemption off, so a stopped world never sees the
  *          last.
  * [heap.6] In a span of headered slots, the header is written before the epoch byte becomes live.
+ * [heap.7] While marking, a live byte turns from gc_epoch_also into gc_epoch at any moment: whoever
+ *          compares it with both reads it once, or takes a live object for a dead one.
  */
 #pragma once
 
@@ -207,9 +209,8 @@ static inline uint64_t gc_free_slots_but(const struct gc_span *span, uint32_t fi
                                          uint8_t also)
 {
     const uint8_t *epochs = gc_epochs(span) + first;
-    uint64_t live = arch_bytes_equal64(epochs, epoch);
-    if (epoch != also)
-        live |= arch_bytes_equal64(epochs, also);
+    uint64_t live = epoch == also ? arch_bytes_equal64(epochs, epoch)
+                                  : arch_bytes_either64(epochs, epoch, also); /* [heap.7] */
     return ~live & gc_slots_there(span, first);
 }
 

@@ -432,3 +432,59 @@ TEST(gc_barrier, copies_overlap_like_memmove)
         EXPECT(t, memcmp(a, b, sizeof a) == 0);
     }
 }
+
+/* ---- Marking while a span is swept ---- */
+
+static struct {
+    struct gc_span span;
+    uint8_t epochs[64];
+} swept __attribute__((aligned(64)));
+
+static struct {
+    struct goroutine *g;
+    unsigned step, at;
+} marker;
+
+#define SLOT 37
+
+/* A marker makes the slot's object black at the instruction numbered `at`. */
+static bool mark_at(struct arch_frame *frame)
+{
+    if (goroutine_current() != marker.g) { /* [step.1] */
+        arch_frame_set_step(frame, false);
+        return true;
+    }
+    if (marker.step++ == marker.at)
+        store_relaxed(&swept.epochs[SLOT], 9);
+    return true;
+}
+
+static RT_NOINLINE uint64_t free_slots(void)
+{
+    return gc_free_slots_but(&swept.span, 0, 9, 8);
+}
+
+/* At whatever instruction of the comparison that happens, the object is not free [heap.7]. */
+TEST(gc_barrier, marking_at_every_instruction_of_a_sweep)
+{
+    unsigned most = 0;
+
+    _Static_assert(offsetof(__typeof__(swept), epochs) == GC_SPAN_HEAD_BYTES, "gc_epochs()");
+    swept.span = (struct gc_span){.n_slots = 64};
+    marker.g = goroutine_current();
+    debugtrap_set(mark_at);
+    for (marker.at = 0; marker.at <= most; marker.at++) {
+        memset(swept.epochs, 0, sizeof swept.epochs);
+        swept.epochs[SLOT] = 8;
+        marker.step = 0;
+        arch_step_on();
+        uint64_t is_free = free_slots();
+        arch_step_off();
+        EXPECT_EQ(t, is_free, ~(UINT64_C(1) << SLOT));
+        if (marker.step > most)
+            most = marker.step;
+        REQUIRE(t, marker.at < 500);
+    }
+    debugtrap_set(NULL);
+    EXPECT_GE(t, most, 12);
+}

@@ -20,6 +20,23 @@ static inline uint64_t arch_bytes_equal64(const uint8_t *p, uint8_t byte)
     return m0 | m1 << 16 | m2 << 32 | m3 << 48;
 }
 
+/* Bit i: p[i] is a or b. Each byte is read once: a marker may be turning one into the other. */
+static inline uint64_t arch_bytes_either64(const uint8_t *p, uint8_t a, uint8_t b)
+{
+    const volatile arch_bytes16 *v = (const volatile arch_bytes16 *)p;
+    char ca = (char)a, cb = (char)b;
+    arch_bytes16 want_a = {ca, ca, ca, ca, ca, ca, ca, ca, ca, ca, ca, ca, ca, ca, ca, ca};
+    arch_bytes16 want_b = {cb, cb, cb, cb, cb, cb, cb, cb, cb, cb, cb, cb, cb, cb, cb, cb};
+    uint64_t mask = 0;
+
+    for (unsigned i = 0; i < 4; i++) {
+        arch_bytes16 x = v[i];
+        arch_bytes16 is = (arch_bytes16)((x == want_a) | (x == want_b));
+        mask |= (uint64_t)(uint32_t)__builtin_ia32_pmovmskb128(is) << 16 * i;
+    }
+    return mask;
+}
+
 /* The number of the lowest bit of x, which is not 0: one instruction, where compilers make three of
  * __builtin_ctzll() in an address. */
 static inline uint64_t arch_lowest_bit(uint64_t x)
