@@ -457,8 +457,9 @@ static void loops_are_harmless(struct test *t, void (*fn)(void))
     }
     store_release(&loops_stop, 1);
     EXPECT(t, WAIT_UNTIL(load_acquire(&loops_ended) == n, 20));
-    EXPECT_LE(t, worst_sleep, INT64_C(2000000000));
-    EXPECT_LE(t, worst_stop, INT64_C(2000000000));
+    /* without preemption it is for ever; with it, what a loaded host makes of ten milliseconds */
+    EXPECT_LE(t, worst_sleep, INT64_C(10000000000));
+    EXPECT_LE(t, worst_stop, INT64_C(10000000000));
 }
 
 TEST(sched, an_empty_loop_holds_up_nobody)
