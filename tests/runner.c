@@ -303,7 +303,7 @@ static void run_case(const struct test_case *tc)
     goroutine_spawn(case_main, &arg, sizeof arg, &(struct rt_go_opts){.name = "test"},
                     (uintptr_t)tc->fn, (uintptr_t)__builtin_return_address(0));
     park(WAIT_WAITGROUP_WAIT); /* one ready() for it, from case_end() [park.1] */
-    rt_gomaxprocs(procs); /* of a case that left in the middle */
+    rt_gomaxprocs(procs);      /* of a case that left in the middle */
     __atomic_store_n(&running.tc, NULL, __ATOMIC_RELEASE);
     int64_t us = (arch_nanotime() - start_ns) / 1000;
 
