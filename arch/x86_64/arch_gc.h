@@ -7,20 +7,8 @@
 
 typedef char arch_bytes16 __attribute__((vector_size(16)));
 
-/* Bit i: p[i] == byte, for 64 bytes from a 16-aligned p. */
-static inline uint64_t arch_bytes_equal64(const uint8_t *p, uint8_t byte)
-{
-    const arch_bytes16 *v = (const arch_bytes16 *)p;
-    char c = (char)byte;
-    arch_bytes16 want = {c, c, c, c, c, c, c, c, c, c, c, c, c, c, c, c};
-    uint64_t m0 = (uint32_t)__builtin_ia32_pmovmskb128((arch_bytes16)(v[0] == want));
-    uint64_t m1 = (uint32_t)__builtin_ia32_pmovmskb128((arch_bytes16)(v[1] == want));
-    uint64_t m2 = (uint32_t)__builtin_ia32_pmovmskb128((arch_bytes16)(v[2] == want));
-    uint64_t m3 = (uint32_t)__builtin_ia32_pmovmskb128((arch_bytes16)(v[3] == want));
-    return m0 | m1 << 16 | m2 << 32 | m3 << 48;
-}
-
-/* Bit i: p[i] is a or b. Each byte is read once: a marker may be turning one into the other. */
+/* Bit i: p[i] is a or b, for 64 bytes from a 16-aligned p. Each byte is read once: a marker may be
+ * turning one into the other. */
 static inline uint64_t arch_bytes_either64(const uint8_t *p, uint8_t a, uint8_t b)
 {
     const volatile arch_bytes16 *v = (const volatile arch_bytes16 *)p;
@@ -35,6 +23,12 @@ static inline uint64_t arch_bytes_either64(const uint8_t *p, uint8_t a, uint8_t 
         mask |= (uint64_t)(uint32_t)__builtin_ia32_pmovmskb128(is) << 16 * i;
     }
     return mask;
+}
+
+/* Bit i: p[i] == byte. */
+static inline uint64_t arch_bytes_equal64(const uint8_t *p, uint8_t byte)
+{
+    return arch_bytes_either64(p, byte, byte);
 }
 
 /* The number of the lowest bit of x, which is not 0: one instruction, where compilers make three of
