@@ -3,8 +3,9 @@
  *
  * WHAT. After STW#2, with the world still stopped: every span is walked, and no black object may
  * point to a white one. By induction from the roots this says that everything reachable is black,
- * and it names the exact edge that went wrong. gccheckmark=1 besides follows all references from
- * the roots once more, with marks of its own. rt_why() uses the same walk and prints the path.
+ * and it names the exact edge that went wrong. gccheckmark=1 first follows all references from the
+ * globals once more, with marks of its own, and prints the path to an object that marking missed.
+ * rt_why() uses the same walk.
  *
  * INVARIANTS
  * [verify.1] For each black slot: each word that its shape calls a pointer leads to no white slot.
@@ -176,6 +177,8 @@ static void checkmark_stw(void);
 
 void gc_verify_stw(void)
 {
+    if (knobs.gccheckmark)
+        checkmark_stw(); /* first: it knows the path, not only the last edge */
     size_t end = gc_span_index_end();
     for (size_t unit = 0; unit < end; unit++) {
         const struct gc_span *span = gc_span_at_index(unit);
@@ -186,8 +189,6 @@ void gc_verify_stw(void)
         for (size_t at = 0; at + 8 <= d->count * d->type->size; at += 8)
             if (elem_has(d->type, at))
                 check_root_word(d, (const uintptr_t *)((uintptr_t)d->address + at));
-    if (knobs.gccheckmark)
-        checkmark_stw();
 }
 
 /* ---- Following everything from the roots ---- */

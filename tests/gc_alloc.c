@@ -293,13 +293,6 @@ TEST_OPTS(gc_alloc, the_goal_is_at_least_four_mib, .need_mib = 32)
     (void)rt_gc_set_percent(old);
 }
 
-static uint64_t free_pages(void)
-{
-    struct page_stats s;
-    page_get_stats(&s);
-    return s.free_pages;
-}
-
 static gc_root_array(struct pair *, chains, 500);
 
 static RT_NOINLINE void chains_make(void)
@@ -316,15 +309,15 @@ static RT_NOINLINE void chains_make(void)
 TEST_OPTS(gc_alloc, empty_spans_are_given_back, .need_mib = 32)
 {
     rt_gc();
-    uint64_t before = free_pages();
+    int64_t before = test_free_pages();
     chains_make(); /* 8 MB */
-    uint64_t with = free_pages();
+    int64_t with = test_free_pages();
     EXPECT_LE(t, with, before - 500 * 1000 * sizeof(struct pair) / PAGE_BYTES);
     for (unsigned i = 0; i < 500; i++)
         gc_set(chains.p[i], NULL);
     rt_gc();
     rt_gc(); /* what a cpu held in the first one */
-    EXPECT_GE(t, free_pages() + 300, before);
+    EXPECT_GE(t, test_free_pages() + 300, before);
 }
 
 /* A cycle that nobody waits for leaves its sweep to allocation, span by span, and to cpus with nothing to do. */

@@ -11,13 +11,6 @@
 
 #define FRAME_PAGES (VMAP_FRAME_BYTES / PAGE_BYTES)
 
-static uint64_t free_pages(void)
-{
-    struct page_stats s;
-    page_get_stats(&s);
-    return s.free_pages;
-}
-
 /*
  * Every second frame of all memory is taken, in a chain through the frames' first words: no free run is longer than
  * a frame and what happens to lie next to it.
@@ -106,18 +99,18 @@ TEST_OPTS(gc_large, scattered_frames_hold_one_object, .need_mib = 100, .timeout_
     void **teeth = comb_make(&n_gaps);
     size_t bytes = (n_gaps - n_gaps / 4) * VMAP_FRAME_BYTES - 12345;
     EXPECT_LE(t, page_largest_free_run(), 3 * FRAME_PAGES);
-    uint64_t before = free_pages();
+    int64_t before = test_free_pages();
     /* 8 times is more addresses than the window has: they come back too */
     unsigned rounds = before < (128 << 20) / PAGE_BYTES ? 8 : 2;
     for (uint64_t round = 0; round < rounds; round++) {
         fill(t, bytes, round);
         uintptr_t hidden = look_inside(t, bytes);
-        EXPECT_LE(t, free_pages(), before - bytes / PAGE_BYTES + 600);
+        EXPECT_LE(t, test_free_pages(), before - bytes / PAGE_BYTES + 600);
         rt_gc();
         REQUIRE(t, ((uint64_t *)large.p)[509] == (509 ^ round));
         drop();
         EXPECT(t, is_gone(hidden));
-        EXPECT_GE(t, free_pages() + 600, before);
+        EXPECT_GE(t, test_free_pages() + 600, before);
     }
     comb_free(teeth);
     page_verify();
@@ -152,11 +145,11 @@ TEST_OPTS(gc_large, scattered_references_are_marked, .need_mib = 100, .timeout_s
     size_t frames =
         n_gaps / 2 < 8 ? n_gaps / 2 : 8; /* the verifier of a debug build looks at all of it */
     size_t n = frames * VMAP_FRAME_BYTES / 8 - 100;
-    uint64_t before = free_pages();
+    int64_t before = test_free_pages();
     fill_with_references(t, n, n / 5000);
-    EXPECT_LE(t, free_pages() + n * 8 / PAGE_BYTES, before + 600);
+    EXPECT_LE(t, test_free_pages() + n * 8 / PAGE_BYTES, before + 600);
     drop();
-    EXPECT_GE(t, free_pages() + 600, before);
+    EXPECT_GE(t, test_free_pages() + 600, before);
     comb_free(teeth);
     page_verify();
 }
@@ -166,13 +159,13 @@ TEST_OPTS(gc_large, too_large_is_out_of_memory, .need_mib = 100)
 {
     struct page_stats s;
     page_get_stats(&s);
-    uint64_t before = s.free_pages;
+    int64_t before = test_free_pages();
     EXPECT(t, rt_try_new(struct cell) != NULL);
     for (unsigned i = 0; i < 3; i++) {
         struct rt_panic *e = catch_panic(fill, t, (size_t)s.total_pages * PAGE_BYTES, (uint64_t)i);
         REQUIRE(t, e != NULL);
         EXPECT_EQ(t, e->kind, RT_PANIC_OUT_OF_MEMORY);
     }
-    EXPECT_GE(t, free_pages() + 600, before);
+    EXPECT_GE(t, test_free_pages() + 600, before);
     page_verify();
 }

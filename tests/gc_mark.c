@@ -556,3 +556,64 @@ TEST_DIES(gc_mark, verifier_notices_white_births, 2, LOST)
 {
     drill(t, GC_DRILL_WHITE_BIRTH, GCMODE_DEFAULT);
 }
+
+/* ---- gccheckmark: what marking missed is printed with the path that leads to it ---- */
+
+#define LIST 50000
+
+static uintptr_t list_end[2]; /* no roots: where the list's last two are, the very last first */
+
+static RT_NOINLINE void list_make_and_note_its_end(void)
+{
+    list_make(LIST);
+    for (const struct cell *c = root.p; c != NULL; c = c->next)
+        if (c->id < 2)
+            list_end[c->id] = (uintptr_t)c;
+    churn(10); /* over what this left below its frame */
+}
+
+static bool marked_at(uintptr_t object)
+{
+    uint32_t slot;
+    const struct gc_span *span = gc_slot_at(object, &slot);
+    return gc_epochs(span)[slot] == gc_epoch;
+}
+
+/* Behind the barrier's back, the last one goes from the end of the list, which marking has not
+ * reached, to the head, which it has left. False: marking was too far. */
+static RT_NOINLINE bool last_becomes_second(void)
+{
+    while (gc_phase == GC_MARKING) {
+        if (marked_at(list_end[0]))
+            return false;
+        if (marked_at((uintptr_t)root.p)) {
+            *(void *volatile *)list_end[1] = NULL;
+            *(void *volatile *)root.p = (void *)list_end[0];
+            return true;
+        }
+        rt_yield();
+    }
+    return false;
+}
+
+TEST_DIES(gc_mark, checkmark_prints_the_path_to_what_marking_missed, 2,
+          "^gc: checkmark found an unmarked object\n"
+          "^  0x[0-9a-f]+ \\(struct cell, typed, 24 bytes, epoch [0-9]+\\)\n"
+          "^  is referred to at offset 0 of\n"
+          "^  0x[0-9a-f]+ \\(struct cell, typed, 24 bytes, epoch [0-9]+\\)\n"
+          "^  is kept alive by the global at 0x[0-9a-f]+\n"
+          "^fatal error: gc: checkmark found an unmarked object")
+{
+    gc_verify_cycles = knobs.gccheckmark = true;
+    gc_mode_next = GCMODE_DEFAULT;
+    for (unsigned round = 0; round < 100; round++) {
+        gc_set(root.p, NULL);
+        list_make_and_note_its_end();
+        go(rt_gc);
+        while (gc_phase != GC_MARKING)
+            rt_yield();
+        if (last_becomes_second())
+            rt_gc();
+    }
+    test_fail(t, __FILE__, __LINE__, "nothing was found in 100 cycles");
+}

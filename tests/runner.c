@@ -200,6 +200,14 @@ RT_NOINLINE void test_scrub_stack(void)
         *(volatile uintptr_t *)&junk[i] = 0;
 }
 
+int64_t test_free_pages(void)
+{
+    struct page_stats s;
+
+    page_get_stats(&s);
+    return (int64_t)s.free_pages;
+}
+
 void test_note(struct test *t, const char *fmt, ...)
 {
     char text[512];

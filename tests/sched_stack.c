@@ -243,22 +243,14 @@ static void waits(void)
     add_acq_rel(&result.touched, 1);
 }
 
-static int64_t free_pages(void)
-{
-    struct page_stats stats;
-
-    page_get_stats(&stats);
-    return (int64_t)stats.free_pages;
-}
-
 /* ... once what earlier tests left has been given back. */
 static int64_t free_pages_at_last(void)
 {
-    int64_t n = free_pages(), now;
+    int64_t n = test_free_pages(), now;
 
     for (unsigned still = 0, tries = 0; still < 5 && tries < 200; tries++) {
         rt_sleep(5000000);
-        now = free_pages();
+        now = test_free_pages();
         still = now == n ? still + 1 : 0;
         n = now;
     }
@@ -276,7 +268,7 @@ TEST_OPTS(stack, cost_of_a_parked_goroutine, .need_mib = 60)
     for (unsigned i = 0; i < n; i++)
         go(waits);
     REQUIRE(t, ran(t, n));
-    int64_t each = (before - free_pages()) * (int64_t)PAGE_BYTES / n;
+    int64_t each = (before - test_free_pages()) * (int64_t)PAGE_BYTES / n;
     for (struct goroutine *g = goroutine_all(); g != NULL; g = g->all_next)
         if (g->entry_pc == (uintptr_t)waits && g->state != G_DEAD)
             ready_last(g);

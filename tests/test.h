@@ -66,6 +66,7 @@ void test_note(struct test *t, const char *fmt, ...) RT_PRINTF(2, 3); /* a `# ..
 unsigned test_rounds(unsigned n);
 /* Overwrites what calls left on the stack below, so that no old word keeps an object. */
 void test_scrub_stack(void);
+int64_t test_free_pages(void); /* of the page allocator; signed, for differences */
 void test_shuffle(struct test *t, void *array, size_t n, size_t elem_bytes);
 
 #define EXPECT(t, cond)                                                                            \
