@@ -14,13 +14,13 @@
  *           the last cycle were handled.
  * [cycle.3] Both stops are O(cpus): a running stack is scanned up to 1 KiB or not at all, nothing
  *           is drained.
- * [cycle.4] All marking is in slices of at most some 5,000 instructions with preemption off;
+ * [cycle.4] All marking is in slices of at most some 10,000 instructions with preemption off;
  *           between two of them a goroutine that wants the cpu comes in. A stop does not wait for
  *           the end of a slice [mark.6].
  * [cycle.5] The background takes a quarter of the cpus' time, up to 30 % more or less: so many
  *           dedicated cpus as come next to it, or those below it and of each other cpu a part, in
- *           stints of TICK_NS. A dedicated cpu that finds nothing runs goroutines until its next
- *           stint.
+ *           stints of TICK_NS; what a cpu has marked for want of other work counts as stints done. A
+ *           dedicated cpu that finds nothing runs goroutines until its next stint.
  * [cycle.6] While marking, the cpu on which the controller began it comes back to look, whatever
  *           happens: what a barrier leaves grey on a cpu that never allocates is found.
  *           models/mark.pml has this, and who calls the controller.
@@ -53,6 +53,7 @@
 #include <sched/timer.h>
 
 #define TICK_NS 100000                 /* a stint [cycle.5] */
+#define AHEAD_MAX 8                    /* stints that an idle cpu can be ahead */
 #define IDLE_NS 100000                 /* as long as an idle or dedicated cpu marks at a time */
 #define ZERO_AFTER_NS 1000000          /* the next cycle's stop would wait for who zeroes pages */
 #define KEEPER_NS 10000000             /* how often it looks [cycle.6] */
@@ -266,6 +267,7 @@ struct worker {
     bool armed;         /* [c] */
     bool dedicated;     /* [S] this cycle's */
     bool keeper;        /* [c] this cycle's: the controller's cpu [cycle.6] */
+    int64_t idle_seen;   /* [c] gc_counts.idle_ns at the last stint's time */
 };
 static PERCPU(struct worker, worker);
 static int64_t pause_ns; /* [S] between two stints of a cpu that is not dedicated; 0: it has none */
@@ -311,6 +313,15 @@ static void wake_markers(void)
         sched_wake_one();
 }
 
+/* How many stints this cpu has done already, since the last one's time, for want of other work. */
+static int64_t marked_ahead(struct worker *w)
+{
+    int64_t idle_ns = this_cpu_ptr(gc_counts)->idle_ns, ahead = (idle_ns - w->idle_seen) / TICK_NS;
+
+    w->idle_seen = idle_ns;
+    return ahead < AHEAD_MAX ? ahead : AHEAD_MAX;
+}
+
 static void tick_fire(struct timer *timer)
 {
     struct worker *w = this_cpu_ptr(worker);
@@ -322,6 +333,11 @@ static void tick_fire(struct timer *timer)
         wake_markers();
         looked_in_vain();
         w->armed = timer_start(timer, arch_nanotime() + KEEPER_NS, tick_fire);
+        return;
+    }
+    int64_t ahead = marked_ahead(w);
+    if (ahead != 0 && !w->dedicated) {
+        w->armed = timer_start(timer, arch_nanotime() + ahead * pause_ns, tick_fire);
         return;
     }
     struct stint s = mark_for(TICK_NS, preempt_asked);
@@ -510,6 +526,7 @@ static void begin_stw(void)
         flush_live_stw(c);
         c->assist_ns = c->tick_ns = c->idle_ns = 0;
         w->dedicated = w->keeper = false;
+        w->idle_seen = 0;
         l->marked_bytes = l->scan_bytes = 0;
     }
     gc_limiter_begin_stw();

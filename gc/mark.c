@@ -526,6 +526,32 @@ static bool local_empty(const struct gc_local *l)
     return c->n == 0 && load_relaxed(&l->ring.n) == 0;
 }
 
+#define FEW 64u
+
+/*
+ * Half of a chunk's entries go to an empty one. Few entries are what depth first leaves of something
+ * like a tree: each stands for as much as all that are newer. So it is every other one: of an older
+ * and a newer half the newer would be nothing. Many are those of something wide.
+ */
+static void split(struct gc_chunk *from, struct gc_chunk *to)
+{
+    uint64_t n = from->n;
+
+    if (n > FEW) {
+        (memcpy)(to->entry, from->entry, n / 2 * sizeof(to->entry[0]));
+        (memmove)(from->entry, from->entry + n / 2, (n - n / 2) * sizeof(to->entry[0]));
+    } else {
+        for (uint64_t i = 0; i + 1 < n; i += 2) {
+            to->entry[i / 2] = from->entry[i];
+            from->entry[i / 2] = from->entry[i + 1];
+        }
+        if (n % 2 != 0)
+            from->entry[n / 2] = from->entry[n - 1];
+    }
+    to->n = n / 2;
+    from->n = n - n / 2;
+}
+
 /* Give half of ours away if somebody is waiting and nothing is shared. */
 static void share(struct gc_local *l)
 {
@@ -536,11 +562,7 @@ static void share(struct gc_local *l)
     struct gc_chunk *half = chunk_get_empty();
     if (half == NULL)
         return;
-    uint64_t give = mine->n / 2; /* the oldest: nearest to the roots */
-    (memcpy)(half->entry, mine->entry, give * sizeof(mine->entry[0]));
-    half->n = give;
-    (memmove)(mine->entry, mine->entry + give, (mine->n - give) * sizeof(mine->entry[0]));
-    mine->n -= give;
+    split(mine, half);
     chunk_put_full(half);
 }
 
@@ -774,12 +796,15 @@ static bool steal(struct gc_local *l)
         if (local_empty(other) || !spin_trylock(&other->lock))
             continue;
         struct gc_chunk *c = other->chunk;
-        if (c->n != 0) {
+        if (c->n == 1) {
             other->chunk = l->chunk; /* empty */
             l->chunk = c;
+        } else {
+            split(c, l->chunk);
         }
         struct gc_ring *r = &other->ring;
-        for (; r->n != 0 && l->chunk->n < GC_CHUNK_ENTRIES; r->n--) {
+        uint64_t take = l->chunk->n == 0 ? (r->n + 1) / 2 : 0;
+        for (; take > 0; take--, r->n--) {
             push(l, r->object[r->head]);
             r->head = (r->head + 1) % GC_RING;
         }

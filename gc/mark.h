@@ -47,9 +47,9 @@ DECLARE_PERCPU(struct gc_local, gc_local);
 
 extern uint64_t gc_scan_work; /* [a] bytes scanned this cycle, roots included */
 
-/* What a slice may do if nobody asks for the cpu: at most some 5,000 instructions, counted as in
+/* What a slice may do if nobody asks for the cpu: at most some 10,000 instructions, counted as in
  * drain(). */
-#define GC_SLICE_COST 4096
+#define GC_SLICE_COST 8192
 
 void gc_mark_init(void); /* boot; cpus are up */
 
