@@ -267,7 +267,7 @@ struct worker {
     bool armed;         /* [c] */
     bool dedicated;     /* [S] this cycle's */
     bool keeper;        /* [c] this cycle's: the controller's cpu [cycle.6] */
-    int64_t idle_seen;   /* [c] gc_counts.idle_ns at the last stint's time */
+    int64_t idle_seen;  /* [c] gc_counts.idle_ns at the last stint's time */
 };
 static PERCPU(struct worker, worker);
 static int64_t pause_ns; /* [S] between two stints of a cpu that is not dedicated; 0: it has none */
