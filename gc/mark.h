@@ -7,12 +7,13 @@
 #include <sched/goroutine.h>
 
 /*
- * An entry of the grey set is an address, counted from ARCH_DIRECT_BASE, its low three bits taken
- * for tags. Not every entry is an object, and not every object is white still: whoever takes it
- * looks.
+ * An entry of the grey set is an address in the heap, counted from ARCH_DIRECT_BASE, or a tag and
+ * the address of a word, so counted. Not every entry is an object, and not every object is white
+ * still: whoever takes it looks. What has a tag is negative.
  */
-#define GC_ENTRY_PIECE 1u /* go on scanning the black object around here, from here on */
-#define GC_ENTRY_STACK 2u /* found on a stack: may be the end of the object before it */
+#define GC_ENTRY_PIECE (UINT64_C(3) << 62) /* scan on from here, to the end of this piece */
+#define GC_ENTRY_STACK (UINT64_C(1) << 63) /* found on a stack: may be the end of what is before */
+#define GC_ENTRY_TAG (UINT64_C(3) << 62)
 
 #define GC_CHUNK_ENTRIES 254u
 struct gc_chunk {
@@ -20,8 +21,8 @@ struct gc_chunk {
     uint64_t n;            /* entries; while a marker drains it, GC_CHUNK_BOTTOM */
     uintptr_t entry[GC_CHUNK_ENTRIES];
 };
-/* Tags that no entry has: a marker that takes entries off the end and finds n is through. */
-#define GC_CHUNK_BOTTOM 7u
+/* No entry, but negative: a marker that takes entries off the end and finds n is through. */
+#define GC_CHUNK_BOTTOM UINT64_MAX
 _Static_assert(offsetof(struct gc_chunk, entry) == offsetof(struct gc_chunk, n) + 8,
                "n is where an entry before the first would be");
 _Static_assert(sizeof(struct gc_chunk) == 2048, "two to a page");

@@ -164,6 +164,68 @@ TEST(gc_mark, interior_and_end_pointers_keep_objects)
     EXPECT(t, cell_good(behind - 1, 8));
 }
 
+/* ---- A reference counts in whatever place it is, and wherever it points to in its object ---- */
+
+struct refs5 {
+    gc(struct cell *) ref[5];
+};
+struct refs64 {
+    gc(struct cell *) ref[64];
+};
+
+#define ARRAYS 150u /* of 1 reference, of 2, ...: part of a window, a whole one, several */
+
+/* Object i of a kind refers to one cell, by its i-th word, and not to the cell's beginning. */
+static struct cell *odd_place(uint64_t id)
+{
+    return (struct cell *)((uintptr_t)cell_make(id) + id % sizeof(struct cell));
+}
+
+static bool odd_place_good(const struct cell *c, uint64_t id)
+{
+    return cell_good((const struct cell *)((uintptr_t)c - id % sizeof(struct cell)), id);
+}
+
+static RT_NOINLINE void make_one_in_every_place(void)
+{
+    for (unsigned i = 0; i < 5; i++) {
+        struct refs5 *o = gc_new(struct refs5);
+        gc_set(roots.p[i], (struct cell *)(void *)o);
+        gc_set(o->ref[i], odd_place(i));
+    }
+    for (unsigned i = 0; i < 64; i++) {
+        struct refs64 *o = gc_new(struct refs64);
+        gc_set(roots.p[100 + i], (struct cell *)(void *)o);
+        gc_set(o->ref[i], odd_place(100 + i));
+    }
+    for (unsigned i = 0; i < ARRAYS; i++) {
+        gc(struct cell *) *refs = gc_make_refs(struct cell *, i + 1);
+        gc_set(roots.p[200 + i], (struct cell *)(void *)refs);
+        gc_set(refs[i], odd_place(200 + i));
+        gc_set(refs[i / 2], odd_place(200 + i));
+    }
+}
+
+TEST(gc_mark, a_reference_counts_in_every_place)
+{
+    make_one_in_every_place();
+    for (unsigned round = 0; round < 3; round++) {
+        rt_gc();
+        churn(3000);
+    }
+    for (unsigned i = 0; i < 5; i++)
+        EXPECT(t, odd_place_good(((struct refs5 *)(void *)roots.p[i])->ref[i], i));
+    for (unsigned i = 0; i < 64; i++)
+        EXPECT(t, odd_place_good(((struct refs64 *)(void *)roots.p[100 + i])->ref[i], 100 + i));
+    for (unsigned i = 0; i < ARRAYS; i++) {
+        const gc(struct cell *) *refs = (gc(struct cell *) *)(void *)roots.p[200 + i];
+        EXPECT(t, odd_place_good(refs[i], 200 + i));
+        EXPECT(t, odd_place_good(refs[i / 2], 200 + i));
+    }
+    for (unsigned i = 0; i < 700; i++)
+        gc_set(roots.p[i], NULL);
+}
+
 static RT_NOINLINE void hold_in_frame(struct test *t, unsigned depth)
 {
     struct cell *c = cell_make(depth);

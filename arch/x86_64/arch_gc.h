@@ -6,6 +6,7 @@
 #include <rt/compiler.h>
 
 typedef char arch_bytes16 __attribute__((vector_size(16)));
+typedef float arch_floats __attribute__((vector_size(16), aligned(8), may_alias));
 
 /* Bit i: p[i] is a or b, for 64 bytes from a 16-aligned p. Each byte is read once: a marker may be
  * turning one into the other. */
@@ -29,6 +30,13 @@ static inline uint64_t arch_bytes_either64(const uint8_t *p, uint8_t a, uint8_t 
 static inline uint64_t arch_bytes_equal64(const uint8_t *p, uint8_t byte)
 {
     return arch_bytes_either64(p, byte, byte);
+}
+
+/* Bit i: p[i] is negative, as every address in the heap is, for four words from p. */
+static inline uint64_t arch_negative4(const uintptr_t *p)
+{
+    arch_floats a = *(const arch_floats *)p, b = *(const arch_floats *)(p + 2);
+    return (uint64_t)(unsigned)__builtin_ia32_movmskps(__builtin_ia32_shufps(a, b, 0xdd));
 }
 
 /* The number of the lowest bit of x, which is not 0: one instruction, where compilers make three of
