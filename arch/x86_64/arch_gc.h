@@ -8,22 +8,23 @@
 typedef char arch_bytes16 __attribute__((vector_size(16)));
 typedef float arch_floats __attribute__((vector_size(16), aligned(8), may_alias));
 
-/* Bit i: p[i] is a or b, for 64 bytes from a 16-aligned p. Each byte is read once: a marker may be
- * turning one into the other. */
+/* Bit i: p[i] is as in a or in b, for 16 bytes. Each is read once: a marker may be turning one into
+ * the other. */
+static inline uint64_t arch_bytes_either16(const uint8_t *p, arch_bytes16 a, arch_bytes16 b)
+{
+    arch_bytes16 x = *(const volatile arch_bytes16 *)p;
+    return (uint32_t)__builtin_ia32_pmovmskb128((arch_bytes16)((x == a) | (x == b)));
+}
+
+/* Bit i: p[i] is a or b, for 64 bytes from a 16-aligned p. */
 static inline uint64_t arch_bytes_either64(const uint8_t *p, uint8_t a, uint8_t b)
 {
-    const volatile arch_bytes16 *v = (const volatile arch_bytes16 *)p;
     char ca = (char)a, cb = (char)b;
-    arch_bytes16 want_a = {ca, ca, ca, ca, ca, ca, ca, ca, ca, ca, ca, ca, ca, ca, ca, ca};
-    arch_bytes16 want_b = {cb, cb, cb, cb, cb, cb, cb, cb, cb, cb, cb, cb, cb, cb, cb, cb};
-    uint64_t mask = 0;
+    arch_bytes16 va = {ca, ca, ca, ca, ca, ca, ca, ca, ca, ca, ca, ca, ca, ca, ca, ca};
+    arch_bytes16 vb = {cb, cb, cb, cb, cb, cb, cb, cb, cb, cb, cb, cb, cb, cb, cb, cb};
 
-    for (unsigned i = 0; i < 4; i++) {
-        arch_bytes16 x = v[i];
-        arch_bytes16 is = (arch_bytes16)((x == want_a) | (x == want_b));
-        mask |= (uint64_t)(uint32_t)__builtin_ia32_pmovmskb128(is) << 16 * i;
-    }
-    return mask;
+    return arch_bytes_either16(p, va, vb) | arch_bytes_either16(p + 16, va, vb) << 16 |
+           arch_bytes_either16(p + 32, va, vb) << 32 | arch_bytes_either16(p + 48, va, vb) << 48;
 }
 
 /* Bit i: p[i] == byte. */
