@@ -464,13 +464,13 @@ void *rt_gc_try_alloc(struct rt_type *type)
 
 /* ---- Arrays ---- */
 
-/* Repeat an element's mask over the slots of a class. */
+/* Repeat an element's mask over the words of a slot. */
 static uint64_t repeat_mask(uint64_t mask, size_t elem_words, size_t words)
 {
     uint64_t all = 0;
     for (size_t at = 0; at < words; at += elem_words)
         all |= mask << at;
-    return all;
+    return all & all_words(words * 8);
 }
 
 static void *alloc_array(struct rt_type *elem, size_t n, unsigned flags)

@@ -527,6 +527,7 @@ static void begin_stw(void)
         c->assist_ns = c->tick_ns = c->idle_ns = 0;
         w->dedicated = w->keeper = false;
         w->idle_seen = 0;
+        w->armed = false; /* one that is still to come is moved, or finds another cycle */
         l->marked_bytes = l->scan_bytes = 0;
     }
     gc_limiter_begin_stw();

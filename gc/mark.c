@@ -52,6 +52,7 @@
 #include <mm/page.h>
 #include <sched/sched.h>
 
+#define WINDOW 64u /* words that are scanned at a time: as many as a mask has bits */
 #define PIECE_BYTES 2048u
 #define OBLET_BYTES (128u << 10)
 
@@ -121,8 +122,8 @@ static void chunk_put_empty(struct gc_chunk *c)
     spin_unlock(&pool_lock);
 }
 
-/* Chunks for what a slice can push, and for what it gives away [mark.6]. */
-#define SLICE_CHUNKS (GC_SLICE_COST / 8 / GC_CHUNK_ENTRIES + 2)
+/* Chunks for what a slice can push, whole windows in each, and for what it gives away [mark.6]. */
+#define SLICE_CHUNKS (GC_SLICE_COST / 8 / (GC_CHUNK_ENTRIES / WINDOW * WINDOW) + 2)
 
 static void chunks_ahead(void)
 {
@@ -294,8 +295,6 @@ void gc_grey(uintptr_t word)
 }
 
 /* ---- Scanning ---- */
-
-#define WINDOW 64u /* words that are scanned at a time: as many as a mask has bits */
 
 /* The top of this cpu's chunk, of a new one if there is no room for a window; NULL: no memory. */
 static inline uintptr_t *room(struct gc_local *l)
@@ -594,8 +593,8 @@ static void share(struct gc_local *l)
 }
 
 /* ---- The inner loop ----
- * Costs are counted in instructions, roughly: an entry ENTRY_COST, a byte scanned one, and the
- * ring's first entries FILL_COST more. */
+ * Costs are counted in instructions, roughly: an entry ENTRY_COST, up to three references included,
+ * else a byte scanned one, and the ring's first entries FILL_COST more. */
 
 #define ENTRY_COST 64
 #define FILL_COST 32
@@ -656,8 +655,8 @@ static RT_ALWAYS_INLINE bool go_on(struct marker *m)
     m->quantum -= ENTRY_COST;
     if (RT_LIKELY(m->quantum >= 0))
         return true;
-    m->quantum += QUANTUM;
-    m->budget -= QUANTUM;
+    m->budget -= QUANTUM - m->quantum; /* all that was spent: one piece is several quanta */
+    m->quantum = QUANTUM;
     return m->budget > 0 && !preempt_asked();
 }
 

@@ -5,7 +5,8 @@
  * preempt_on(), nesting. An interrupt that wants to stop or reschedule and finds it raised only
  * clears PREEMPT_QUIET; the preempt_on() that brings the count back to 0 then takes the request. So
  * one `dec` tests both "still nested?" and "somebody waits?" [preempt.1].
- * Budget: 5,000 instructions between the two (a tracer in the tests measures it).
+ * Budget: 5,000 instructions between the two (a tracer in the tests measures it); a slice of marking
+ * may take twice that, since it leaves when it is asked [mark.6].
  * LOCKING. The word belongs to its cpu; only that cpu changes it, each change is one instruction,
  * so interrupts cannot tear it.
  */

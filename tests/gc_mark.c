@@ -206,6 +206,18 @@ static RT_NOINLINE void make_one_in_every_place(void)
     }
 }
 
+/* The mask of a slot ends with it, where the last element begins in it and where there is none. */
+TEST(gc_mark, arrays_of_few_elements_have_masks_of_their_slots)
+{
+    for (size_t n = 0; n < 4; n++) {
+        gc_set(roots.p[n], (struct cell *)(void *)gc_make(struct refs5, n));
+        gc_set(roots.p[4 + n], (struct cell *)(void *)gc_make(struct refs64, n));
+    }
+    rt_gc();
+    for (unsigned i = 0; i < 8; i++)
+        gc_set(roots.p[i], NULL);
+}
+
 TEST(gc_mark, a_reference_counts_in_every_place)
 {
     make_one_in_every_place();
@@ -671,8 +683,9 @@ TEST_DIES(gc_mark, checkmark_prints_the_path_to_what_marking_missed, 2,
     for (unsigned round = 0; round < 100; round++) {
         gc_set(root.p, NULL);
         list_make_and_note_its_end();
+        uint64_t cycle = gc_num_cycles();
         go(rt_gc);
-        while (gc_phase != GC_MARKING)
+        while (gc_phase != GC_MARKING && gc_num_cycles() == cycle)
             rt_yield();
         if (last_becomes_second())
             rt_gc();

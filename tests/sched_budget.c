@@ -209,7 +209,7 @@ static bool ask_and_count(struct arch_frame *frame)
         }
         let_go.asked = false;
         let_go.in = 0;
-        let_go.ask_at = rng_below(&let_go.rng, 4000);
+        let_go.ask_at = rng_below(&let_go.rng, 8000);
     } else if (let_go.asked) {
         let_go.since++;
     } else if (spin_is_locked(&this_cpu_ptr(gc_local)->lock) && let_go.in++ >= let_go.ask_at) {
