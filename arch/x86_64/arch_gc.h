@@ -6,7 +6,8 @@
 #include <rt/compiler.h>
 
 typedef char arch_bytes16 __attribute__((vector_size(16)));
-typedef float arch_floats __attribute__((vector_size(16), aligned(8), may_alias));
+typedef float arch_floats __attribute__((vector_size(16)));
+typedef uintptr_t arch_words2 __attribute__((vector_size(16), aligned(8), may_alias));
 
 /* Bit i: p[i] is as in a or in b, for 16 bytes. Each is read once: a marker may be turning one into
  * the other. */
@@ -36,8 +37,9 @@ static inline uint64_t arch_bytes_equal64(const uint8_t *p, uint8_t byte)
 /* Bit i: p[i] is negative, as every address in the heap is, for four words from p. */
 static inline uint64_t arch_negative4(const uintptr_t *p)
 {
-    arch_floats a = *(const arch_floats *)p, b = *(const arch_floats *)(p + 2);
-    return (uint64_t)(unsigned)__builtin_ia32_movmskps(__builtin_ia32_shufps(a, b, 0xdd));
+    arch_words2 a = *(const arch_words2 *)p, b = *(const arch_words2 *)(p + 2);
+    arch_floats high = __builtin_ia32_shufps((arch_floats)a, (arch_floats)b, 0xdd);
+    return (uint64_t)(unsigned)__builtin_ia32_movmskps(high);
 }
 
 /* The number of the lowest bit of x, which is not 0: one instruction, where compilers make three of
