@@ -552,7 +552,7 @@ static bool local_empty(const struct gc_local *l)
     return c->n == 0 && load_relaxed(&l->ring.n) == 0;
 }
 
-#define FEW 64u
+#define FEW_ENTRIES 64u
 
 /*
  * Half of a chunk's entries go to an empty one. Few entries are what depth first leaves of something
@@ -563,7 +563,7 @@ static void split(struct gc_chunk *from, struct gc_chunk *to)
 {
     uint64_t n = from->n;
 
-    if (n > FEW) {
+    if (n > FEW_ENTRIES) {
         (memcpy)(to->entry, from->entry, n / 2 * sizeof(to->entry[0]));
         (memmove)(from->entry, from->entry + n / 2, (n - n / 2) * sizeof(to->entry[0]));
     } else {

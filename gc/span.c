@@ -413,7 +413,8 @@ unsigned gc_shape_find(size_t bytes, uint64_t mask, const char *name)
 {
     unsigned class = gc_class_of(bytes);
     DEBUG_ASSERT(bytes <= GC_MASK_BYTES_MAX);
-    DEBUG_ASSERT(gc_classes[class].bytes >= 512 || mask >> gc_classes[class].bytes / 8 == 0);
+    DEBUG_ASSERT(gc_classes[class].bytes >= GC_MASK_BYTES_MAX ||
+                 mask >> gc_classes[class].bytes / 8 == 0);
     if (mask == 0)
         return GC_SHAPE_NOSCAN + class;
     unsigned number = shape_table[shape_probe(class, mask)];
